@@ -1,0 +1,38 @@
+# The two commands of the README, and what developers need beside them. Needs python3 (3.11 or newer) with venv, and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Another index for torch, such as the one with CPU builds or with a certain CUDA: make demo TORCH_INDEX=https://...
+TORCH_INDEX ?=
+TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all check constraints clean
+
+demo: $(READY)  ## the whole story on data that comes with a dependency
+	$(BIN)/unlearnable demo
+
+test: $(READY)  ## what the software promises, in minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY)  ## the slow tests too
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+constraints: $(READY)  ## write the versions that are installed now
+	( head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' ) > constraints.new
+	mv constraints.new constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

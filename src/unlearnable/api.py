@@ -1,0 +1,165 @@
+"""What ``protect``, ``fit`` and ``apply`` do, for Python and for the command line alike."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unlearnable import methods, presets
+from unlearnable.data.folder import folder
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo import Format
+from unlearnable.errors import DataError, UsageError
+from unlearnable.events import Listener, silent
+from unlearnable.methods import Context, Fitted, Method
+from unlearnable.noise import Noise
+from unlearnable.publish import Published, publish
+from unlearnable.runs import RunFolder, default_run, keep_apart
+from unlearnable.search import search
+from unlearnable.training.compute import Compute
+from unlearnable.training.randomness import fresh_seed
+
+
+def fit(
+    images: ImageSet,
+    method: Method[Any] | None = None,
+    *,
+    seed: int | None = None,
+    compute: Compute | None = None,
+    listen: Listener = silent,
+) -> Fitted:
+    """Find noise for images, in memory.
+
+    Args:
+        images: What to protect, with context classes joined if there are any.
+        method: The method; by default error-minimizing noise with the preset that fits the images and the device.
+        seed: Drawn from the operating system if None, and recorded in the noise's provenance.
+        compute: Where; chosen if None.
+        listen: Told about progress.
+
+    Returns:
+        The noise and what is needed to extend it. ``images.with_noise(fitted.noise)`` is the protected set.
+    """
+    compute = compute or Compute.choose()
+    frame = images.photo(images.ids[0]).size
+    method = (method or default_method(frame, compute)).resolve(frame)
+    view = images.view(int(method.config.resolution), method.zoom)
+    return method.fit(view, Context(fresh_seed() if seed is None else seed, compute), listen)
+
+
+def protect(
+    photos: str | Path,
+    protected: str | Path,
+    method: Method[Any] | None = None,
+    *,
+    context: str | Path | None = None,
+    run: str | Path | None = None,
+    format: Format = "png",
+    workers: int = 0,
+    seed: int | None = None,
+    compute: Compute | None = None,
+    listen: Listener = silent,
+) -> Published:
+    """Protect a folder of photos: find the noise, add it at each photo's own size, write the copies and check every file.
+
+    Started again with the same arguments it goes on where it was stopped.
+
+    Args:
+        photos: Folder with one sub-folder of images per class; never touched.
+        protected: Folder to publish: same tree, same names.
+        method: The method; by default error-minimizing noise with the preset that fits the photos and the device.
+        context: Folder of other classes to stand against; trained on, never written.
+        run: Folder for everything that must be kept; ``PHOTOS.unlearnable/NAME-OF-PROTECTED`` by default.
+        format: ``png`` or ``webp``, both lossless.
+        workers: Processes that write files; 0 for one per core.
+        seed: Drawn from the operating system if None, and kept in the run folder.
+        compute: Where to compute; chosen if None.
+        listen: Told about progress.
+
+    Raises:
+        UsageError: If the folders mix, or the run folder holds another run.
+        DataError: If the photos cannot be used.
+    """
+    photos, protected = Path(photos), Path(protected)
+    place = Path(run) if run is not None else default_run(photos, protected)
+    keep_apart(photos, protected, place)
+    images = open_photos(photos, None if context is None else Path(context))
+    compute = compute or Compute.choose()
+    method = method or default_method(images.photo(images.ids[0]).size, compute)
+    with RunFolder(place).open() as opened:
+        fitted = search(images, opened, method, seed=seed, compute=compute, listen=listen)
+        published = publish(images, fitted.noise, protected, opened, format=format, workers=workers or os.cpu_count() or 1, listen=listen)
+        opened.update(photos=str(photos.resolve()), protected=str(protected.resolve()), status="protected")
+    return replace(published, fitted=fitted)
+
+
+def apply(
+    run: str | Path,
+    photos: str | Path,
+    protected: str | Path,
+    *,
+    extend: bool = False,
+    format: Format = "png",
+    workers: int = 0,
+    compute: Compute | None = None,
+    listen: Listener = silent,
+) -> Published:
+    """Add the noise of a run to photos: those it was made for, or photos that came later.
+
+    Args:
+        run: Run folder of ``fit`` or ``protect``.
+        photos: Folder with one sub-folder of images per class.
+        protected: Folder to publish.
+        extend: Whether photos that the noise does not cover get noise made the run's way; else they are skipped and listed.
+        format: ``png`` or ``webp``.
+        workers: Processes that write files; 0 for one per core.
+        compute: Where to compute; chosen if None.
+        listen: Told about progress.
+    """
+    run, photos, protected = Path(run), Path(photos), Path(protected)
+    keep_apart(photos, protected, run)
+    if not (run / "run.json").is_file():
+        raise UsageError(f"{run} is not a run folder.", "Make one with `unlearnable fit PHOTOS RUN`.")
+    images = folder(photos).readable()
+    with RunFolder(run).open() as opened:
+        fitted = Fitted.load(run)
+        if extend:
+            fitted = replace(fitted, noise=_extended(fitted, images, opened.read(), compute or Compute.choose()))
+            fitted.noise.save(opened.noise)
+        published = publish(images, fitted.noise, protected, opened, format=format, workers=workers or os.cpu_count() or 1, listen=listen)
+        opened.update(photos=str(photos.resolve()), protected=str(protected.resolve()), status="protected")
+    return replace(published, fitted=fitted)
+
+
+def default_method(frame: tuple[int, int], compute: Compute) -> Method[Any]:
+    """Return error-minimizing noise with the preset for images of a (height, width) and a device."""
+    return methods.create("error_minimizing", presets.read(presets.auto(frame, compute.device)))
+
+
+def open_photos(photos: Path, context: Path | None) -> ImageSet:
+    """Open a folder of photos, leaving out (and listing) what cannot be read, against its context if there is one.
+
+    Raises:
+        DataError: If there is one class only and nothing to tell it apart from.
+    """
+    images = folder(photos).readable()
+    if context is not None:
+        return images.join(folder(context).readable())
+    if len(images.classes) < 2:
+        raise DataError(
+            f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",
+            "Give a folder of other classes to stand against, with --context FOLDER; they are trained on and never written.",
+        )
+    return images
+
+
+def _extended(fitted: Fitted, images: ImageSet, record: dict[str, Any], compute: Compute) -> Noise:
+    noise = fitted.noise
+    new = [id for id in images.ids if noise.row(id, images.class_of[id], images.source.load(id)[1]) is None]
+    if not new:
+        return noise
+    method = methods.create(record["method"], record["settings"])
+    view = images.subset(new).view(int(method.config.resolution), method.zoom)
+    return noise.joined(method.extend(fitted, view, Context(record["seed"], compute)))

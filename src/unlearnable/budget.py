@@ -1,0 +1,73 @@
+"""How far a pixel may move.
+
+Everything here counts in *levels*: steps of 1/255, the unit in which an 8-bit photo is stored. ``epsilon = 8`` is the
+paper's 8/255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unlearnable.errors import UnlearnableError, UsageError
+
+Int8Array = np.ndarray[Any, np.dtype[np.int8]]
+UInt8Array = np.ndarray[Any, np.dtype[np.uint8]]
+FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+LARGEST = 127  # a signed byte holds the noise
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An L-infinity budget: no pixel of any channel moves by more than ``epsilon`` levels.
+
+    Args:
+        epsilon: Largest change, in levels of 1/255; a whole number from 1 to 127.
+
+    Raises:
+        UsageError: If ``epsilon`` is not a whole number in that range.
+    """
+
+    epsilon: int = 8
+
+    def __post_init__(self) -> None:
+        if isinstance(self.epsilon, bool) or int(self.epsilon) != self.epsilon or not 1 <= self.epsilon <= LARGEST:
+            raise UsageError(
+                f"epsilon is {self.epsilon!r}, but a budget is a whole number of levels from 1 to {LARGEST}.",
+                "8 is the paper's 8/255.",
+            )
+
+    def __str__(self) -> str:
+        return f"linf({self.epsilon}/255)"
+
+    def project(self, noise: Any) -> Any:
+        """Return the nearest noise inside the budget. Takes and returns a tensor or an array, in levels."""
+        return noise.clip(-self.epsilon, self.epsilon)
+
+    def round(self, noise: FloatArray) -> Int8Array:
+        """Round a finished noise to whole levels inside the budget: the one place where rounding happens."""
+        if not np.isfinite(noise).all():
+            raise UnlearnableError("The noise holds values that are not numbers; the search has diverged.", "Lower the learning rate.")
+        return np.asarray(self.project(np.rint(noise)), dtype=np.int8)
+
+    def largest_change(self, before: UInt8Array, after: UInt8Array) -> int:
+        """Return ``max |after - before|`` in levels, computed in integers."""
+        if before.shape != after.shape:
+            raise UnlearnableError(f"The image changed its shape from {before.shape} to {after.shape}.")
+        if before.size == 0:
+            return 0
+        return int(np.max(np.maximum(before, after) - np.minimum(before, after)))
+
+    def check(self, before: UInt8Array, after: UInt8Array, name: str = "The image") -> int:
+        """Return the largest change, in levels.
+
+        Raises:
+            UnlearnableError: If it exceeds the budget.
+        """
+        change = self.largest_change(before, after)
+        if change > self.epsilon:
+            raise UnlearnableError(f"{name} changed by {change} levels, over the budget of {self.epsilon}.")
+        return change

@@ -1,0 +1,88 @@
+"""``unlearnable inspect PATH``: what is in a folder of images, a noise file or a run folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unlearnable.cli.console import Console, Json
+from unlearnable.errors import DataError
+
+Described = tuple[dict[str, Any], list[str]]
+
+
+def inspect(path: Annotated[Path, typer.Argument(help="A folder of images, a noise file, or a run folder.")], json: Json = False) -> None:
+    """Say what is in a folder of images, a noise file or a run folder."""
+    console = Console(json)
+    with console.errors():
+        if (path / "run.json").is_file():
+            record, lines = _run(path)
+        elif path.is_dir():
+            record, lines = _folder(path)
+        elif path.is_file():
+            record, lines = _noise(path)
+        else:
+            raise DataError(f"{path} does not exist.", "Give a folder of images, a noise file, or a run folder.")
+        console.result(record, "\n".join(lines))
+
+
+def _folder(path: Path) -> Described:
+    from unlearnable.data.folder import folder
+
+    images = folder(path).readable()
+    counts = Counter(images.class_of[id] for id in images.ids)
+    sizes = [images.photo(id).size for id in images.ids]
+    smallest, largest = min(sizes, key=lambda size: size[0] * size[1]), max(sizes, key=lambda size: size[0] * size[1])
+    record = {
+        "kind": "folder", "images": len(images), "classes": dict(sorted(counts.items())), "smallest": list(smallest),
+        "largest": list(largest), "skipped": dict(images.skipped),
+    }  # fmt: skip
+    lines = [f"{len(images)} images of {len(counts)} classes, {_size(smallest)} to {_size(largest)} px (width x height)"]
+    lines += [f"  {name}: {count}" for name, count in sorted(counts.items())]
+    lines += [f"  skipped {id}: {reason}" for id, reason in sorted(images.skipped.items())]
+    return record, lines
+
+
+def _noise(path: Path) -> Described:
+    import numpy as np
+
+    from unlearnable.noise import Noise
+
+    noise = Noise.load(path)
+    used = int(np.abs(noise.bank.astype(np.int16)).max()) if noise.bank.size else 0
+    rms = float(np.sqrt(np.mean(noise.bank.astype(np.float64) ** 2))) if noise.bank.size else 0.0
+    record = {
+        "kind": "noise", "form": noise.form, "patterns": len(noise.keys), "shape": list(noise.bank.shape[1:]), "grid": list(noise.grid),
+        "interpolation": noise.interpolation, "epsilon": noise.budget.epsilon, "largest": used, "rms": round(rms, 3),
+        "provenance": dict(noise.provenance),
+    }  # fmt: skip
+    lines = [
+        f"{len(noise.keys)} {noise.form} patterns of {_size(noise.bank.shape[2:])} px on a grid of {_size(noise.grid)}",
+        f"  budget {noise.budget}; largest value {used}, rms {rms:.2f} levels",
+        *[f"  {key}: {value}" for key, value in sorted(noise.provenance.items())],
+    ]
+    return record, lines
+
+
+def _run(path: Path) -> Described:
+    from unlearnable.runs import RunFolder
+
+    run = RunFolder(path)
+    record, files = run.read(), run.files()
+    found: dict[str, Any] = {"kind": "run", "run": record, "files": len(files)}
+    lines = [f"Run folder (keep it private): {record.get('status', 'searching')}, {len(files)} files written"]
+    shown = ("method", "seed", "images", "context", "photos", "protected", "stopped", "search_seconds", "version")
+    lines += [f"  {key}: {record[key]}" for key in shown if key in record]
+    lines += [f"  {key} = {value}" for key, value in record.get("settings", {}).items()]
+    if run.noise.is_file():
+        noise, more = _noise(run.noise)
+        found["noise"] = noise
+        lines += more[:2]
+    return found, lines
+
+
+def _size(size: Any) -> str:
+    return f"{size[1]} x {size[0]}"

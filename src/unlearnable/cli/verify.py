@@ -1,0 +1,75 @@
+"""``unlearnable verify PHOTOS PROTECTED``: what does a network learn from each?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearnable.cli.console import Console, Device, Json, Quiet, Seed, duration
+from unlearnable.errors import GoalMissed, UsageError
+
+
+def verify(
+    photos: Annotated[Path, typer.Argument(help="The photos: one sub-folder per class.")],
+    protected: Annotated[Path, typer.Argument(help="What is published of them.")],
+    test: Annotated[Path | None, typer.Option("--test", help="Folder of clean test images [a quarter of the photos is held out].")] = None,
+    context: Annotated[Path | None, typer.Option("--context", help="Folder of other classes, clean in both trainings.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Trainings per network and folder, each with another split.", min=1)] = 3,
+    require: Annotated[str | None, typer.Option("--require", help="Exit with 5 unless met: 25% (kept) or chance+5 (points).")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")] = None,
+    time_limit: Annotated[str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")] = "15m",
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on the photos and one on what is published, test both on unseen clean photos, and report."""
+    console = Console(json, quiet)
+    with console.errors():
+        limit = _seconds(time_limit)
+        from unlearnable.data.photo import write
+        from unlearnable.evaluation.unlearnability import prepare
+        from unlearnable.evaluation.verdict import Goal
+        from unlearnable.report import Record, page, table
+        from unlearnable.runs import RunFolder, default_run, keep_apart
+        from unlearnable.training.compute import Compute
+
+        goal = None if require is None else Goal.parse(require)
+        place = run or default_run(photos, protected)
+        keep_apart(photos, protected, place)
+        first = seed or 0
+        compute = Compute.choose(device)
+        prepared = prepare(
+            photos, protected, test=test, context=context, run=place, seeds=range(first, first + seeds), targets=target or (),
+            time_limit=limit, compute=compute,
+        )  # fmt: skip
+        console.say(
+            f"{len(prepared.material.clean)} pairs of {len(prepared.material.clean.classes)} classes; "
+            f"{compute.device}, {compute.precision}; about {duration(prepared.plan.seconds)}"
+        )
+        with console.progress() as listen:
+            found = prepared.measure(listen)
+        record = Record.of(found, str(photos), str(protected), shlex.join(["unlearnable", *sys.argv[1:]]), goal)
+        with RunFolder(place).open():
+            write(place / "report.json", record.model_dump_json(indent=1).encode())
+            write(place / "report.html", page(record).encode())
+        report = place / "report.html"
+        plain = record.model_dump(mode="json", exclude={"pictures"})
+        console.result({**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}")
+        if record.goal is not None and not record.goal.met:
+            raise GoalMissed(
+                f"The goal was missed or cannot be told: {record.goal.text}.", f"The verdict is {found.verdict!r}; see {report}."
+            )
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"--time-limit {text!r} is no length of time.", "Give one like 90s, 15m or 2h.")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]

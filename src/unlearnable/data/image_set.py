@@ -1,0 +1,252 @@
+"""ImageSet: a table of ids and labels over a source of pixels.
+
+Cheap until pixels are asked for, and then two doors: ``photo(id)`` at its own size, and ``view(size)`` as one array of squares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from unlearnable.budget import UInt8Array
+from unlearnable.data.photo import Photo, squash
+from unlearnable.errors import DataError
+
+READERS = 4
+
+
+class Source(Protocol):
+    """Where pixels come from."""
+
+    def load(self, id: str) -> tuple[Photo, str]:
+        """Return a photo and the SHA-256 of its content."""
+
+    def stamp(self, id: str) -> str:
+        """Return what changes when the content does, without reading it."""
+
+    def origin(self, id: str) -> Path | Photo:
+        """Return what a worker in another process reads the photo from."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Squares of one size, ready for training.
+
+    Args:
+        ids: N ids.
+        pixels: uint8 (N, 3, S, S).
+        labels: int64 (N,), indices into ``classes``.
+        classes: Class names, in code-point order.
+        grey: bool (N,): the photo is grey, so its noise must be the same in the three channels.
+        own: bool (N,): False for context images, which are trained on and never given noise.
+        frame: Median (height, width) of the photos themselves, in pixels.
+        digests: SHA-256 of each image's content.
+    """
+
+    ids: tuple[str, ...]
+    pixels: UInt8Array
+    labels: np.ndarray[Any, np.dtype[np.int64]]
+    classes: tuple[str, ...]
+    grey: np.ndarray[Any, np.dtype[np.bool_]]
+    own: np.ndarray[Any, np.dtype[np.bool_]]
+    frame: tuple[int, int]
+    digests: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash over ids, classes and contents."""
+        return _hash([self.ids, [self.classes[label] for label in self.labels], self.digests])
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with labels.
+
+    Args:
+        ids: Sorted ids: NFC relative paths with ``/`` for folders, ``train/00042`` for benchmarks.
+        class_of: Class name of every id.
+        source: Where the pixels are.
+        context: Classes that are trained on and never given noise.
+        skipped: Files that were found and cannot be used, with the reason.
+    """
+
+    ids: tuple[str, ...]
+    class_of: Mapping[str, str]
+    source: Source
+    context: frozenset[str] = frozenset()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise DataError("There is no image to work on.", "Give a folder with one sub-folder of images per class.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in code-point order, as torchvision and Hugging Face sort them."""
+        return tuple(sorted({self.class_of[id] for id in self.ids}))
+
+    @cached_property
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """int64 (N,): index into ``classes`` of every id."""
+        index = {name: label for label, name in enumerate(self.classes)}
+        return np.array([index[self.class_of[id]] for id in self.ids], dtype=np.int64)
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """The ids that are not context."""
+        return tuple(id for id in self.ids if self.class_of[id] not in self.context)
+
+    @cached_property
+    def stamp(self) -> str:
+        """A hash over sizes and times, to notice change without reading a pixel."""
+        return _hash([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
+
+    def photo(self, id: str) -> Photo:
+        """Return one image at its own size."""
+        return self.source.load(id)[0]
+
+    def readable(self) -> ImageSet:
+        """Return the set without the images that cannot be decoded; ``skipped`` says which, and why."""
+
+        def reason(id: str) -> str | None:
+            try:
+                self.source.load(id)
+            except DataError as error:
+                return error.problem
+            return None
+
+        with ThreadPoolExecutor(READERS) as pool:
+            reasons = dict(zip(self.ids, pool.map(reason, self.ids), strict=True))
+        bad = {id: why for id, why in reasons.items() if why is not None}
+        if not bad:
+            return self
+        good = [id for id in self.ids if id not in bad]
+        if not good:
+            raise DataError(f"None of the {len(self)} images can be read; the first: {next(iter(bad.values()))}")
+        return replace(self.subset(good), skipped={**self.skipped, **bad})
+
+    def view(self, size: int, zoom: float = 1.0) -> View:
+        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB.
+
+        Raises:
+            DataError: If an image cannot be read, naming it.
+        """
+        side = round(size * zoom)
+        pixels = np.empty((len(self), 3, side, side), dtype=np.uint8)
+
+        def fill(row: int) -> tuple[bool, tuple[int, int], str]:
+            photo, digest = self.source.load(self.ids[row])
+            square = squash(photo.pixels if photo.grey else photo.rgb(), side)
+            pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
+            return photo.grey, photo.size, digest
+
+        with ThreadPoolExecutor(READERS) as pool:
+            facts = list(pool.map(fill, range(len(self))))
+        height, width = np.median([fact[1] for fact in facts], axis=0)
+        return View(
+            ids=self.ids, pixels=pixels, labels=self.labels, classes=self.classes, grey=np.array([fact[0] for fact in facts]),
+            own=np.array([self.class_of[id] not in self.context for id in self.ids]),
+            frame=(int(height), int(width)), digests=tuple(fact[2] for fact in facts),
+        )  # fmt: skip
+
+    def subset(self, ids: Collection[str]) -> ImageSet:
+        """Return the images with these ids."""
+        wanted = set(ids)
+        return replace(self, ids=tuple(id for id in self.ids if id in wanted))
+
+    def relabel(self, class_of: Callable[[str, str], str]) -> ImageSet:
+        """Return the same images under other classes: ``class_of(id, old class)``."""
+        return replace(self, class_of={id: class_of(id, self.class_of[id]) for id in self.ids})
+
+    def split(self, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+        """Return (rest, held out): a stratified ``share`` of every class is held out, exact duplicates kept on one side."""
+        from unlearnable.data.splitting import held_out
+
+        digests = {id: self.source.load(id)[1] for id in self.ids}
+        out = held_out({id: self.class_of[id] for id in self.ids}, digests, share, seed)
+        return self.subset([id for id in self.ids if id not in out]), self.subset(out)
+
+    def join(self, context: ImageSet) -> ImageSet:
+        """Return this set standing against the classes of another, which never get noise."""
+        shared = set(self.classes) & set(context.classes)
+        if shared:
+            raise DataError(f"Class {sorted(shared)[0]!r} is among the photos and in the context.", "Context holds other classes.")
+        mine = {id: self.class_of[id] for id in self.ids}
+        theirs = {f"context/{id}": context.class_of[id] for id in context.ids}
+        return ImageSet(
+            ids=tuple(sorted({*mine, *theirs})), class_of={**mine, **theirs}, source=_Joined(self, context),
+            context=frozenset(context.classes), skipped=self.skipped,
+        )  # fmt: skip
+
+    def with_noise(self, noise: Noisy) -> ImageSet:
+        """Return the set with noise added to the images at their own size."""
+        return replace(self, source=_WithNoise(self, noise))
+
+
+class Noisy(Protocol):
+    """What ``with_noise`` needs of a noise."""
+
+    def row(self, id: str, class_name: str, digest: str | None = None) -> int | None:
+        """Return the row that belongs to an image, or None."""
+
+    def add(self, pixels: UInt8Array, row: int) -> UInt8Array:
+        """Return the image with the noise of a row."""
+
+
+@dataclass(frozen=True)
+class _Joined:
+    own: ImageSet
+    context: ImageSet
+
+    def _side(self, id: str) -> tuple[Source, str]:
+        return (self.own.source, id) if id in self.own.class_of else (self.context.source, id.removeprefix("context/"))
+
+    def load(self, id: str) -> tuple[Photo, str]:
+        source, key = self._side(id)
+        return source.load(key)
+
+    def stamp(self, id: str) -> str:
+        source, key = self._side(id)
+        return source.stamp(key)
+
+    def origin(self, id: str) -> Path | Photo:
+        source, key = self._side(id)
+        return source.origin(key)
+
+
+@dataclass(frozen=True)
+class _WithNoise:
+    clean: ImageSet
+    noise: Noisy
+
+    def load(self, id: str) -> tuple[Photo, str]:
+        photo, digest = self.clean.source.load(id)
+        row = self.noise.row(id, self.clean.class_of[id], digest)
+        return (photo if row is None else replace(photo, pixels=self.noise.add(photo.pixels, row))), digest
+
+    def stamp(self, id: str) -> str:
+        return self.clean.source.stamp(id)
+
+    def origin(self, id: str) -> Path | Photo:
+        return self.load(id)[0]
+
+
+def table(entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[str, str] | None = None) -> ImageSet:
+    """Make an ImageSet of (id, class name) entries over a source."""
+    class_of = dict(entries)
+    return ImageSet(ids=tuple(sorted(class_of)), class_of=class_of, source=source, skipped=skipped or {})
+
+
+def _hash(value: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

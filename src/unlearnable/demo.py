@@ -1,0 +1,108 @@
+"""The whole story on data that comes with a dependency: an illustration, not a benchmark."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from unlearnable import methods
+from unlearnable.data.digits import SIDE, digits
+from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.photo import write
+from unlearnable.evaluation.comparison import Arm, compare
+from unlearnable.evaluation.trials import Trial
+from unlearnable.evaluation.unlearnability import Sample
+from unlearnable.events import Event, Listener, silent
+from unlearnable.methods import Context
+from unlearnable.noise import Form, Noise
+from unlearnable.report import Record, page
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Recipe
+
+HELD_OUT = 0.25
+NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}
+INTRO = (
+    "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. The same network is trained on "
+    "the clean scans, on scans with a noise of their own each (sample-wise) and on scans with one noise per digit (class-wise); all "
+    "three are tested on the same clean scans, which none of them was trained on."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the demo runs. Chosen on seeds 100 to 104, reported on seeds 0 to 4 (benchmarks/results/demo.json).
+
+    Args:
+        trial: How the targets are trained.
+        samplewise: Settings of the search for sample-wise noise.
+        classwise: The same for class-wise noise.
+    """
+
+    trial: Trial
+    samplewise: dict[str, object]
+    classwise: dict[str, object]
+
+
+SURROGATE = "resnet18:width=16,stem=half"
+COMMON: dict[str, object] = {
+    "surrogate": SURROGATE, "resolution": SIDE, "batch": 128, "measure": "before", "init": "uniform", "train_batches": 10,
+    "stop_error": 0.0,
+}  # fmt: skip
+SETTINGS = Settings(
+    trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=12, batch=128, lr=0.1, schedule="onecycle")),
+    samplewise={**COMMON, "form": "samplewise", "steps": 10, "min_rounds": 10, "max_rounds": 10},
+    classwise={**COMMON, "form": "classwise", "steps": 1, "passes": 2, "min_rounds": 15, "max_rounds": 15},
+)
+
+
+def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silent, command: str = "") -> Record:
+    """Train on clean and on protected digits, and test all on the same clean ones.
+
+    Args:
+        seed: Of the split, the noise and the trainings.
+        compute: Where; chosen if None.
+        listen: Told about progress.
+        command: The command line, for the record.
+
+    Returns:
+        The record, which ``unlearnable.report.page`` renders.
+    """
+    started = time.monotonic()
+    compute = compute or Compute.choose()
+    train, test = digits().split(HELD_OUT, seed)
+    view, tested = train.view(SIDE), _tensors(test.view(SIDE))
+    sets: dict[str, ImageSet] = {"clean": train}
+    for form, settings in (("samplewise", SETTINGS.samplewise), ("classwise", SETTINGS.classwise)):
+        noise = _noise(view, settings, seed, compute, listen)
+        sets[NAMES[noise.form]] = train.with_noise(noise)
+        listen(Event(f"noise, {NAMES[noise.form]}", 1, 1, form))
+    arms = {name: Arm(_tensors(images.view(SIDE)), tested) for name, images in sets.items()}
+    comparison = compare(
+        list(arms), lambda name, _: arms[name], SETTINGS.trial, len(view.classes), seeds=(seed,), compute=compute, listen=listen
+    )
+    shown = [next(id for id in train.ids if train.class_of[id] == name) for name in train.classes[:6]]
+    samples = [Sample(id, train.class_of[id], train.photo(id), sets["sample-wise"].photo(id)) for id in shown]
+    return Record.demo(
+        comparison, samples, view.classes, title="Digits that networks cannot learn from", intro=INTRO, pairs=len(train),
+        environment=compute.describe(), command=command, seconds=time.monotonic() - started,
+    )  # fmt: skip
+
+
+def save(record: Record, folder: Path) -> Path:
+    """Write a record and its page into a folder, and return the path of the page."""
+    write(folder / "report.json", record.model_dump_json(indent=1).encode())
+    write(folder / "report.html", page(record).encode())
+    return folder / "report.html"
+
+
+def _noise(view: View, settings: dict[str, object], seed: int, compute: Compute, listen: Listener) -> Noise:
+    method = methods.create("error_minimizing", settings).resolve(view.frame)
+    stage = f"noise, {NAMES[method.form]}"
+    return method.fit(view, Context(seed, compute), lambda event: listen(Event(stage, event.done, event.total, event.text))).noise
+
+
+def _tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)

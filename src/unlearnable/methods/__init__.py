@@ -1,0 +1,11 @@
+"""Ways of making noise, one file each, by name."""
+
+from unlearnable.methods import error_minimizing as _error_minimizing
+from unlearnable.methods import random as _random
+from unlearnable.methods.base import Config, Method, Progress, State
+from unlearnable.methods.context import Context
+from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.registry import create, get, load_plugin, names, register
+
+__all__ = ["Config", "Context", "Fitted", "Method", "Progress", "State", "create", "get", "load_plugin", "names", "register"]
+_BUILT_IN = (_error_minimizing, _random)  # importing them registers them

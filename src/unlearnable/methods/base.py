@@ -1,0 +1,232 @@
+"""The contract of a method, and the loop that runs one.
+
+A method takes small steps on a state; everything else is done here, once: rounds, reasons to stop, checkpoints, progress, and at
+the end the budget, because a method is not trusted to obey it.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from unlearnable.budget import Budget
+from unlearnable.data.image_set import View
+from unlearnable.errors import DataError
+from unlearnable.events import Event, Listener, silent
+from unlearnable.lifting import Interpolation
+from unlearnable.methods.context import Context
+from unlearnable.methods.fitted import Fitted
+from unlearnable.noise import Form, Noise
+from unlearnable.version import __version__
+
+State = dict[str, Any]  # flat: tensors and numbers only
+Save = Callable[[State], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step came to.
+
+    Args:
+        done: Steps finished in this round.
+        total: Steps in a round.
+        round_ended: Whether this step ended a round.
+        error: At the end of a round: the training error on protected images, in [0, 1]; None if the method has none.
+    """
+
+    done: int
+    total: int
+    round_ended: bool = False
+    error: float | None = None
+
+
+class Config(BaseModel):
+    """What every method has settings for.
+
+    Attributes:
+        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/how-it-works.md` has the measurement.
+        epsilon: Largest change of a pixel, in levels of 1/255.
+        resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own size of images up to 40 px.
+        grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
+        tile: Class-wise: side of the pattern that is repeated over the grid; 0 for one pattern over the whole grid.
+        interpolation: How the grid is lifted to a photo's own size.
+        min_rounds: Rounds before the search may stop.
+        max_rounds: Rounds after which it stops.
+        stop_error: Training error on protected images, in [0, 1], at which it stops.
+        patience: Rounds without a lower error after which it stops; 0 for never.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: Literal["auto", "samplewise", "classwise"] = "auto"
+    epsilon: int = Field(8, ge=1, le=127)
+    resolution: int | Literal["auto"] = "auto"
+    grid: int = Field(0, ge=0)
+    tile: int = Field(0, ge=0)
+    interpolation: Interpolation = "bilinear"
+    min_rounds: int = Field(1, ge=1)
+    max_rounds: int = Field(1, ge=1)
+    stop_error: float = Field(0.01, ge=0, le=1)
+    patience: int = Field(0, ge=0)
+
+
+C = TypeVar("C", bound=Config)
+
+
+class Method(ABC, Generic[C]):
+    """A way of making noise. Subclasses give ``name``, ``Config`` and the steps; the docstring cites paper, section and equation.
+
+    Args:
+        config: Frozen settings.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: C | None = None, **settings: Any) -> None:
+        self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
+
+    def resolved(self, frame: tuple[int, int]) -> dict[str, Any]:
+        """Return the settings that ``auto`` stands for, given the usual (height, width) of the photos."""
+        small = max(frame) <= 40
+        size = self.config.resolution if self.config.resolution != "auto" else max(frame) if small else 64
+        return {
+            "form": "classwise" if self.config.form == "auto" else self.config.form,
+            "resolution": size,
+            "grid": self.config.grid or size,
+        }
+
+    def resolve(self, frame: tuple[int, int]) -> Method[C]:
+        """Return this method with every ``auto`` replaced, once, by what it stands for."""
+        return type(self)(self.config.model_copy(update=self.resolved(frame)))
+
+    @property
+    def zoom(self) -> float:
+        """How much larger than the resolution the view must be."""
+        return 1.0
+
+    @property
+    def form(self) -> Form:
+        """The form, resolved."""
+        return "samplewise" if self.config.form == "samplewise" else "classwise"
+
+    @abstractmethod
+    def start(self, view: View, ctx: Context) -> State:
+        """Return the state before the first step."""
+
+    @abstractmethod
+    def advance(self, state: State, view: View, ctx: Context) -> Progress:
+        """Take one step of at most a few seconds, changing the state in place."""
+
+    @abstractmethod
+    def finish(self, state: State) -> torch.Tensor:
+        """Return the noise: float (rows, 3, h, w) in levels, one row for each of ``keys(view)``."""
+
+    def surrogate(self, state: State) -> dict[str, torch.Tensor]:
+        """Return the weights of the surrogate, or nothing for a method without one."""
+        return {}
+
+    def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
+        """Return noise for images that the search has not seen. Class-wise noise needs nothing more than their class."""
+        missing = sorted(set(_classes(view)) - set(fitted.noise.keys))
+        if fitted.noise.form == "classwise" and not missing:
+            return fitted.noise
+        what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that were not there"
+        raise DataError(f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.", "Make a new run.")
+
+    def keys(self, view: View) -> tuple[str, ...]:
+        """Return what the rows of the bank belong to: own ids, or own classes."""
+        return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own) if self.form == "samplewise" else _classes(view)
+
+    def rows(self, view: View) -> torch.Tensor:
+        """Return the row of every image, int64 (N,); -1 for context."""
+        index = {key: row for row, key in enumerate(self.keys(view))}
+        names = view.ids if self.form == "samplewise" else [view.classes[label] for label in view.labels]
+        return torch.tensor([index.get(name, -1) if own else -1 for name, own in zip(names, view.own, strict=True)])
+
+    def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
+        """Project, round and check patterns in levels, and give them their keys and provenance."""
+        budget = Budget(self.config.epsilon)
+        bank = budget.round(patterns.detach().cpu().double().numpy())
+        digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
+        return Noise(
+            bank=bank, keys=self.keys(view), form=self.form, budget=budget, grid=(self.config.grid, self.config.grid),
+            interpolation=self.config.interpolation, digests=digests if self.form == "samplewise" else (),
+            provenance={
+                "method": self.name, "config": self.config.model_dump(mode="json"), "fingerprint": view.fingerprint,
+                "version": __version__, "seed": seed,
+            },
+        )  # fmt: skip
+
+    def fit(
+        self,
+        view: View,
+        ctx: Context,
+        listen: Listener = silent,
+        *,
+        state: State | None = None,
+        save: Save | None = None,
+        every: float = 60.0,
+    ) -> Fitted:
+        """Search for noise.
+
+        Args:
+            view: The images, context included, at ``resolution * zoom``.
+            ctx: Device, precision, seed.
+            listen: Told about progress.
+            state: A saved state to go on from; None to start.
+            save: Called with the state now and then, between two steps.
+            every: Seconds between two calls of ``save``.
+
+        Returns:
+            The noise, inside its budget and on whole levels, with what is needed to extend it.
+        """
+        _require_resolved(self.config)
+        if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
+            raise DataError(
+                "There is one class only, so there is nothing to tell it apart from.",
+                "Give other classes to stand against with --context.",
+            )
+        state = self.start(view, ctx) if state is None else state
+        log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
+        saved = time.monotonic()
+        reason = stop_reason(self.config, log)
+        while not reason:
+            step = self.advance(state, view, ctx)
+            text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
+            listen(Event("searching", len(log) * step.total + step.done, self.config.max_rounds * step.total, text))
+            if step.round_ended:
+                log.append(step.error)
+                state["log"] = [-1.0 if error is None else error for error in log]
+                reason = stop_reason(self.config, log)
+            if save is not None and not reason and time.monotonic() - saved > every:
+                save(state)
+                saved = time.monotonic()
+        noise = self.to_noise(self.finish(state), view, ctx.seed)
+        return Fitted(noise, {k: v.detach().cpu() for k, v in self.surrogate(state).items()}, view.classes, tuple(log), reason)
+
+
+def stop_reason(config: Config, log: list[float | None]) -> str:
+    """Say why a search stops after the rounds in ``log``; empty while it goes on."""
+    errors = [error for error in log if error is not None]
+    if len(log) >= config.min_rounds and errors:
+        if errors[-1] <= config.stop_error:
+            return f"the error, {errors[-1]:.1%}, is at most {config.stop_error:.1%}"
+        if config.patience and len(errors) > config.patience and min(errors[-config.patience :]) >= min(errors[: -config.patience]):
+            return f"the error has not fallen for {config.patience} rounds"
+    return f"{config.max_rounds} rounds are done" if len(log) >= config.max_rounds else ""
+
+
+def _classes(view: View) -> tuple[str, ...]:
+    return tuple(sorted({view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own}))
+
+
+def _require_resolved(config: Config) -> None:
+    if "auto" in (config.form, config.resolution) or not config.grid:
+        raise ValueError("Call resolve() first, so that every setting has a value.")

@@ -1,0 +1,78 @@
+"""What a method is given to work with: a place to compute, draws that belong to something, a surrogate, a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from unlearnable import models
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Recipe
+from unlearnable.training.randomness import generator, seeded
+
+T = TypeVar("T")
+
+
+@dataclass
+class Surrogate:
+    """A model and its optimiser whose every tensor is also an entry of a state, so that saving the state saves them."""
+
+    model: nn.Module
+    optimizer: torch.optim.SGD
+
+
+@dataclass
+class Context:
+    """Everything around a search that is not the search.
+
+    Args:
+        seed: The seed from which every draw is derived.
+        compute: Device and precision.
+    """
+
+    seed: int
+    compute: Compute = field(default_factory=Compute)
+    _bound: tuple[dict[str, Any], Surrogate] | None = field(default=None, repr=False)
+    _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
+
+    def rng(self, *names: str | int) -> torch.Generator:
+        """Return a fresh generator for draws that belong to ``names``: ``rng("noise", id)``, ``rng("order", epoch)``."""
+        return generator(self.seed, *names)
+
+    def model(self, spec: str, classes: int) -> nn.Module:
+        """Build a model, initialised from the seed, on the device."""
+        with seeded(self.seed, "surrogate"):
+            return self.compute.place(models.create(spec, classes))
+
+    def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
+        """Return the surrogate that lives in a state: the one there, or a new one that is put there."""
+        if self._bound is not None and self._bound[0] is state:
+            return self._bound[1]
+        model = self.model(spec, classes)
+        saved = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+        if saved:
+            model.load_state_dict(saved)
+        optimizer = recipe.optimizer(model)
+        for name, parameter in model.named_parameters():
+            momentum = torch.zeros_like(parameter)
+            if saved:
+                momentum.copy_(state[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = state[f"momentum.{name}"] = momentum
+        state.update({f"model.{name}": value for name, value in model.state_dict().items()})
+        self._bound = (state, Surrogate(model, optimizer))
+        return self._bound[1]
+
+    def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
+        """Return what ``make`` returned when it was first called for this ``owner``: for what a search needs at every step."""
+        if name not in self._kept or self._kept[name][0] is not owner:
+            self._kept[name] = (owner, make())
+        kept: T = self._kept[name][1]
+        return kept
+
+    def hold(self, pixels: Any) -> torch.Tensor:
+        """Return a view's pixels as a uint8 tensor on the device, copied there once."""
+        return self.keep("pixels", pixels, lambda: torch.from_numpy(pixels).to(self.compute.device))

@@ -1,0 +1,88 @@
+"""What a search leaves behind, and the checkpoint it can go on from. Kept in the run folder, never published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from unlearnable.errors import DataError
+from unlearnable.noise import Noise
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The result of a search.
+
+    Args:
+        noise: The noise, on whole levels; its provenance has method, configuration, seed and fingerprint.
+        surrogate: Weights of the surrogate by name; empty for a method without one.
+        classes: Names of the surrogate's outputs, in order.
+        log: Error after each round, in [0, 1]; None where the method measures none.
+        reason: Why the search stopped.
+    """
+
+    noise: Noise
+    surrogate: dict[str, torch.Tensor]
+    classes: tuple[str, ...]
+    log: tuple[float | None, ...]
+    reason: str
+
+    def save(self, folder: Path) -> None:
+        """Write ``noise.safetensors`` and ``surrogate.safetensors`` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        meta = {"classes": list(self.classes), "log": list(self.log), "reason": self.reason}
+        save_tensors(folder / "surrogate.safetensors", self.surrogate, meta)
+        self.noise.save(folder / "noise.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted:
+        """Read what ``save`` wrote.
+
+        Raises:
+            DataError: If a file is missing or damaged.
+        """
+        noise = Noise.load(folder / "noise.safetensors")
+        surrogate, meta = load_tensors(folder / "surrogate.safetensors")
+        return cls(noise, surrogate, tuple(meta["classes"]), tuple(meta["log"]), meta["reason"])
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and a JSON record into one safetensors file, whole or not at all."""
+    draft = path.with_name(path.name + ".part")
+    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    save_file(flat, draft, metadata={"record": json.dumps(meta)})
+    draft.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what ``save_tensors`` wrote.
+
+    Raises:
+        DataError: If the file is missing or damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, json.loads((file.metadata() or {})["record"])  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DataError(f"{path} is damaged or missing ({error}).", "Delete it to start the search again.") from error
+
+
+def save_state(path: Path, state: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Write a checkpoint: a state, and the identity of the search it belongs to."""
+    numbers = {key: value for key, value in state.items() if not isinstance(value, torch.Tensor)}
+    tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    save_tensors(path, tensors, {"numbers": numbers, "identity": identity})
+
+
+def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Read a checkpoint; None if there is none, or if it belongs to another search."""
+    if not path.exists():
+        return None
+    tensors, record = load_tensors(path)
+    return {**tensors, **record["numbers"]} if record["identity"] == identity else None

@@ -1,0 +1,157 @@
+"""Noise = a bank of int8 patterns and the assignment of images to them.
+
+The assignment looks at an image's id (sample-wise) or at the *name* of its class (class-wise), never at a position in a loader or
+at a class index: shuffling, filtering or adding images cannot put a noise on the wrong image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from unlearnable.budget import Budget, Int8Array, UInt8Array
+from unlearnable.errors import DataError, UnlearnableError
+from unlearnable.lifting import Interpolation, lift
+
+Form = Literal["samplewise", "classwise"]
+FORMAT = "unlearnable-noise/1"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Patterns, and which image gets which.
+
+    Args:
+        bank: int8 (rows, C, h, w), in levels of 1/255, signed; C is 3 (or 1 for grey data).
+        keys: One per row, no two equal: image ids (sample-wise) or class names (class-wise).
+        form: What the keys are.
+        budget: The budget that the bank obeys.
+        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it is repeated to cover it.
+        interpolation: How the grid is lifted to a photo's own size.
+        digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets no noise.
+        provenance: Method, configuration, fingerprint, version: where the noise comes from.
+    """
+
+    bank: Int8Array
+    keys: tuple[str, ...]
+    form: Form
+    budget: Budget
+    grid: tuple[int, int]
+    interpolation: Interpolation = "bilinear"
+    digests: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.bank.dtype != np.int8 or self.bank.ndim != 4:
+            raise UnlearnableError(f"A bank is int8 (rows, C, h, w); this one is {self.bank.dtype} {self.bank.shape}.")
+        if len(self.keys) != len(self.bank) or len(set(self.keys)) != len(self.keys):
+            raise UnlearnableError(f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}.")
+        if self.digests and len(self.digests) != len(self.keys):
+            raise UnlearnableError(f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}.")
+        if self.bank.size and int(np.abs(self.bank.astype(np.int16)).max()) > self.budget.epsilon:
+            raise UnlearnableError(f"The bank exceeds its budget {self.budget}.")
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {key: row for row, key in enumerate(self.keys)}
+
+    def row(self, id: str, class_name: str, digest: str | None = None) -> int | None:
+        """Return the row of the bank that belongs to an image, or None if it has no noise."""
+        row = self._rows.get(id if self.form == "samplewise" else class_name)
+        if row is not None and digest is not None and self.digests and self.digests[row] != digest:
+            return None
+        return row
+
+    def pattern(self, row: int) -> Int8Array:
+        """Return a row's pattern, repeated to cover the grid: int8 (C, grid height, grid width)."""
+        pattern = self.bank[row]
+        height, width = self.grid
+        down, across = -(-height // pattern.shape[1]), -(-width // pattern.shape[2])
+        return np.tile(pattern, (1, down, across))[:, :height, :width]
+
+    def add(self, pixels: UInt8Array, row: int) -> UInt8Array:
+        """Add a row's noise to an image at its own size, and clip *after* adding.
+
+        Args:
+            pixels: uint8 (H, W) grey, or (H, W, 3) or (H, W, 4); a fourth channel (alpha) is left as it is.
+            row: Row of the bank.
+
+        Returns:
+            A new array of the same shape and type, within the budget.
+        """
+        pattern = self.pattern(row).astype(np.float32)
+        if pixels.ndim == 2:
+            pattern = pattern.mean(axis=0, keepdims=True)  # one value for the three channels: a grey photo stays grey
+        lifted = self.budget.round(lift(pattern, pixels.shape[0], pixels.shape[1], self.interpolation))
+        out = pixels.copy()
+        if pixels.ndim == 2:
+            out[...] = _clip(pixels, lifted[0])
+        else:
+            out[..., :3] = _clip(pixels[..., :3], lifted.transpose(1, 2, 0))
+        return out
+
+    def joined(self, other: Noise) -> Noise:
+        """Return this noise and that of another bank of the same kind; where both know a key, the other's pattern counts."""
+        if (self.form, self.grid, self.bank.shape[1:], self.budget) != (other.form, other.grid, other.bank.shape[1:], other.budget):
+            raise UnlearnableError("The two noises are of different kinds and cannot be joined.")
+        kept = [row for row, key in enumerate(self.keys) if key not in other._rows]
+        digests = (*(self.digests[row] for row in kept), *other.digests) if self.digests and other.digests else ()
+        return replace(
+            self,
+            bank=np.concatenate([self.bank[kept], other.bank]),
+            keys=(*(self.keys[row] for row in kept), *other.keys),
+            digests=digests,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file, whole or not at all."""
+        meta = {
+            "format": FORMAT, "form": self.form, "epsilon": self.budget.epsilon, "grid": list(self.grid),
+            "interpolation": self.interpolation, "provenance": dict(self.provenance),
+        }  # fmt: skip
+        tensors = {"bank": np.ascontiguousarray(self.bank), "keys": _pack(self.keys), "digests": _pack(self.digests)}
+        draft = path.with_name(path.name + ".part")
+        save_file(tensors, draft, metadata={"unlearnable": json.dumps(meta, sort_keys=True)})
+        draft.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Noise:
+        """Read a noise file.
+
+        Raises:
+            DataError: If the file is missing, damaged or something else.
+        """
+        try:
+            with safe_open(str(path), framework="np") as file:
+                meta = json.loads((file.metadata() or {})["unlearnable"])
+                if meta["format"] != FORMAT:
+                    raise DataError(f"{path} is a noise file of another version ({meta['format']}).", "Make it again with this version.")
+                return cls(
+                    bank=file.get_tensor("bank"), keys=_unpack(file.get_tensor("keys")), form=meta["form"],
+                    budget=Budget(meta["epsilon"]), grid=(meta["grid"][0], meta["grid"][1]), interpolation=meta["interpolation"],
+                    digests=_unpack(file.get_tensor("digests")), provenance=meta["provenance"],
+                )  # fmt: skip
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`.") from error
+
+
+def _clip(pixels: UInt8Array, noise: Int8Array) -> UInt8Array:
+    clipped: UInt8Array = np.clip(pixels.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return clipped
+
+
+def _pack(texts: tuple[str, ...]) -> UInt8Array:
+    packed: UInt8Array = np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), dtype=np.uint8).copy()
+    return packed
+
+
+def _unpack(packed: UInt8Array) -> tuple[str, ...]:
+    return tuple(json.loads(packed.tobytes().decode()))

@@ -1,0 +1,64 @@
+"""Named settings of error_minimizing, each a complete TOML file, and how they merge with a file and with options."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from unlearnable.errors import UsageError
+
+SMALL = 40  # pixels: up to this size images are worked on at their own size, the paper's way
+
+
+def names() -> list[str]:
+    """Return the names of the presets."""
+    return sorted(path.name.removesuffix(".toml") for path in files(__package__).iterdir() if path.name.endswith(".toml"))
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return the settings of a preset.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in names():
+        raise UsageError(f"There is no preset {name!r}.", f"There are: auto, {', '.join(names())}.")
+    return parse((files(__package__) / f"{name}.toml").read_bytes(), f"preset {name}")
+
+
+def auto(frame: tuple[int, int], device: str) -> str:
+    """Choose a preset: ``paper`` for images of up to 40 px, ``gpu`` for photos where there is an accelerator, else ``laptop``."""
+    if max(frame) <= SMALL:
+        return "paper" if device != "cpu" else "small"
+    return "gpu" if device != "cpu" else "laptop"
+
+
+def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Merge a preset, a file and options (None where not given), the later over the earlier.
+
+    Raises:
+        UsageError: If the file is missing or no TOML.
+    """
+    merged = dict(preset)
+    if config is not None:
+        if not config.is_file():
+            raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
+        merged |= parse(config.read_bytes(), str(config))
+    merged |= {key: value for key, value in given.items() if value is not None}
+    if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
+        merged["min_rounds"] = given["max_rounds"]  # whoever asks for fewer rounds than the preset's least means it
+    return merged
+
+
+def parse(data: bytes, name: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        UsageError: If it is none; the message says where.
+    """
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name} is not TOML ({error}).", "See docs/cli.md for the settings.") from error

@@ -1,0 +1,205 @@
+"""ImageSet + Noise -> files on disk, each decoded again and checked before it gets its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo import Format, Photo, decode, encode, write
+from unlearnable.errors import DataError, UnlearnableError, UsageError
+from unlearnable.events import Event, Listener, silent
+from unlearnable.methods.fitted import Fitted
+from unlearnable.noise import Noise
+from unlearnable.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make: small and picklable, for a worker."""
+
+    id: str
+    class_name: str
+    origin: Path | Photo
+    digest: str | None
+    output: Path
+    format: Format
+
+
+@dataclass(frozen=True)
+class File:
+    """What became of one photo.
+
+    Args:
+        id: Its id.
+        output: Path below PROTECTED, with ``/``.
+        class_name: Its class.
+        digest: SHA-256 of the source.
+        output_digest: SHA-256 of the published file.
+        largest: Largest change of a pixel, in levels, counted on the decoded file.
+        mean: Mean change of a pixel, in levels.
+        reason: Why there is no file; empty if there is one.
+    """
+
+    id: str
+    output: str = ""
+    class_name: str = ""
+    digest: str = ""
+    output_digest: str = ""
+    largest: int = 0
+    mean: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What ``publish`` did: ``written`` now, ``kept`` from before, ``skipped`` with the reason of each, by id."""
+
+    protected: Path
+    run: Path
+    written: int
+    kept: int
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    largest: int = 0
+    fitted: Fitted | None = None
+
+
+def publish(
+    images: ImageSet,
+    noise: Noise,
+    protected: Path,
+    run: RunFolder,
+    *,
+    format: Format = "png",
+    workers: int = 2,
+    listen: Listener = silent,
+) -> Published:
+    """Write the protected copy of every image that is not context; finished files of an earlier run stay as they are.
+
+    Args:
+        images: The sources.
+        noise: The noise; images it has none for are skipped and listed, never published unprotected.
+        protected: Folder to write to: same tree, same names, new extension.
+        run: An open run folder that remembers every file.
+        format: ``png`` or ``webp``, both lossless.
+        workers: Processes that decode, encode and check.
+        listen: Told about progress.
+
+    Raises:
+        UsageError: If ``protected`` holds files that this run did not write.
+    """
+    if not run.noise.exists():
+        noise.save(run.noise)
+    done = run.files()
+    outputs = output_names(images, format, {id: record["output"] for id, record in done.items() if record.get("output")})
+    _require_ours(protected, set(outputs.values()) | {record.get("output", "") for record in done.values()})
+    skipped = dict(images.skipped)
+    jobs, kept, largest = [], 0, 0
+    for id in images.own:
+        target = protected / outputs[id]
+        before = done.get(id)
+        if before and not before["reason"] and target.is_file() and _sha(target.read_bytes()) == before["output_digest"]:
+            kept, largest = kept + 1, max(largest, before["largest"])
+            continue
+        jobs.append(Job(id, images.class_of[id], images.source.origin(id), None, target, format))
+    written = 0
+    listen(Event("writing", 0, len(jobs)))
+    with run.recording() as append:
+        for number, file in enumerate(_work(jobs, run.noise, workers), 1):
+            if file.reason:
+                skipped[file.id] = file.reason
+            else:
+                record = {**asdict(file), "output": outputs[file.id]}
+                append({("class" if key == "class_name" else key): value for key, value in record.items()})
+                written, largest = written + 1, max(largest, file.largest)
+            listen(Event("writing", number, len(jobs)))
+    return Published(protected, run.path, written, kept, skipped, largest)
+
+
+def output_names(images: ImageSet, format: Format, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the path below PROTECTED of every own image. Names that would collide keep their old extension inside the new name."""
+    names = dict(known)
+    taken = {name.casefold() for name in known.values()}
+    stems: dict[str, int] = {}
+    for id in images.own:
+        key = str(PurePosixPath(id).with_suffix("")).casefold()
+        stems[key] = stems.get(key, 0) + 1
+    for id in images.own:
+        if id in names:
+            continue
+        path = PurePosixPath(id)
+        alone = stems[str(path.with_suffix("")).casefold()] == 1
+        name = str(path.with_suffix(f".{format}")) if alone and path.suffix else f"{path}.{format}"
+        if name.casefold() in taken:
+            raise UsageError(f"Two photos would be published as {name}.", "Rename one of them.")
+        names[id] = name
+        taken.add(name.casefold())
+    return names
+
+
+def make(job: Job, noise_file: Path) -> File:
+    """Make one file, in a worker: decode, add, encode, decode again, check, write. Never raises for what a photo can be blamed for."""
+    noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
+    try:
+        if isinstance(job.origin, Photo):
+            photo, digest = job.origin, _sha(repr(job.origin.pixels.shape).encode() + job.origin.pixels.tobytes())
+        else:
+            data = job.origin.read_bytes()
+            photo, digest = decode(data, str(job.origin)), _sha(data)
+        row = noise.row(job.id, job.class_name, digest)
+        if row is None:
+            return File(job.id, reason="the noise of this run does not cover it (`--missing extend` makes some)")
+        out = Photo(noise.add(photo.pixels, row), photo.profile)
+        data = encode(out, job.format)
+        back = decode(data, str(job.output))
+        largest = _check(noise, photo, back, str(job.output))
+        write(job.output, data)
+    except DataError as error:
+        return File(job.id, reason=error.problem)
+    except (OSError, MemoryError) as error:
+        return File(job.id, reason=f"{type(error).__name__}: {error}")
+    mean = float(np.abs(back.rgb().astype(np.int16) - photo.rgb()).mean())
+    return File(job.id, str(job.output), job.class_name, digest, _sha(data), largest, round(mean, 4))
+
+
+def _check(noise: Noise, photo: Photo, back: Photo, name: str) -> int:
+    if photo.pixels.ndim == 3 and photo.pixels.shape[2] == 4:
+        if back.pixels.shape != photo.pixels.shape or not np.array_equal(photo.pixels[..., 3], back.pixels[..., 3]):
+            raise UnlearnableError(f"{name} lost its alpha channel.")
+        return noise.budget.check(photo.pixels, back.pixels, name)
+    # a colour photo whose noisy pixels happen to be grey is read back as grey; the comparison is made in RGB
+    return noise.budget.check(photo.rgb(), back.rgb(), name)
+
+
+def _work(jobs: list[Job], noise_file: Path, workers: int) -> Iterator[File]:
+    if len(jobs) < 8 or workers < 2:
+        yield from (make(job, noise_file) for job in jobs)
+        return
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="4*n_jobs", batch_size=1)
+    yield from pool(delayed(make)(job, noise_file) for job in jobs)
+
+
+@lru_cache(maxsize=1)
+def _noise(path: Path, stamp: int) -> Noise:
+    return Noise.load(path)
+
+
+def _require_ours(protected: Path, ours: set[str]) -> None:
+    if not protected.is_dir():
+        return
+    for path in sorted(protected.rglob("*")):
+        name = path.relative_to(protected).as_posix()
+        if path.is_file() and name not in ours and not (path.name.startswith(".") and path.name.endswith(".part")):
+            raise UsageError(f"{protected} holds {name}, which this run did not write.", "Name a new or empty folder.")
+
+
+def _sha(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,95 @@
+"""Figures as SVG that lies inside the page and takes its text colour from it."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+
+from unlearnable.report.record import ArmRecord, Record, TrialRecord
+
+CLEAN, PROTECTED = "#2a9d8f", "#e76f51"
+MORE = ("#e76f51", "#7b6cf6", "#e9a23b", "#4f8fd9")
+INK = "#7f8790"  # legible on a light and on a dark page
+MANY_CLASSES = 30
+
+
+def curves(record: Record) -> str:
+    """Learning curves of the headline's trial: training and test accuracy of every arm, one thin line per seed and their mean."""
+    trial, clean, headline = record.main
+    shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
+    figure, axes = _canvas(len(shown), 3.1, 2.7, sharey=True)
+    for place, arm, colour in zip(axes, shown, (CLEAN, *MORE), strict=False):
+        _curve(place, arm, colour, trial)
+    axes[0].set_ylabel("accuracy")
+    return _svg(figure, "Learning curves: training and test accuracy by epoch")
+
+
+def _curve(axes: Any, arm: ArmRecord, colour: str, trial: TrialRecord) -> None:
+    train = np.array([curve.train for curve in arm.curves]) * 100
+    test = np.array([curve.test for curve in arm.curves]) * 100
+    epochs = np.arange(1, train.shape[1] + 1)
+    for line in train:
+        axes.plot(epochs, line, color=INK, alpha=0.25, linewidth=0.7)
+    for line in test:
+        axes.plot(epochs, line, color=colour, alpha=0.3, linewidth=0.7)
+    axes.plot(epochs, train.mean(axis=0), color=INK, linewidth=1.6, linestyle=(0, (4, 1.5)), label="training images")
+    axes.plot(epochs, test.mean(axis=0), color=colour, linewidth=2.2, label="unseen clean images")
+    axes.axhline(trial.chance * 100, color=INK, linewidth=0.9, linestyle=":", label="guessing")
+    axes.set(ylim=(0, 103), xlabel="epoch", xlim=(1, max(2, len(epochs))))
+    axes.set_title(f"trained on: {arm.name}", fontsize=9.5, color=INK)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="best")
+
+
+def classes(record: Record) -> str | None:
+    """Recall of every class in the headline's trial, clean beside protected; None when there are too many classes to read."""
+    trial, clean, headline = record.main
+    if len(record.classes) > MANY_CLASSES:
+        return None
+    shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
+    figure, (axes,) = _canvas(1, 6.6, 0.75 + 0.16 * len(record.classes) * (len(shown) + 0.6))
+    height = 0.8 / len(shown)
+    middle = np.arange(len(record.classes))
+    for index, (arm, colour) in enumerate(zip(shown, (CLEAN, *MORE), strict=False)):
+        values = [0.0 if value is None else value * 100 for value in arm.recall]
+        axes.barh(middle + (index - (len(shown) - 1) / 2) * height, values, height * 0.9, color=colour, label=arm.name)
+    axes.axvline(trial.chance * 100, color=INK, linewidth=0.9, linestyle=":")
+    axes.set(xlim=(0, 100), yticks=middle, ylim=(len(record.classes) - 0.4, -0.6), xlabel="unseen clean images named right")
+    axes.set_yticklabels(record.classes)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
+    return _svg(figure, "Recall of every class")
+
+
+def _canvas(columns: int, width: float, height: float, **kind: Any) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    axes = [figure.add_subplot(1, columns, 1)]
+    for column in range(1, columns):
+        axes.append(figure.add_subplot(1, columns, column + 1, sharey=axes[0] if kind.get("sharey") else None))
+    for one in axes:
+        one.tick_params(colors=INK, labelsize=8, length=2)
+        one.spines[["top", "right"]].set_visible(False)
+        one.spines[["left", "bottom"]].set_color(INK)
+        for text in (one.xaxis.label, one.yaxis.label):
+            text.set_color(INK)
+            text.set_fontsize(9)
+    return figure, axes
+
+
+def _svg(figure: Any, title: str) -> str:
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "unlearnable"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)  # a page names no address, not even a namespace's
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

@@ -1,0 +1,225 @@
+"""The record of a measurement: everything the page shows, as data that survives a round trip through JSON."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from unlearnable.evaluation.comparison import ArmResult, Comparison
+from unlearnable.evaluation.statistics import Interval
+from unlearnable.evaluation.unlearnability import Sample, Verification
+from unlearnable.evaluation.verdict import Goal, Verdict
+from unlearnable.report.pictures import Picture, picture
+from unlearnable.version import __version__
+
+
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]  # JSON has neither infinity nor NaN
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(_Model):
+    """A value and its 95% interval, shares."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Curve(_Model):
+    """One network's accuracies per epoch, shares: on its training batches, and balanced on the test images."""
+
+    seed: int
+    train: list[float]
+    test: list[float]
+
+
+class ArmRecord(_Model):
+    """One arm of a trial. ``kept`` and ``verdict`` are None for the clean one; ``recall`` is per class."""
+
+    name: str
+    peak: Range
+    last: float
+    kept: Range | None
+    verdict: Verdict | None
+    recall: list[Number]
+    curves: list[Curve]
+
+
+class TrialRecord(_Model):
+    """A network trained in one way on several versions of the images, the clean one first."""
+
+    name: str
+    target: str
+    recipe: str
+    settings: dict[str, Any]
+    chance: float
+    tested: int
+    arms: list[ArmRecord]
+
+
+class Unmeasured(_Model):
+    """Something that was left out for want of time."""
+
+    name: str
+    seconds: float
+
+
+class Seen(_Model):
+    """Visibility over a sample of pairs: changes in levels of 1/255, PSNR in dB (None: nothing changed), SSIM (None: too small)."""
+
+    sampled: int
+    largest: int
+    mean: float
+    psnr: Number
+    ssim: Number
+
+
+class GoalRecord(_Model):
+    """What was required, and whether it was met."""
+
+    text: str
+    met: bool
+
+
+class Record(_Model):
+    """A measurement.
+
+    Args:
+        kind: ``verify``, or ``demo`` for an illustration.
+        title: Heading of the page.
+        intro: One paragraph under it.
+        headline: (index of the trial, name of the arm) that the verdict is about.
+        command: The command line, or empty.
+    """
+
+    kind: Literal["verify", "demo"]
+    title: str
+    intro: str
+    headline: tuple[int, str]
+    trials: list[TrialRecord]
+    classes: list[str]
+    context: list[str] = []
+    unmeasured: list[Unmeasured] = []
+    pairs: int
+    unchanged: int = 0
+    left_out: dict[str, str] = {}
+    tested_on: str
+    seen: Seen | None = None
+    goal: GoalRecord | None = None
+    pictures: list[Picture] = []
+    environment: dict[str, Any]
+    command: str
+    version: str = __version__
+    date: str
+    seconds: float
+
+    @property
+    def main(self) -> tuple[TrialRecord, ArmRecord, ArmRecord]:
+        """The trial of the headline, its clean arm and the arm that the verdict is about."""
+        trial = self.trials[self.headline[0]]
+        return trial, trial.arms[0], next(arm for arm in trial.arms if arm.name == self.headline[1])
+
+    @classmethod
+    def of(cls, found: Verification, photos: str, protected: str, command: str = "", goal: Goal | None = None) -> Record:
+        """Make the record of a verification."""
+        comparison, arm = found.headline
+        seen = found.visibility
+        return cls(
+            kind="verify",
+            title="Can a model learn from these photos?",
+            intro=f"{found.pairs} photos of {photos} and what is published of them, {protected}.",
+            headline=(next(index for index, one in enumerate(found.comparisons) if one is comparison), arm.name),
+            trials=[_trial(one) for one in found.comparisons],
+            classes=list(found.classes),
+            context=list(found.context),
+            unmeasured=[Unmeasured(name=name, seconds=seconds) for name, seconds in found.unmeasured],
+            pairs=found.pairs,
+            unchanged=found.unchanged,
+            left_out=found.left_out,
+            tested_on=found.tested_on,
+            seen=Seen(sampled=found.sampled, largest=seen.largest, mean=seen.mean, psnr=seen.psnr, ssim=seen.ssim) if seen else None,
+            goal=GoalRecord(text=str(goal), met=found.meets(goal)) if goal else None,
+            pictures=[_picture(one) for one in found.samples],
+            environment=found.environment,
+            command=command,
+            date=_now(),
+            seconds=found.seconds,
+        )
+
+    @classmethod
+    def demo(
+        cls,
+        comparison: Comparison,
+        samples: Sequence[Sample],
+        classes: Sequence[str],
+        *,
+        title: str,
+        intro: str,
+        pairs: int,
+        environment: Mapping[str, Any],
+        command: str,
+        seconds: float,
+    ) -> Record:
+        """Make the record of an illustration: one trial with any number of arms, the clean one first.
+
+        The verdict is about the protected arm of which most was kept.
+        """
+        most = max(comparison.arms[1:], key=lambda arm: arm.kept.value if arm.kept else 0.0)
+        return cls(
+            kind="demo",
+            title=title,
+            intro=intro,
+            headline=(0, most.name),
+            trials=[_trial(comparison)],
+            classes=list(classes),
+            pairs=pairs,
+            tested_on="the same clean images, held out of every training",
+            pictures=[_picture(one) for one in samples],
+            environment=dict(environment),
+            command=command,
+            date=_now(),
+            seconds=seconds,
+        )
+
+
+def _trial(comparison: Comparison) -> TrialRecord:
+    trial, recipe = comparison.trial, comparison.trial.recipe
+    settings = {
+        "size": trial.size, "epochs": recipe.epochs, "batch": recipe.batch, "lr": recipe.lr, "momentum": recipe.momentum,
+        "weight_decay": recipe.weight_decay, "schedule": recipe.schedule,
+    }  # fmt: skip
+    return TrialRecord(
+        name=trial.name, target=trial.target, recipe=trial.words, settings=settings, chance=comparison.chance,
+        tested=comparison.tested, arms=[_arm(arm) for arm in comparison.arms],
+    )  # fmt: skip
+
+
+def _arm(arm: ArmResult) -> ArmRecord:
+    curves = [Curve(seed=run.seed, train=list(run.train), test=list(run.test)) for run in arm.runs]
+    return ArmRecord(
+        name=arm.name, peak=_range(arm.peak), last=arm.last, kept=_range(arm.kept) if arm.kept else None, verdict=arm.verdict,
+        recall=list(arm.recall), curves=curves,
+    )  # fmt: skip
+
+
+def _range(interval: Interval) -> Range:
+    return Range(value=interval.value, low=interval.low, high=interval.high)
+
+
+def _picture(one: Sample) -> Picture:
+    return picture(one.id, one.class_name, one.clean, one.protected)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

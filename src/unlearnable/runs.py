@@ -1,0 +1,126 @@
+"""The run folder: everything about a run that must be kept and not published. Mode 0700, beside the sources.
+
+run.json                what was asked, what it was resolved to, seed, environment, how it went
+files.jsonl             one line per published file: id, output, class, hashes, largest change
+noise.safetensors       the noise
+surrogate.safetensors   the surrogate, to extend sample-wise noise to new photos
+checkpoint.safetensors  a search under way; gone when it is finished
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from unlearnable.errors import DataError, UsageError
+
+
+def default_run(photos: Path, protected: Path) -> Path:
+    """Return ``PHOTOS.unlearnable/NAME-OF-PROTECTED``, beside the sources."""
+    photos, protected = photos.resolve(), protected.resolve()
+    return photos.with_name(photos.name + ".unlearnable") / protected.name
+
+
+def keep_apart(photos: Path, protected: Path, run: Path) -> None:
+    """Refuse places in which sources, what is published and what is kept would mix.
+
+    Raises:
+        UsageError: If one of the three folders lies where it must not.
+    """
+    photos, protected, run = photos.resolve(), protected.resolve(), run.resolve()
+    if protected == photos or photos in protected.parents:
+        raise UsageError(f"PROTECTED ({protected}) lies inside PHOTOS.", "Name a folder beside it: source files are never touched.")
+    if protected in photos.parents:
+        raise UsageError(f"PHOTOS ({photos}) lies inside PROTECTED.", "What is published must not hold the originals.")
+    if run == protected or protected in run.parents:
+        raise UsageError(f"The run folder ({run}) lies inside PROTECTED.", "It would undo the protection: give another --run.")
+    if run == photos or photos in run.parents:
+        raise UsageError(f"The run folder ({run}) lies inside PHOTOS.", "Give a --run outside it.")
+
+
+class RunFolder:
+    """One run's folder.
+
+    Args:
+        path: The folder; made on ``open``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.noise = path / "noise.safetensors"
+        self.checkpoint = path / "checkpoint.safetensors"
+
+    @contextmanager
+    def open(self) -> Iterator[RunFolder]:
+        """Make the folder and hold its lock, which the kernel releases even if we are killed.
+
+        Raises:
+            UsageError: If another process works in it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        with open(self.path / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(f"Another process is working in {self.path}.", "Wait for it, or name another PROTECTED.") from error
+            yield self
+
+    def read(self) -> dict[str, Any]:
+        """Return ``run.json``, or an empty record if there is none.
+
+        Raises:
+            DataError: If it is damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            record = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        except ValueError as error:
+            raise DataError(f"{path} is damaged ({error}).", "Delete the run folder and PROTECTED to start over.") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{path} is damaged.", "Delete the run folder and PROTECTED to start over.")
+        return record
+
+    def update(self, **values: Any) -> dict[str, Any]:
+        """Change entries of ``run.json``, whole or not at all, and return the record."""
+        record = {**self.read(), **values}
+        draft = self.path / "run.json.part"
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump(record, file, ensure_ascii=False, indent=2, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / "run.json")
+        return record
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Return what ``files.jsonl`` says, by id. A last line cut short by a crash is as if it had not been written."""
+        path = self.path / "files.jsonl"
+        records: dict[str, dict[str, Any]] = {}
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    record = json.loads(line)
+                    records[record["id"]] = record
+                except (ValueError, KeyError, TypeError):
+                    continue
+        return records
+
+    @contextmanager
+    def recording(self) -> Iterator[Any]:
+        """Give a function that appends one file's record, at once and durably."""
+        path = self.path / "files.jsonl"
+        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        with open(path, "a", encoding="utf-8") as file:
+            if torn:
+                file.write("\n")
+
+            def append(record: dict[str, Any]) -> None:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                file.flush()
+
+            yield append

@@ -1,0 +1,132 @@
+"""Finding the noise of a set of images inside a run folder: goes on where it was stopped, and records what it did."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import UsageError
+from unlearnable.events import Event, Listener, silent
+from unlearnable.methods import Context, Fitted, Method
+from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.runs import RunFolder
+from unlearnable.training.compute import Compute
+from unlearnable.training.randomness import fresh_seed
+from unlearnable.version import __version__
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def search(
+    images: ImageSet,
+    run: RunFolder,
+    method: Method[Any],
+    *,
+    seed: int | None = None,
+    compute: Compute | None = None,
+    listen: Listener = silent,
+) -> Fitted:
+    """Fit a method to images, or return what was fitted before with the same request.
+
+    Args:
+        images: Readable images; context classes included, if there are any.
+        run: An open run folder.
+        method: The method as asked for; every ``auto`` is resolved here, once, and recorded.
+        seed: None for the recorded seed, or one drawn from the operating system.
+        compute: Where to compute; chosen if None.
+        listen: Told about progress.
+
+    Raises:
+        UsageError: If the folder holds a run with other settings, images or seed; the message names the difference.
+        DataError: If the images cannot be used.
+    """
+    record = run.read()
+    asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
+    _require_same(record.get("asked"), asked, run)
+    if seed is not None and record.get("seed", seed) != seed:
+        raise UsageError(f"{run.path} holds a run with seed {record['seed']}, not {seed}.", "Name another PROTECTED or --run.")
+    if record.get("searched") and run.noise.exists():
+        return Fitted.load(run.path)
+    seed = record.get("seed", fresh_seed() if seed is None else seed)
+    compute = _as_before(record, compute or Compute.choose())
+    listen(Event("reading", 0, len(images)))
+    frame = _frame(images)
+    method = method.resolve(frame)
+    size = int(method.config.resolution)
+    view = images.view(size, method.zoom)
+    listen(Event("reading", len(images), len(images)))
+    settings = method.config.model_dump(mode="json")
+    identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
+    run.update(
+        asked=asked, seed=seed, method=method.name, settings=settings, fingerprint=view.fingerprint, images=len(images.own),
+        context=len(images) - len(images.own), classes=sorted(set(images.classes) - images.context), environment=compute.describe(),
+        version=__version__, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), searched=False,
+    )  # fmt: skip
+    started = time.monotonic()
+    fitted = method.fit(
+        view, Context(seed, compute), listen, state=load_state(run.checkpoint, identity),
+        save=lambda state: save_state(run.checkpoint, state, identity), every=CHECKPOINT_SECONDS,
+    )  # fmt: skip
+    fitted.save(run.path)
+    run.update(searched=True, rounds=list(fitted.log), stopped=fitted.reason, search_seconds=round(time.monotonic() - started, 1))
+    run.checkpoint.unlink(missing_ok=True)
+    return fitted
+
+
+def _frame(images: ImageSet) -> tuple[int, int]:
+    """The median (height, width) of up to 200 of the images, which is all that ``auto`` settings need."""
+    import numpy as np
+
+    some = images.ids[:: max(1, len(images) // 200)]
+    height, width = np.median([images.photo(id).size for id in some], axis=0)
+    return int(height), int(width)
+
+
+def _as_before(record: dict[str, Any], compute: Compute) -> Compute:
+    """Restore the precision that ``auto`` stood for when the search began, if it goes on on the same kind of device."""
+    before = record.get("environment", {})
+    return replace(compute, precision=before["precision"]) if before.get("device") == compute.device else compute
+
+
+def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
+    if before is None or before == now:
+        return
+    if before["method"] != now["method"]:
+        difference = f"method {before['method']}, not {now['method']}"
+    elif before["settings"] != now["settings"]:
+        keys = [k for k in now["settings"] if before["settings"].get(k) != now["settings"][k]]
+        difference = ", ".join(f"{k} {before['settings'].get(k)}, not {now['settings'][k]}" for k in keys) or "other settings"
+    else:
+        difference = "other photos (some were added, changed or removed since)"
+    raise UsageError(
+        f"{run.path} holds a run with {difference}.",
+        "Name another PROTECTED; or, for new photos, `unlearnable apply --missing extend`.",
+    )
+
+
+def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
+    """Return about how many seconds a search takes at most, from a few timed steps on some of the images.
+
+    0.0 for a method without rounds to speak of.
+    """
+    if method.config.max_rounds == 1:
+        return 0.0
+    some = images.subset(images.ids[:: max(1, len(images) // 64)])
+    resolved = method.resolve(_frame(some))
+    view = some.view(int(resolved.config.resolution), resolved.zoom)
+    context = Context(0, compute)
+    state = resolved.start(view, context)
+    total = 1
+    started = time.monotonic()
+    step = 0
+    while True:
+        progress = resolved.advance(state, view, context)
+        step += 1
+        total = progress.total
+        if progress.round_ended or time.monotonic() - started > 3.0:
+            break
+    per_round = (time.monotonic() - started) * total / step
+    rounds: int = method.config.max_rounds
+    return per_round * rounds * len(images) / len(some)

@@ -1,0 +1,1 @@
+"""The one training step and loop, recipes, and transformations of batches."""

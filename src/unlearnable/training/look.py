@@ -1,0 +1,71 @@
+"""What a trainer sees of a published image: the one function through which every step and every error of a search goes."""
+
+from __future__ import annotations
+
+import torch
+
+from unlearnable.lifting import Interpolation, seen_through
+from unlearnable.training.compute import Compute
+from unlearnable.training.transforms import Transform
+
+
+class Look:
+    """``look(x, d, grey, rng)``: view plus K d, clipped, under a sampled transformation; differentiable in d.
+
+    K lifts the grid to the photos' own size and resizes that to the view, so the search feels how both weaken the noise. It is
+    the identity where the three sizes agree, as in the paper.
+
+    Args:
+        size: Side in pixels that the network sees.
+        side: Side of the view in pixels (``size * zoom``).
+        grid: Side of the grid on which noise lives.
+        frame: Usual (height, width) of the photos.
+        transform: What the trainer does to a batch.
+        interpolation: How the grid is lifted.
+        compute: Where and how precisely.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        side: int,
+        grid: int,
+        frame: tuple[int, int],
+        transform: Transform,
+        interpolation: Interpolation,
+        compute: Compute,
+    ) -> None:
+        self.size, self.grid, self.transform = size, grid, transform
+        down, across = (torch.tensor(seen_through(side, length, grid, interpolation)) for length in frame)
+        self.plain = side == grid == size and bool((down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all())
+        self._down = down.to(compute.device, compute.dtype)
+        self._across = across.to(compute.device, compute.dtype).T.contiguous()
+
+    def seen(self, d: torch.Tensor, grey: torch.Tensor) -> torch.Tensor:
+        """Return the noise as the view holds it: K d, in levels, float (N, C, side, side).
+
+        Args:
+            d: float (N, C, h, w) in levels; a pattern smaller than the grid is repeated to cover it.
+            grey: bool (N,): photos whose noise is the same in every channel.
+        """
+        if bool(grey.any()):
+            d = torch.where(grey.view(-1, 1, 1, 1), d.mean(1, keepdim=True), d)
+        height, width = d.shape[-2:]
+        if height < self.grid or width < self.grid:
+            d = d.repeat(1, 1, -(-self.grid // height), -(-self.grid // width))[..., : self.grid, : self.grid]
+        return d if self.plain else self._down @ d @ self._across
+
+    def __call__(self, x: torch.Tensor, d: torch.Tensor | None, grey: torch.Tensor, rng: torch.Generator | None) -> torch.Tensor:
+        """Return what the network is shown: float (N, 3, size, size) in [0, 1].
+
+        Args:
+            x: float (N, 3, side, side) in [0, 1].
+            d: Noise in levels, or None for clean images.
+            grey: bool (N,).
+            rng: Where the transformation is drawn from; None for the fixed look on which errors are measured.
+        """
+        if d is not None:
+            x = x + self.seen(d, grey) / 255
+            # the gradient is taken at the clipped image, as in the paper, so saturated pixels still get one
+            x = x + (x.clamp(0, 1) - x).detach()
+        return self.transform(x, self.size, rng).contiguous(memory_format=torch.channels_last)

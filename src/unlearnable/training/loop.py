@@ -1,0 +1,159 @@
+"""The one training step, and the loop around it. Surrogates and targets are trained by the same code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unlearnable import models
+from unlearnable.training.compute import Compute
+from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    Args:
+        epochs: Passes over the data.
+        batch: Images per step (all of them when there are fewer).
+        lr: Largest learning rate.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        clip: Largest norm of the gradient; 0 for no limit.
+        schedule: ``constant``, ``cosine`` to zero, or ``onecycle``: linear warm-up over a fifth of the steps, then cosine.
+        transform: What happens to each batch.
+    """
+
+    epochs: int = 60
+    batch: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float = 0.0
+    schedule: Literal["constant", "cosine", "onecycle"] = "cosine"
+    transform: Transform = field(default_factory=Transform)
+
+    def optimizer(self, model: nn.Module) -> torch.optim.SGD:
+        """Return the optimiser of a model's parameters."""
+        return torch.optim.SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate of one step out of ``steps``."""
+        if self.schedule == "constant":
+            return self.lr
+        warm = 0.2 * steps if self.schedule == "onecycle" else 0.0
+        if step < warm:
+            return self.lr * (step + 1) / (warm + 1)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, steps - warm)))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to: accuracies are shares in [0, 1]; ``correct`` is bool (tests,) for the test images, in order."""
+
+    number: int
+    train_accuracy: float
+    test_accuracy: float
+    correct: torch.Tensor
+
+
+def train_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, compute: Compute, clip: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take one step on a batch in train mode. Returns (mean loss, number of correct answers), both on the device."""
+    model.train()
+    with compute.autocast():
+        logits = model(x)
+    loss = F.cross_entropy(logits.to(compute.dtype), y)
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    if clip:
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
+    return loss.detach(), (logits.detach().argmax(1) == y).sum()
+
+
+def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
+    """Yield one epoch of shuffled indices in batches of one fixed shape; what is left over waits for another epoch."""
+    size = min(size, count)
+    order = torch.randperm(count, generator=rng)
+    for start in range(0, count - size + 1, size):
+        yield order[start : start + size]
+
+
+def predict(model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256) -> torch.Tensor:
+    """Return the predicted classes, int64 (N,) on the CPU, of uint8 (N, 3, S, S) images, in eval mode."""
+    model.eval()
+    look = Transform()
+    answers = []
+    with torch.inference_mode(), compute.autocast():
+        for chunk in torch.split(pixels, batch):
+            x = look(_floats(chunk, compute), size, None)
+            answers.append(model(x.contiguous(memory_format=torch.channels_last)).argmax(1).cpu())
+    return torch.cat(answers)
+
+
+def fit_model(
+    spec: str,
+    train: tuple[torch.Tensor, torch.Tensor],
+    test: tuple[torch.Tensor, torch.Tensor],
+    classes: int,
+    recipe: Recipe,
+    size: int,
+    seed: int,
+    compute: Compute,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    test_every: int = 1,
+) -> tuple[nn.Module, list[Epoch]]:
+    """Train a target from scratch.
+
+    Args:
+        spec: The model, as ``models.create`` takes it.
+        train: uint8 (N, 3, S, S) images and int64 (N,) labels.
+        test: The same for the images that are tested on; never transformed at random.
+        classes: Number of classes.
+        recipe: How to train.
+        size: Side in pixels that the network sees.
+        seed: Decides initialisation, order and transformations.
+        compute: Where.
+        on_epoch: Called after each epoch that is tested.
+        test_every: Epochs between two tests; the last epoch is always tested.
+
+    Returns:
+        The model and its tested epochs.
+    """
+    with seeded(seed, "init"):
+        model = compute.place(models.create(spec, classes))
+    optimizer = recipe.optimizer(model)
+    pixels, labels = train[0].to(compute.device), train[1].to(compute.device)
+    test_pixels = test[0].to(compute.device)
+    per_epoch = len(labels) // min(recipe.batch, len(labels))
+    history: list[Epoch] = []
+    for number in range(recipe.epochs):
+        correct = torch.zeros((), dtype=torch.long, device=compute.device)
+        rng = generator(seed, "epoch", number)
+        for step, rows in enumerate(batches(len(labels), recipe.batch, rng)):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate(number * per_epoch + step, recipe.epochs * per_epoch)
+            index = rows.to(compute.device)
+            x = recipe.transform(_floats(pixels[index], compute), size, rng).contiguous(memory_format=torch.channels_last)
+            correct += train_step(model, optimizer, x, labels[index], compute, recipe.clip)[1]
+        if (number + 1) % test_every and number + 1 < recipe.epochs:
+            continue
+        right = predict(model, test_pixels, size, compute) == test[1]
+        seen = per_epoch * min(recipe.batch, len(labels))
+        history.append(Epoch(number + 1, float(correct) / seen, float(right.double().mean()), right))
+        on_epoch(history[-1])
+    return model, history
+
+
+def _floats(pixels: torch.Tensor, compute: Compute) -> torch.Tensor:
+    return pixels.to(compute.dtype) / 255

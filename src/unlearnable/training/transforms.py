@@ -1,0 +1,87 @@
+"""What a trainer does to a batch before the network sees it, as differentiable tensor code.
+
+Every geometric transformation here (crop, random resized crop, flip) is one affine sampling grid, so an image and its noise go
+through a single bilinear sampling, and its gradient is the expectation-over-transformation gradient (Athalye et al., ICML 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from unlearnable.errors import UsageError
+
+Name = Literal["none", "flip-crop", "photo"]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A family of random transformations.
+
+    Args:
+        name: ``none`` (the identity: the paper's search), ``flip-crop`` (shift by up to an eighth and flip: the usual recipe for
+            CIFAR), ``photo`` (random resized crop and flip: the usual recipe for photos).
+        scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
+        jitter: Largest relative change of brightness, contrast and saturation; 0 leaves colours alone.
+    """
+
+    name: Name = "none"
+    scale: tuple[float, float] = (0.35, 1.0)
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in ("none", "flip-crop", "photo"):
+            raise UsageError(f"There is no transformation {self.name!r}.", "Choose none, flip-crop or photo.")
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise UsageError(f"Crops of scale {self.scale} are not shares of an area.", "Give two numbers in (0, 1], the smaller first.")
+
+    def sample(self, count: int, rng: torch.Generator) -> torch.Tensor | None:
+        """Draw one transformation for each of ``count`` images: float (count, 2, 3) affine maps, or None for the identity."""
+        if self.name == "none":
+            return None
+        maps = torch.zeros(count, 2, 3)
+        flip = 1.0 - 2.0 * (torch.rand(count, generator=rng) < 0.5).float()
+        if self.name == "flip-crop":
+            maps[:, 0, 0], maps[:, 1, 1] = flip, 1.0
+            # whole pixels at 32 px, as padding by 4 and cropping is; in units of half the frame
+            maps[:, :, 2] = torch.randint(-4, 5, (count, 2), generator=rng) / 16.0
+            return maps
+        low, high = self.scale
+        area = low + (high - low) * torch.rand(count, generator=rng)
+        ratio = torch.exp((2 * torch.rand(count, generator=rng) - 1) * math.log(4 / 3)).sqrt()
+        width, height = (area.sqrt() * ratio).clamp(max=1.0), (area.sqrt() / ratio).clamp(max=1.0)
+        centre = 2 * torch.rand(count, 2, generator=rng) - 1
+        maps[:, 0, 0], maps[:, 1, 1] = width * flip, height
+        maps[:, 0, 2], maps[:, 1, 2] = centre[:, 0] * (1 - width), centre[:, 1] * (1 - height)
+        return maps
+
+    def __call__(self, x: torch.Tensor, size: int, rng: torch.Generator | None) -> torch.Tensor:
+        """Transform a batch.
+
+        Args:
+            x: float (N, C, S, S) in [0, 1].
+            size: Side of the result in pixels.
+            rng: Where draws come from; None for the fixed look: the whole frame, resized.
+
+        Returns:
+            float (N, C, size, size).
+        """
+        maps = None if rng is None else self.sample(len(x), rng)
+        if maps is None:
+            return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
+        grid = F.affine_grid(maps.to(x.device, x.dtype), [len(x), x.shape[1], size, size], align_corners=False)
+        x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return x if self.jitter == 0.0 else self._jitter(x, rng)
+
+    def _jitter(self, x: torch.Tensor, rng: torch.Generator | None) -> torch.Tensor:
+        brightness, contrast, saturation = (
+            (1 + self.jitter * (2 * torch.rand(len(x), 1, 1, 1, generator=rng) - 1)).to(x.device, x.dtype) for _ in range(3)
+        )
+        x = (x * brightness).clamp(0, 1)
+        x = (x - x.mean((1, 2, 3), keepdim=True)) * contrast + x.mean((1, 2, 3), keepdim=True)
+        grey = x.mean(1, keepdim=True)
+        return ((x - grey) * saturation + grey).clamp(0, 1)

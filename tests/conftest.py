@@ -1,0 +1,46 @@
+"""Small data that the tests make themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unlearnable.data.arrays import arrays
+from unlearnable.data.image_set import ImageSet
+
+
+def pixels(count: int = 24, side: int = 16, seed: int = 0) -> np.ndarray:
+    """Blurred random colour images, with values at both ends of the range."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in coarse])
+
+
+@pytest.fixture
+def images() -> ImageSet:
+    """24 images of three classes, 16 px, ids ``img00`` to ``img23``."""
+    names = ["ant", "bee", "cat"] * 8
+    return arrays(pixels(), names, ids=[f"img{i:02d}" for i in range(24)])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of 18 photos in two classes, of several sizes, modes and formats."""
+    root = tmp_path / "photos"
+    for label, name in enumerate(("cats", "dogs")):
+        (root / name).mkdir(parents=True)
+        for index in range(8):
+            side = 40 + 7 * index
+            image = Image.fromarray(pixels(1, side, seed=100 * label + index)[0]).resize((side + 9, side))
+            if index % 2:
+                image.save(root / name / f"p{index}.jpg", quality=95)
+            else:
+                image.save(root / name / f"p{index}.png")
+    Image.fromarray(pixels(1, 48, seed=900)[0]).convert("L").save(root / "cats" / "grey.png")
+    colour = Image.fromarray(pixels(1, 48, seed=901)[0])
+    colour.putalpha(Image.fromarray(pixels(1, 48, seed=902)[0]).convert("L"))
+    colour.save(root / "dogs" / "see-through.png")
+    return root

@@ -1,0 +1,102 @@
+"""The inner loop against a slow reference that knows one image at a time, written from the formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unlearnable import methods
+from unlearnable.data.image_set import ImageSet
+from unlearnable.methods import Context
+from unlearnable.methods.error_minimizing import ErrorMinimizing, _Plan
+from unlearnable.training.compute import Compute
+
+SETTINGS = {
+    "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 3, "steps": 5, "resolution": 16, "min_rounds": 2, "max_rounds": 2,
+    "stop_error": 0.0,
+}  # fmt: skip
+
+
+def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, steps: int) -> torch.Tensor:
+    """T steps on one image: x' <- clip01(x + clip_eps(x' - alpha sign(grad) - x)), everything in [0, 1]."""
+    epsilon, alpha = 8 / 255, 0.8 / 255
+    noise = d
+    for _ in range(steps):
+        seen = (x + noise).clamp(0, 1).clone().requires_grad_(True)
+        gradient = torch.autograd.grad(F.cross_entropy(model(seen[None]), torch.tensor([y])), seen)[0]
+        noise = (seen.detach() - alpha * gradient.sign() - x).clamp(-epsilon, epsilon)
+    return noise
+
+
+def after_training(images: ImageSet, form: str, precision: str, share: float = 1.0):
+    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve((16, 16))
+    assert isinstance(method, ErrorMinimizing)
+    view, ctx = images.view(16), Context(4, Compute("cpu", precision))
+    state = method.start(view, ctx)
+    for _ in range(3):
+        method.advance(state, view, ctx)
+    return method, view, ctx, state
+
+
+@pytest.mark.parametrize(("precision", "exact"), [("float64", True), ("float32", False)])
+def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, exact: bool) -> None:
+    method, view, ctx, state = after_training(images, "samplewise", precision)
+    plan = _Plan(method, view, ctx)
+    model = plan.model(state).model.eval()
+    x = torch.from_numpy(view.pixels).to(ctx.compute.dtype) / 255
+    zero = torch.zeros_like(x[0])
+    slow = torch.stack([reference(model, x[i], zero, int(view.labels[i]), 5) for i in range(len(x))]) * 255
+    for batch in range(plan.noise_batches):
+        method._move(plan, state, batch)
+    fast = state["noise"]
+    if exact:
+        assert np.array_equal(np.rint(fast.numpy()), np.rint(slow.numpy()))
+    else:
+        assert float((fast - slow).abs().gt(0.01).float().mean()) < 0.01
+        labels = torch.from_numpy(view.labels)
+        losses = [F.cross_entropy(model((x + d / 255).clamp(0, 1)), labels).item() for d in (fast, slow)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.01)
+
+
+def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(images: ImageSet) -> None:
+    method, view, ctx, state = after_training(images, "classwise", "float64")
+    method = method.resolve((16, 16))
+    plan = _Plan(method, view, ctx)
+    model = plan.model(state).model.eval()
+    x = torch.from_numpy(view.pixels).double() / 255
+    order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]
+    before = state["noise"].clone()
+    method._move(plan, state, 0)
+    for row in range(3):
+        mine = [int(i) for i in order if view.labels[i] == row]
+        copies = [reference(model, x[i], before[row] / 255, row, 5) * 255 for i in mine]
+        expected = torch.stack(copies).mean(0) if copies else before[row]
+        assert torch.allclose(state["noise"][row], expected, atol=1e-9)
+
+
+def test_gradient_reaches_the_noise_through_lift_crop_and_clip(images: ImageSet) -> None:
+    """Finite differences on the whole look, in float64."""
+    from unlearnable.training.look import Look
+    from unlearnable.training.transforms import Transform
+
+    look = Look(12, 18, 8, (25, 31), Transform("photo"), "bilinear", Compute("cpu", "float64"))
+    x = torch.from_numpy(images.view(18).pixels[:3]).double() / 255 * 0.5 + 0.25  # away from the clip, where it is exact
+    d = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)).double().requires_grad_(True)
+    grey = torch.tensor([False, True, False])
+
+    def value(noise: torch.Tensor) -> torch.Tensor:
+        return look(x, noise, grey, torch.Generator().manual_seed(5))
+
+    assert torch.autograd.gradcheck(value, (d,), eps=1e-3, atol=1e-6)
+
+
+def test_plain_look_is_the_identity_and_keeps_to_the_papers_case() -> None:
+    from unlearnable.training.look import Look
+    from unlearnable.training.transforms import Transform
+
+    look = Look(32, 32, 32, (32, 32), Transform("none"), "bilinear", Compute())
+    assert look.plain
+    x, d = torch.rand(2, 3, 32, 32), torch.randn(2, 3, 32, 32) * 8
+    assert torch.equal(look(x, d, torch.zeros(2, dtype=torch.bool), None), (x + d / 255).clamp(0, 1))

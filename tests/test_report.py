@@ -1,0 +1,132 @@
+"""The record survives JSON, the page is one file, and no verdict stands without its numbers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unlearnable.data.photo import Photo
+from unlearnable.evaluation.comparison import Comparison, Run, summarise
+from unlearnable.evaluation.trials import PHOTOS, trials
+from unlearnable.evaluation.unlearnability import Sample, Verification
+from unlearnable.evaluation.verdict import Goal
+from unlearnable.evaluation.visibility import Visibility
+from unlearnable.report import Record, page, sentence, table
+
+CLASSES = ("cats & <dogs>", "fish", "trees")
+
+
+def runs(rate: float, seeds: int = 2) -> tuple[Run, ...]:
+    labels = np.arange(90) % 3
+    found = []
+    for seed in range(seeds):
+        correct = np.random.default_rng([seed, int(rate * 100)]).random(90) < rate
+        found.append(Run(seed, (0.4, 0.8, 1.0), (0.3, float(correct.mean()), 0.31), correct, labels))
+    return tuple(found)
+
+
+def comparison(**arms: float) -> Comparison:
+    return summarise(trials(PHOTOS, 400)[0], {name: runs(rate) for name, rate in arms.items()}, range(3), 1 / 3)
+
+
+def sample() -> Sample:
+    pixels = np.random.default_rng(0).integers(0, 248, (60, 90, 3), dtype=np.uint8)
+    return Sample("cats/1.jpg", CLASSES[0], Photo(pixels), Photo(pixels + np.uint8(4)))
+
+
+def verification(clean: float = 0.95, protected: float = 0.33, psnr: float = 36.0) -> Verification:
+    return Verification(
+        comparisons=(comparison(clean=clean, protected=protected), comparison(clean=clean, protected=min(1.0, protected + 0.02))),
+        unmeasured=(("protected photos after: grey", 200.0),), classes=CLASSES, context=(), pairs=360, unchanged=2,
+        left_out={"cats/<2>.jpg": "has no protected image"}, tested_on="photos held out of both trainings",
+        visibility=Visibility(8, 4.5, psnr, float("nan")), sampled=32,
+        samples=(sample(),), environment={"device": "cpu"}, seconds=12.0,
+    )  # fmt: skip
+
+
+def record(found: Verification, goal: str | None = None) -> Record:
+    return Record.of(found, "photos", "public", "unlearnable verify photos public", Goal.parse(goal) if goal else None)
+
+
+def test_the_record_survives_json_even_where_numbers_are_not_finite() -> None:
+    made = record(verification(psnr=float("inf")), "25%")
+    assert made.seen is not None
+    assert made.seen.psnr is None
+    assert Record.model_validate_json(made.model_dump_json()) == made
+    assert page(Record.model_validate_json(made.model_dump_json())) == page(made)
+
+
+def test_the_page_is_one_file_that_fetches_nothing_and_escapes_names() -> None:
+    html = page(record(verification(), "25%"))
+    without_pictures = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
+    assert not re.search(r"https?://|//[a-z]|url\((?!#)|@import|<link|<script", without_pictures)
+    assert all(source.startswith("data:image/") for source in re.findall(r'src="([^"]*)"', html))
+    assert "<dogs>" not in html
+    assert "cats &amp; &lt;dogs&gt;" in html
+    assert "cats/&lt;2&gt;.jpg" in html
+    assert html.count("<svg") == 2
+
+
+@pytest.mark.parametrize(
+    ("clean", "protected", "verdict"),
+    [(0.97, 0.2, "protected"), (0.97, 0.7, "weakened"), (0.7, 0.7, "not protected"), (0.34, 0.34, "cannot tell")],
+)
+def test_no_verdict_without_both_numbers(clean: float, protected: float, verdict: str) -> None:
+    found = verification(clean, protected)
+    assert found.verdict == verdict
+    made = record(found)
+    trial, first, arm = made.main
+    numbers = [f"{value * 100:.1f}%" for value in (first.peak.value, arm.peak.value, trial.chance)]
+    assert sentence(made).lower().startswith(verdict)
+    for place in (sentence(made), table(made).splitlines()[-1], page(made)):
+        assert all(number in place for number in numbers)
+        assert verdict in place.lower()
+
+
+def test_the_headline_is_the_trial_in_which_most_was_kept() -> None:
+    found = verification()
+    kept = [one.arm("protected").kept for one in found.comparisons]
+    assert found.headline[1].kept == max(filter(None, kept), key=lambda share: share.value)
+    assert found.meets(Goal.parse("60%"))
+    assert not verification(0.34, 0.34).meets(Goal.parse("100%"))
+
+
+def test_the_table_says_what_was_not_measured_and_who_was_left_out() -> None:
+    text = table(record(verification(), "chance+5"))
+    assert "not measured: protected photos after: grey (estimated 3 min)" in text
+    assert "cats/<2>.jpg: has no protected image" in text
+    assert "Required: accuracy at most chance + 5 points: " in text
+
+
+def test_a_demo_calls_itself_an_illustration_and_takes_any_arms() -> None:
+    made = Record.demo(
+        comparison(clean=0.97, samplewise=0.34, classwise=0.5), [sample()], CLASSES, title="Digits", intro="An illustration.",
+        pairs=90, environment={"device": "cpu"}, command="unlearnable demo", seconds=60.0,
+    )  # fmt: skip
+    html = page(made)
+    assert ">Illustration<" in html
+    assert made.main[2].name == "classwise"
+    assert "trained on: samplewise" in html
+    assert "classwise" in sentence(made)
+    assert [line.split()[1] for line in table(made).splitlines()[2:4]] == ["samplewise", "classwise"]
+
+
+def test_the_threat_model_is_on_every_page() -> None:
+    html = page(record(verification()))
+    for words in ("a model that exists already", "large collection", "Adversarial training", "clean and protected", "not measured"):
+        assert words in html
+
+
+def test_many_classes_are_left_to_the_record() -> None:
+    made = record(verification()).model_copy(update={"classes": [str(number) for number in range(40)]})
+    assert page(made).count("<svg") == 1
+
+
+def test_writing_a_page_opens_no_window(tmp_path: Path) -> None:
+    import sys
+
+    page(record(verification()))
+    assert "matplotlib.pyplot" not in sys.modules
