@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import numpy as np
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Format, Photo, decode, encode, write
-from unlearnable.errors import DataError, UnlearnableError, UsageError
+from unlearnable.data.photo import Format
+from unlearnable.errors import UsageError
 from unlearnable.events import Event, Listener, silent
 from unlearnable.methods.fitted import Fitted
 from unlearnable.noise import Noise
 from unlearnable.runs import RunFolder
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to make: small and picklable, for a worker."""
-
-    id: str
-    class_name: str
-    origin: Path | Photo
-    digest: str | None
-    output: Path
-    format: Format
-
-
-@dataclass(frozen=True)
-class File:
-    """What became of one photo.
-
-    Args:
-        id: Its id.
-        output: Path below PROTECTED, with ``/``.
-        class_name: Its class.
-        digest: SHA-256 of the source.
-        output_digest: SHA-256 of the published file.
-        largest: Largest change of a pixel, in levels, counted on the decoded file.
-        mean: Mean change of a pixel, in levels.
-        reason: Why there is no file; empty if there is one.
-    """
-
-    id: str
-    output: str = ""
-    class_name: str = ""
-    digest: str = ""
-    output_digest: str = ""
-    largest: int = 0
-    mean: float = 0.0
-    reason: str = ""
+from unlearnable.worker import File, Job, make, sha256
 
 
 @dataclass(frozen=True)
@@ -104,10 +63,10 @@ def publish(
     for id in images.own:
         target = protected / outputs[id]
         before = done.get(id)
-        if before and not before["reason"] and target.is_file() and _sha(target.read_bytes()) == before["output_digest"]:
+        if before and not before["reason"] and target.is_file() and sha256(target.read_bytes()) == before["output_digest"]:
             kept, largest = kept + 1, max(largest, before["largest"])
             continue
-        jobs.append(Job(id, images.class_of[id], images.source.origin(id), None, target, format))
+        jobs.append(Job(id, images.class_of[id], images.source.origin(id), target, format))
     written = 0
     listen(Event("writing", 0, len(jobs)))
     with run.recording() as append:
@@ -143,40 +102,6 @@ def output_names(images: ImageSet, format: Format, known: Mapping[str, str]) -> 
     return names
 
 
-def make(job: Job, noise_file: Path) -> File:
-    """Make one file, in a worker: decode, add, encode, decode again, check, write. Never raises for what a photo can be blamed for."""
-    noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
-    try:
-        if isinstance(job.origin, Photo):
-            photo, digest = job.origin, _sha(repr(job.origin.pixels.shape).encode() + job.origin.pixels.tobytes())
-        else:
-            data = job.origin.read_bytes()
-            photo, digest = decode(data, str(job.origin)), _sha(data)
-        row = noise.row(job.id, job.class_name, digest)
-        if row is None:
-            return File(job.id, reason="the noise of this run does not cover it (`--missing extend` makes some)")
-        out = Photo(noise.add(photo.pixels, row), photo.profile)
-        data = encode(out, job.format)
-        back = decode(data, str(job.output))
-        largest = _check(noise, photo, back, str(job.output))
-        write(job.output, data)
-    except DataError as error:
-        return File(job.id, reason=error.problem)
-    except (OSError, MemoryError) as error:
-        return File(job.id, reason=f"{type(error).__name__}: {error}")
-    mean = float(np.abs(back.rgb().astype(np.int16) - photo.rgb()).mean())
-    return File(job.id, str(job.output), job.class_name, digest, _sha(data), largest, round(mean, 4))
-
-
-def _check(noise: Noise, photo: Photo, back: Photo, name: str) -> int:
-    if photo.pixels.ndim == 3 and photo.pixels.shape[2] == 4:
-        if back.pixels.shape != photo.pixels.shape or not np.array_equal(photo.pixels[..., 3], back.pixels[..., 3]):
-            raise UnlearnableError(f"{name} lost its alpha channel.")
-        return noise.budget.check(photo.pixels, back.pixels, name)
-    # a colour photo whose noisy pixels happen to be grey is read back as grey; the comparison is made in RGB
-    return noise.budget.check(photo.rgb(), back.rgb(), name)
-
-
 def _work(jobs: list[Job], noise_file: Path, workers: int) -> Iterator[File]:
     if len(jobs) < 8 or workers < 2:
         yield from (make(job, noise_file) for job in jobs)
@@ -187,11 +112,6 @@ def _work(jobs: list[Job], noise_file: Path, workers: int) -> Iterator[File]:
     yield from pool(delayed(make)(job, noise_file) for job in jobs)
 
 
-@lru_cache(maxsize=1)
-def _noise(path: Path, stamp: int) -> Noise:
-    return Noise.load(path)
-
-
 def _require_ours(protected: Path, ours: set[str]) -> None:
     if not protected.is_dir():
         return
@@ -199,7 +119,3 @@ def _require_ours(protected: Path, ours: set[str]) -> None:
         name = path.relative_to(protected).as_posix()
         if path.is_file() and name not in ours and not (path.name.startswith(".") and path.name.endswith(".part")):
             raise UsageError(f"{protected} holds {name}, which this run did not write.", "Name a new or empty folder.")
-
-
-def _sha(data: Any) -> str:
-    return hashlib.sha256(data).hexdigest()

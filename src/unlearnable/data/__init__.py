@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import DataError
 
 
 def load(source: Any, labels: Any = None, *, data_dir: str | Path | None = None, download: bool = False) -> ImageSet:
@@ -13,33 +14,42 @@ def load(source: Any, labels: Any = None, *, data_dir: str | Path | None = None,
 
     Args:
         source: A folder; ``"digits"``; a benchmark by name (``"cifar10"``, ``"cifar10:test"``); arrays or a tensor of images, with
-            ``labels``; or any torch-style data set, ``source[i] -> (image, label)``.
+            ``labels``; a pair of both; or any torch-style data set, ``source[i] -> (image, label)``. A folder that has the name of
+            a benchmark is given as a path (``"./cifar10"``).
         labels: Labels of arrays: class names or numbers.
         data_dir: Where the files of a benchmark are.
         download: Whether a benchmark that is not there may be fetched.
 
     Raises:
         DataError: If the images cannot be used.
-        UsageError: If there is no benchmark of that name.
+        UsageError: If there is no benchmark or part of that name.
     """
-    if labels is not None:
-        from unlearnable.data.arrays import arrays
-
-        return arrays(source, labels)
     if isinstance(source, ImageSet):
         return source
-    if not isinstance(source, str | Path):
-        from unlearnable.data.arrays import dataset
+    if isinstance(source, str | Path):
+        return _named(source, data_dir, download)
+    from unlearnable.data.arrays import arrays, dataset
 
-        return dataset(source)
+    if labels is not None:
+        return arrays(source, labels)
+    if isinstance(source, tuple) and len(source) == 2:
+        return arrays(*source)
+    if hasattr(source, "shape"):
+        raise DataError("An array of images comes without labels.", "Give them too: load(images, labels).")
+    return dataset(source)
+
+
+def _named(source: str | Path, data_dir: str | Path | None, download: bool) -> ImageSet:
+    from unlearnable.data.catalogue import BENCHMARKS
+
     if source == "digits":
         from unlearnable.data.digits import digits
 
         return digits()
-    from unlearnable.data.benchmarks import BENCHMARKS, benchmark
-
     name, _, part = str(source).partition(":")
-    if name in BENCHMARKS:
+    if isinstance(source, str) and name in BENCHMARKS:
+        from unlearnable.data.benchmarks import benchmark
+
         return benchmark(name, part or "train", data_dir=data_dir, download=download)
     from unlearnable.data.folder import folder
 
