@@ -135,7 +135,7 @@ def apply(
 
 def default_method(frame: tuple[int, int], compute: Compute) -> Method[Any]:
     """Return error-minimizing noise with the preset for images of a (height, width) and a device."""
-    return methods.create("error_minimizing", presets.read(presets.auto(frame, compute.device)))
+    return methods.create("error_minimizing", presets.merge(presets.read(presets.auto(frame, compute.device)), None, {}))
 
 
 def open_photos(photos: Path, context: Path | None) -> ImageSet:

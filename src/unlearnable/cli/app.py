@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import demo, fit, inspect, lists, protect, verify
+from unlearnable.cli import demo, export, fit, inspect, lists, protect, verify
 from unlearnable.version import __version__
 
 app = typer.Typer(
-    name="unlearnable", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="unlearnable", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Make photos that people can look at but models cannot learn from, and prove it.",
 )  # fmt: skip
 
@@ -30,3 +30,5 @@ def main(
 
 for verb in (demo.demo, protect.protect, verify.verify, fit.fit, fit.apply, inspect.inspect, lists.methods, lists.models):
     app.command()(verb)
+app.command("import")(export.import_)
+app.command()(export.export)

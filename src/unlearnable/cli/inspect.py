@@ -32,17 +32,24 @@ def inspect(path: Annotated[Path, typer.Argument(help="A folder of images, a noi
 def _folder(path: Path) -> Described:
     from unlearnable.data.folder import folder
 
-    images = folder(path).readable()
-    counts = Counter(images.class_of[id] for id in images.ids)
-    sizes = [images.photo(id).size for id in images.ids]
-    smallest, largest = min(sizes, key=lambda size: size[0] * size[1]), max(sizes, key=lambda size: size[0] * size[1])
+    images = folder(path)
+    sizes: dict[str, tuple[int, int]] = {}
+    skipped = dict(images.skipped)
+    for id in images.ids:
+        try:
+            sizes[id] = images.photo(id).size
+        except DataError as error:
+            skipped[id] = error.problem
+    counts = Counter(images.class_of[id] for id in sizes)
+    areas = sorted(sizes.values(), key=lambda size: size[0] * size[1])
     record = {
-        "kind": "folder", "images": len(images), "classes": dict(sorted(counts.items())), "smallest": list(smallest),
-        "largest": list(largest), "skipped": dict(images.skipped),
+        "kind": "folder", "images": len(sizes), "classes": dict(sorted(counts.items())), "smallest": list(areas[0]) if areas else None,
+        "largest": list(areas[-1]) if areas else None, "skipped": skipped,
     }  # fmt: skip
-    lines = [f"{len(images)} images of {len(counts)} classes, {_size(smallest)} to {_size(largest)} px (width x height)"]
+    extent = f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)" if areas else ""
+    lines = [f"{len(sizes)} images of {len(counts)} classes{extent}"]
     lines += [f"  {name}: {count}" for name, count in sorted(counts.items())]
-    lines += [f"  skipped {id}: {reason}" for id, reason in sorted(images.skipped.items())]
+    lines += [f"  skipped {id}: {reason}" for id, reason in sorted(skipped.items())]
     return record, lines
 
 
@@ -77,6 +84,7 @@ def _run(path: Path) -> Described:
     shown = ("method", "seed", "images", "context", "photos", "protected", "stopped", "search_seconds", "version")
     lines += [f"  {key}: {record[key]}" for key in shown if key in record]
     lines += [f"  {key} = {value}" for key, value in record.get("settings", {}).items()]
+    lines += [f"  {key}: {value}" for key, value in record.get("environment", {}).items()]
     if run.noise.is_file():
         noise, more = _noise(run.noise)
         found["noise"] = noise

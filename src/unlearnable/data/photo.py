@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from unlearnable.budget import UInt8Array
 from unlearnable.errors import DataError
@@ -56,7 +56,9 @@ def decode(data: bytes, name: str) -> Photo:
         with Image.open(io.BytesIO(data)) as opened:
             opened.load()
             return _reference(ImageOps.exif_transpose(opened))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, ImageCms.PyCMSError) as error:
+    except UnidentifiedImageError as error:  # whose own words name an object in memory
+        raise DataError(f"{name} cannot be read as an image (its content is of no known kind).", "Replace or remove the file.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError, ImageCms.PyCMSError) as error:
         raise DataError(f"{name} cannot be read as an image ({error}).", "Replace or remove the file.") from error
 
 

@@ -31,10 +31,17 @@ def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: flo
     taken = dict.fromkeys(size, 0)
     out: set[str] = set()
     groups = [twins[digest] for digest in sorted(twins, key=lambda digest: twins[digest][0])]
-    for index in np.random.default_rng(seed).permutation(len(groups)):
-        group = groups[index]
+    order = [groups[index] for index in np.random.default_rng(seed).permutation(len(groups))]
+    for group in order:
         names = [class_of[id] for id in group]
         if all(taken[name] + names.count(name) <= wanted[name] for name in names):
+            out.update(group)
+            for name in names:
+                taken[name] += 1
+    # where every group of duplicates is larger than the share, the smallest is taken, or nothing of the class would be tested
+    for group in sorted(order, key=len):
+        names = [class_of[id] for id in group]
+        if any(taken[name] == 0 for name in names) and all(taken[name] + names.count(name) < size[name] for name in names):
             out.update(group)
             for name in names:
                 taken[name] += 1

@@ -38,15 +38,22 @@ def auto(frame: tuple[int, int], device: str) -> str:
 def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
+    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only.
+
     Raises:
         UsageError: If the file is missing or no TOML.
     """
     merged = dict(preset)
+    forms = {form: merged.pop(form, {}) for form in ("samplewise", "classwise")}
+    over: dict[str, Any] = {}
     if config is not None:
         if not config.is_file():
             raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
-        merged |= parse(config.read_bytes(), str(config))
-    merged |= {key: value for key, value in given.items() if value is not None}
+        over |= parse(config.read_bytes(), str(config))
+        forms = {form: {**forms[form], **over.pop(form, {})} for form in forms}
+    over |= {key: value for key, value in given.items() if value is not None}
+    form = over.get("form", merged.get("form", "auto"))
+    merged |= forms["samplewise" if form == "samplewise" else "classwise"] | over
     if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
         merged["min_rounds"] = given["max_rounds"]  # whoever asks for fewer rounds than the preset's least means it
     return merged

@@ -1,0 +1,103 @@
+"""Protect part of CIFAR-10 the paper's way, with a narrow surrogate, and measure what a network learns from it.
+
+python benchmarks/cifar.py --data-dir FOLDER --form classwise --out benchmarks/results/cifar10-classwise.json --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unlearnable import methods, presets
+from unlearnable.data.benchmarks import benchmark
+from unlearnable.data.image_set import ImageSet, View
+from unlearnable.evaluation.comparison import Arm, compare
+from unlearnable.evaluation.trials import Trial
+from unlearnable.methods import Context
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Recipe
+from unlearnable.training.transforms import Transform
+from unlearnable.version import __version__
+
+TARGET = "resnet18:width=16,stem=cifar"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--form", default="classwise")
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--tests", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings over the paper preset, as TOML")
+    args = parser.parse_args()
+    compute = Compute.choose()
+    given = {"form": args.form, "surrogate": TARGET, "batch": 128, **presets.parse("\n".join(args.set).encode(), "--set")}
+    method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32))
+    train, test = (
+        some(benchmark("cifar10", data_dir=args.data_dir), args.count),
+        some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests),
+    )
+    trial = Trial(
+        "CIFAR-10", TARGET, 32, Recipe(epochs=args.epochs, batch=128, lr=0.1, schedule="onecycle", transform=Transform("flip-crop"))
+    )
+    view, tested = train.view(32), tensors(test.view(32))
+    result = {
+        "command": "python " + " ".join(sys.argv).replace(str(args.data_dir), "FOLDER"),
+        "data": f"CIFAR-10, {args.count} training and {args.tests} test images",
+        "settings": method.config.model_dump(mode="json"),
+        "target": TARGET,
+        "recipe": trial.words,
+        "machine": f"{platform.machine()}, 2 cores",
+        "environment": compute.describe(),
+        "version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "seeds": {},
+    }
+    for seed in args.seeds:
+        started = time.monotonic()
+        fitted = method.fit(view, Context(seed, compute))
+        seconds = time.monotonic() - started
+        protected = tensors(train.with_noise(fitted.noise).view(32))
+        arms = {"clean": Arm(tensors(view), tested), "protected": Arm(protected, tested)}
+        found = compare(list(arms), lambda name, _, arms=arms: arms[name], trial, 10, seeds=(seed,), compute=compute)
+        result["seeds"][seed] = {
+            "search_seconds": round(seconds, 1),
+            "stopped": fitted.reason,
+            "errors": list(fitted.log),
+            **{arm.name: {"peak": round(arm.peak.value, 4), "last": round(arm.last, 4)} for arm in found.arms},
+        }
+        rows = list(result["seeds"].values())
+        result["summary"] = {
+            name: {key: round(float(np.mean([row[name][key] for row in rows])), 4) for key in ("peak", "last")}
+            for name in ("clean", "protected")
+        }
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(seed, json.dumps(result["seeds"][seed] | {"errors": len(fitted.log)}), flush=True)
+
+
+def some(images: ImageSet, count: int) -> ImageSet:
+    """The first images of every class, as many of each."""
+    per_class, taken, ids = count // len(images.classes), dict.fromkeys(images.classes, 0), []
+    for id in images.ids:
+        if taken[images.class_of[id]] < per_class:
+            taken[images.class_of[id]] += 1
+            ids.append(id)
+    return images.subset(ids)
+
+
+def tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
+
+
+if __name__ == "__main__":
+    main()

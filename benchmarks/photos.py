@@ -1,0 +1,152 @@
+"""Protect a folder of photos and measure what a network learns, for several seeds; every figure of docs/results.md on photos.
+
+    python benchmarks/photos.py PHOTOS --test TEST --out benchmarks/results/NAME.json --seeds 0 1 2
+
+For each seed the noise is found anew (its seed is the target's too), written through PNG files at the photos' own size into a
+scratch folder, and read back from there. The JSON is written after every seed, so what is done is kept if the machine sleeps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from unlearnable import api, methods, presets
+from unlearnable.data.folder import folder
+from unlearnable.data.image_set import ImageSet
+from unlearnable.evaluation.unlearnability import prepare
+from unlearnable.report import Record
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Recipe
+from unlearnable.training.transforms import Transform
+from unlearnable.version import __version__
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--test", type=Path, required=True, help="folder of clean test photos")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--data", default="", help="what the photos are, in words, for the record")
+    parser.add_argument("--form", default="classwise")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--per-class", type=int, default=0, help="photos per class, the first by name; 0 for all")
+    parser.add_argument("--test-per-class", type=int, default=0)
+    parser.add_argument("--classes", default="", help="only these classes: a slice such as 0:5")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings over the laptop preset, as TOML")
+    parser.add_argument("--everything", action="store_true", help="other networks, other recipes and treatments too")
+    return parser.parse_args()
+
+
+def some(root: Path, per_class: int, classes: str) -> ImageSet:
+    images = folder(root)
+    names = images.classes[slice(*(int(part) if part else None for part in classes.split(":")))] if classes else images.classes
+    taken: dict[str, int] = dict.fromkeys(names, 0)
+    ids = []
+    for id in images.ids:
+        name = images.class_of[id]
+        if name in taken and (not per_class or taken[name] < per_class):
+            taken[name] += 1
+            ids.append(id)
+    return images.subset(ids)
+
+
+def main() -> None:
+    args = arguments()
+    compute = Compute.choose()
+    given = {"form": args.form, **presets.parse("\n".join(args.set).encode(), "--set")}
+    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, given))
+    photos, test = some(args.photos, args.per_class, args.classes), some(args.test, args.test_per_class, args.classes)
+    result = {
+        "command": "python " + " ".join([sys.argv[0], "PHOTOS", *sys.argv[2:]]).replace(str(args.test), "TEST"),
+        "data": args.data,
+        "photos": len(photos),
+        "test": len(test),
+        "classes": len(photos.classes),
+        "settings": method.config.model_dump(mode="json"),
+        "machine": f"{platform.machine()}, 2 cores",
+        "environment": compute.describe(),
+        "version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "seeds": {},
+    }
+    for seed in args.seeds:
+        with tempfile.TemporaryDirectory() as scratch:
+            result["seeds"][seed] = one(photos, test, method, seed, compute, Path(scratch), args.everything)
+        result["summary"] = summary(list(result["seeds"].values()))
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(seed, json.dumps(result["summary"]), flush=True)
+
+
+def one(photos: ImageSet, test: ImageSet, method: methods.Method, seed: int, compute: Compute, scratch: Path, everything: bool) -> dict:
+    source = scratch / "photos"
+    for id in photos.ids:
+        (source / id).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(photos.source.origin(id), source / id)
+    started = time.monotonic()
+    published = api.protect(source, scratch / "protected", method, seed=seed, compute=compute)
+    seconds = time.monotonic() - started
+    prepared = prepare(source, scratch / "protected", test=test, run=published.run, seeds=(seed,), time_limit=1e9, compute=compute)
+    jobs = prepared.plan.jobs
+    if everything:
+        first = jobs[0].trial
+        wide = Recipe(
+            epochs=first.recipe.epochs,
+            batch=first.recipe.batch,
+            lr=first.recipe.lr,
+            schedule="onecycle",
+            transform=Transform("photo", (0.08, 1.0)),
+        )
+        more = [
+            replace(first, name="crops of 0.08 to 1", recipe=wide),
+            replace(first, name="128 px", size=128, target="resnet18:width=16,stem=imagenet"),
+        ]
+        jobs = (*jobs, *(replace(jobs[0], trial=trial, arms=("clean", "protected")) for trial in more))
+    else:
+        jobs = (replace(jobs[0], arms=("clean", "protected")),)
+    prepared = replace(prepared, plan=replace(prepared.plan, jobs=jobs))
+    record = Record.of(prepared.measure(), "photos", "protected")
+    fitted = published.fitted
+    assert fitted is not None
+    return {
+        "protect_seconds": round(seconds, 1),
+        "rounds": len(fitted.log),
+        "stopped": fitted.reason,
+        "largest_change": published.largest,
+        "seen": record.seen.model_dump() if record.seen else None,
+        "trials": [trial.model_dump(mode="json") for trial in record.trials],
+    }
+
+
+def summary(seeds: list[dict]) -> list[dict]:
+    rows = []
+    for index, trial in enumerate(seeds[0]["trials"]):
+        for arm in range(len(trial["arms"])):
+            arms = [seed["trials"][index]["arms"][arm] for seed in seeds if index < len(seed["trials"])]
+            peaks = [arm["peak"]["value"] for arm in arms]
+            rows.append(
+                {
+                    "trial": trial["name"],
+                    "target": trial["target"],
+                    "arm": arms[0]["name"],
+                    "peak": round(float(np.mean(peaks)), 4),
+                    "spread": round(float(np.std(peaks)), 4),
+                    "last": round(float(np.mean([arm["last"] for arm in arms])), 4),
+                    "seeds": len(arms),
+                }
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Training, transformations, randomness, models: the parts that surrogates and targets share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unlearnable import models
+from unlearnable.errors import UsageError
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Recipe, batches, fit_model, predict
+from unlearnable.training.randomness import derive, generator, seeded
+from unlearnable.training.transforms import Transform
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_model_maps_images_to_logits_at_several_sizes(name: str) -> None:
+    model = models.create(f"{name}:width=8", classes=7).eval()
+    for side in (32, 64):
+        assert model(torch.rand(2, 3, side, side)).shape == (2, 7)
+
+
+def test_resnet18_has_the_published_number_of_parameters() -> None:
+    count = sum(p.numel() for p in models.create("resnet18:width=64,stem=cifar", 10).parameters())
+    assert count == 11_173_962
+    count = sum(p.numel() for p in models.create("resnet18:width=64,stem=imagenet", 1000).parameters())
+    assert count == 11_689_512
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("vgg99", "no model 'vgg99'"),
+        ("resnet18:depth=3", "no setting 'depth'"),
+        ("cnn:width=wide", "whole number"),
+        ("resnet18:stem=x", "no stem"),
+    ],
+)
+def test_bad_model_specifications_are_named(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        models.create(spec, 10)
+
+
+def test_draws_depend_on_seed_and_name_and_on_nothing_else() -> None:
+    assert derive(1, "a", 2) == derive(1, "a", 2)
+    assert len({derive(1, "a"), derive(2, "a"), derive(1, "b"), derive(1, "a", 0)}) == 4
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    with seeded(3, "init"):
+        torch.rand(10)
+    assert torch.equal(torch.rand(1), expected)  # the global state is left as it was
+
+
+def test_flip_crop_is_shift_and_flip_by_whole_pixels() -> None:
+    x = torch.rand(64, 3, 32, 32)
+    out = Transform("flip-crop")(x, 32, generator(0, "t"))
+    padded = F.pad(x, (4, 4, 4, 4))
+    for image, source in zip(out, padded, strict=True):
+        crops = [source[:, i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
+        crops += [crop.flip(2) for crop in crops]
+        assert min(float((crop - image).abs().max()) for crop in crops) < 1e-4
+
+
+def test_photo_crops_keep_to_their_scale_and_stay_inside_the_frame() -> None:
+    maps = Transform("photo", (0.35, 1.0)).sample(4000, generator(0, "t"))
+    assert maps is not None
+    width, height = maps[:, 0, 0].abs(), maps[:, 1, 1]
+    area = width * height
+    assert 0.25 < float(area.min()) < 0.4  # a little below 0.35 where the aspect ratio is cut off at the frame
+    assert float(area.max()) <= 1.0
+    assert float((maps[:, 0, 2].abs() + width).max()) <= 1 + 1e-5
+    assert float((maps[:, 1, 2].abs() + height).max()) <= 1 + 1e-5
+    assert 0.45 < float((maps[:, 0, 0] < 0).float().mean()) < 0.55
+
+
+def test_the_fixed_look_is_the_whole_frame() -> None:
+    x = torch.rand(2, 3, 32, 32)
+    assert torch.equal(Transform("photo")(x, 32, None), x)
+    assert Transform("photo")(torch.full((1, 3, 48, 48), 0.3), 32, None).allclose(torch.tensor(0.3))
+
+
+def test_an_epoch_sees_each_image_at_most_once_in_batches_of_one_shape() -> None:
+    found = list(batches(50, 16, generator(0, "x")))
+    assert [len(b) for b in found] == [16, 16, 16]
+    assert len(set(torch.cat(found).tolist())) == 48
+    assert [len(b) for b in batches(5, 16, generator(0, "x"))] == [5]
+
+
+def test_schedules() -> None:
+    recipe = Recipe(lr=0.1, schedule="onecycle")
+    rates = [recipe.rate(step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert rates[0] < 0.01
+    assert rates[-1] < 0.001
+    assert {Recipe(lr=0.1, schedule="constant").rate(step, 100) for step in (0, 99)} == {0.1}
+    assert Recipe(lr=0.1, schedule="cosine").rate(0, 100) == 0.1
+
+
+def test_training_learns_repeats_and_depends_on_its_seed() -> None:
+    rng = np.random.default_rng(0)
+    labels = torch.from_numpy(rng.integers(0, 2, 64))
+    pixels = torch.from_numpy(rng.integers(0, 100, (64, 3, 16, 16), dtype=np.uint8)) + (labels * 100).byte().view(-1, 1, 1, 1)
+    recipe = Recipe(epochs=4, batch=16, lr=0.05)
+
+    def train(seed: int) -> torch.Tensor:
+        model, history = fit_model("cnn:width=8,depth=2", (pixels, labels), (pixels, labels), 2, recipe, 16, seed, Compute())
+        assert history[-1].test_accuracy > 0.95
+        assert torch.equal(predict(model, pixels, 16, Compute()) == labels, history[-1].correct)
+        return torch.cat([p.flatten() for p in model.parameters()])
+
+    first, again, other = train(0), train(0), train(1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_devices_that_are_not_there_are_named() -> None:
+    with pytest.raises(UsageError, match="no device 'tpu'"):
+        Compute.choose("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="No CUDA device"):
+            Compute.choose("cuda")
+    assert Compute.choose("cpu").precision in ("float32", "bfloat16")
