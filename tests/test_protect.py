@@ -207,3 +207,14 @@ def test_config_file_and_options_over_the_preset(photos: Path, tmp_path: Path) -
     assert "stepz is not a setting" in call("fit", photos, tmp_path / "b", "--config", config, code=2)
     config.write_text("steps = = 3\n")
     assert "mine.toml is not TOML" in call("fit", photos, tmp_path / "c", "--config", config, code=2)
+
+
+def test_files_land_in_the_folder_that_was_meant_when_workers_outlive_a_change_of_folder(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        here = tmp_path / name
+        shutil.copytree(photos, here / "photos")
+        monkeypatch.chdir(here)
+        call("protect", "photos", "protected", "--method", "random", "--workers", 2)
+        assert len(tree(here / "protected")) == 18

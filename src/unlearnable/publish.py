@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Format
+from unlearnable.data.photo import Format, Photo
 from unlearnable.errors import UsageError
 from unlearnable.events import Event, Listener, silent
 from unlearnable.methods.fitted import Fitted
@@ -53,6 +53,7 @@ def publish(
     Raises:
         UsageError: If ``protected`` holds files that this run did not write.
     """
+    protected = protected.absolute()  # workers outlive a change of folder
     if not run.noise.exists():
         noise.save(run.noise)
     done = run.files()
@@ -66,11 +67,11 @@ def publish(
         if before and not before["reason"] and target.is_file() and sha256(target.read_bytes()) == before["output_digest"]:
             kept, largest = kept + 1, max(largest, before["largest"])
             continue
-        jobs.append(Job(id, images.class_of[id], images.source.origin(id), target, format))
+        jobs.append(Job(id, images.class_of[id], _absolute(images.source.origin(id)), target, format))
     written = 0
     listen(Event("writing", 0, len(jobs)))
     with run.recording() as append:
-        for number, file in enumerate(_work(jobs, run.noise, workers), 1):
+        for number, file in enumerate(_work(jobs, run.noise.absolute(), workers), 1):
             if file.reason:
                 skipped[file.id] = file.reason
             else:
@@ -110,6 +111,10 @@ def _work(jobs: list[Job], noise_file: Path, workers: int) -> Iterator[File]:
 
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="4*n_jobs", batch_size=1)
     yield from pool(delayed(make)(job, noise_file) for job in jobs)
+
+
+def _absolute(origin: Path | Photo) -> Path | Photo:
+    return origin.absolute() if isinstance(origin, Path) else origin
 
 
 def _require_ours(protected: Path, ours: set[str]) -> None:

@@ -12,16 +12,25 @@ from unlearnable.data.photo import encode, write
 from unlearnable.errors import DataError
 
 SIDE = 32  # the scans are 8 x 8; enlarged so that networks for small images fit
+# Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than a noise of 8 levels and so
+# simple that networks learn it all the same (docs/limits.md); drawn this faintly it stands to the noise as photos do.
+INK = 32
 
 
-def digits(side: int = SIDE) -> ImageSet:
-    """Return the digits as grey images of ``side`` pixels, class names ``"0"`` to ``"9"``, ids ``00000`` to ``01796``."""
+def digits(side: int = SIDE, ink: int = INK) -> ImageSet:
+    """Return the digits as grey images of ``side`` pixels, class names ``"0"`` to ``"9"``, ids ``00000`` to ``01796``.
+
+    Args:
+        side: Side in pixels.
+        ink: Levels between paper and ink, up to 255; faint by default.
+    """
     from PIL import Image
     from sklearn.datasets import load_digits
 
     scans = load_digits()
+    paper = 128 - (ink + 1) // 2
     images = [
-        np.asarray(Image.fromarray(np.rint(scan * 255 / 16).astype(np.uint8)).resize((side, side), Image.Resampling.BILINEAR))
+        np.asarray(Image.fromarray(np.rint(paper + scan * ink / 16).astype(np.uint8)).resize((side, side), Image.Resampling.BILINEAR))
         for scan in scans.images
     ]
     return arrays(images, [str(label) for label in scans.target], ids=[f"{index:05d}" for index in range(len(images))])

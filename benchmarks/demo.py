@@ -1,0 +1,40 @@
+"""Run the demo for several seeds.
+
+python benchmarks/demo.py --out benchmarks/results/demo.json --seeds 0 1 2 3 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+from unlearnable.demo import SETTINGS, demo
+from unlearnable.training.compute import Compute
+from unlearnable.version import __version__
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    args = parser.parse_args()
+    compute = Compute.choose()
+    result = {
+        "command": "python " + " ".join(sys.argv), "data": "scikit-learn's digits, drawn faintly",
+        "machine": f"{platform.machine()}, 2 cores",
+        "environment": compute.describe(), "version": __version__,
+        "samplewise": SETTINGS.samplewise, "classwise": SETTINGS.classwise, "seeds": {},
+    }  # fmt: skip
+    for seed in args.seeds:
+        record = demo(seed, compute)
+        arms = {arm.name: {"peak": round(arm.peak.value, 4), "last": round(arm.last, 4)} for arm in record.trials[0].arms}
+        result["date"], result["seeds"][seed] = record.date, {"seconds": round(record.seconds, 1), **arms}
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(seed, json.dumps(result["seeds"][seed]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
