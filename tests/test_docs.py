@@ -95,10 +95,7 @@ def test_options_in_the_docs_are_those_of_the_commands() -> None:
     assert set(sections) == {*found, "Settings"}
     for name, command in found.items():
         real = {option for parameter in command.params for option in parameter.opts if option.startswith("--")} - {"--help"}
-        assert (
-            set(re.findall(r"`[^`]*?(--[\w-]+)[^`]*` \|", sections[name])) | set(re.findall(r"^\| `(--[\w-]+)", sections[name], re.M))
-            == real
-        )
+        assert set(re.findall(r"^\| `(--[\w-]+)", sections[name], re.M)) == real
     settings = re.findall(r"^\| `(\w+)` \|", sections["Settings"], re.M)
     assert settings == list(ErrorMinimizingConfig.model_fields)
 

@@ -102,7 +102,9 @@ def trials(chosen: Defaults, count: int, targets: Sequence[str] = ()) -> tuple[T
     for target in targets:
         models.parse(target)
     fewest, most = chosen.epochs
-    usual = replace(chosen.recipe, epochs=min(most, max(fewest, round(chosen.images / count))))
+    # a few dozen photos need several steps an epoch, or batch normalisation never catches up
+    batch = min(chosen.recipe.batch, max(8, count // 6))
+    usual = replace(chosen.recipe, batch=batch, epochs=min(most, max(fewest, round(chosen.images / count))))
     unseen = Trial("unseen recipe", targets[0], chosen.unseen_size, replace(usual, transform=chosen.unseen))
     named = [Trial(target.partition(":")[0], target, chosen.size, usual) for target in targets]
     if len({trial.name for trial in named}) < len(named):
