@@ -1,0 +1,101 @@
+"""Write the tables of docs/cli.md: options from the commands, settings and their ranges from the code, presets from their files.
+
+python docs/reference.py
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from typer.main import get_command
+
+from unlearnable import presets
+from unlearnable.cli.app import app
+from unlearnable.methods.error_minimizing import ErrorMinimizingConfig
+
+PAGE = Path(__file__).with_name("cli.md")
+
+
+def render(text: str) -> str:
+    """Return the page with the first table of every section replaced by what the code says."""
+    parts = re.split(r"(?m)^(?=## )", text)
+    return "".join([parts[0], *(_section(part) for part in parts[1:])])
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name."""
+    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def _section(text: str) -> str:
+    name = text.partition("\n")[0].removeprefix("## ")
+    rows = _settings() if name == "Settings" else _presets() if name == "Presets" else _options(commands()[name])
+    head, *body = [[cell.replace("``", "`").replace("|", "\\|") for cell in row] for row in rows]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
+    found = re.compile(r"(?m)(^\|.*\n)+")
+    if not found.search(text):
+        return f"{text.rstrip()}\n\n{table}\n"
+    return found.sub(lambda _: table, text, count=1)
+
+
+def _options(command: Any) -> list[list[str]]:
+    rows = [["", "", "default"]]
+    for parameter in command.params:
+        if "--help" in parameter.opts:
+            continue
+        if parameter.param_type_name == "argument":
+            rows.append([f"`{parameter.human_readable_name}`", parameter.help or "", ""])
+            continue
+        named = ", ".join(f"`{name}`" for name in parameter.opts)
+        default = parameter.default
+        rows.append([named, parameter.help or "", "" if default in (None, False) else f"`{default}`"])
+    return rows
+
+
+def _settings() -> list[list[str]]:
+    meaning: dict[str, str] = {}
+    for config in reversed(ErrorMinimizingConfig.__mro__):
+        meaning |= dict(re.findall(r"^\s+(\w+): (.+)$", (config.__doc__ or "").partition("Attributes:")[2], re.M))
+    rows = [["setting", "meaning", "allowed", "default"]]
+    for name, field in ErrorMinimizingConfig.model_fields.items():
+        rows.append([f"`{name}`", meaning[name], _allowed(field), f"`{field.default}`"])
+    return rows
+
+
+def _allowed(field: Any) -> str:
+    kinds = get_args(field.annotation) if get_origin(field.annotation) in (types.UnionType, typing.Union) else (field.annotation,)
+    words = []
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            words += [f"`{value}`" for value in get_args(kind)]
+            continue
+        signs = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
+        bounds = {sign: getattr(bound, sign) for bound in field.metadata for sign in signs if hasattr(bound, sign)}
+        limits = " ".join(f"{signs[sign]} {bounds[sign]:g}" for sign in signs if sign in bounds)
+        words.append(f"{ {int: 'whole number', float: 'number', str: 'text'}[kind]} {limits}".strip())
+    return ", ".join(words)
+
+
+def _presets() -> list[list[str]]:
+    names = presets.names()
+    tables = {name: presets.read(name) for name in names}
+    rows = [["setting", *(f"`{name}`" for name in names)]]
+    for setting in ErrorMinimizingConfig.model_fields:
+        values = [[_value(tables[name], form, setting) for form in ("samplewise", "classwise")] for name in names]
+        if any(value != "" for pair in values for value in pair):
+            cells = [pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}" for pair in values]
+            rows.append([f"`{setting}`", *cells])
+    return rows
+
+
+def _value(table: dict[str, Any], form: str, setting: str) -> str:
+    merged = {**table, **table.get(form, {})}
+    return str(merged.get(setting, ErrorMinimizingConfig.model_fields[setting].default))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text("utf-8")), "utf-8")
