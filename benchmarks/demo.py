@@ -20,16 +20,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--ink", type=int, default=32)
     args = parser.parse_args()
     compute = Compute.choose()
     result = {
-        "command": "python " + " ".join(sys.argv), "data": "scikit-learn's digits, drawn faintly",
+        "command": "python " + " ".join(sys.argv), "data": "scikit-learn's digits, " + f"{args.ink} levels from paper to ink",
         "machine": f"{platform.machine()}, 2 cores",
         "environment": compute.describe(), "version": __version__,
         "samplewise": SETTINGS.samplewise, "classwise": SETTINGS.classwise, "seeds": {},
     }  # fmt: skip
     for seed in args.seeds:
-        record = demo(seed, compute)
+        record = demo(seed, compute, ink=args.ink)
         arms = {arm.name: {"peak": round(arm.peak.value, 4), "last": round(arm.last, 4)} for arm in record.trials[0].arms}
         result["date"], result["seeds"][seed] = record.date, {"seconds": round(record.seconds, 1), **arms}
         args.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def main() -> None:
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, given))
     photos, test = some(args.photos, args.per_class, args.classes), some(args.test, args.test_per_class, args.classes)
     result = {
-        "command": "python " + " ".join([sys.argv[0], "PHOTOS", *sys.argv[2:]]).replace(str(args.test), "TEST"),
+        "command": shlex.join(["python", sys.argv[0], "PHOTOS", *sys.argv[2:]]).replace(str(args.test), "TEST"),
         "data": args.data,
         "photos": len(photos),
         "test": len(test),

@@ -85,7 +85,7 @@ def render() -> str:
     parts = [INTRO]
     for path in sorted((ROOT / "results").glob("*.json")):
         result = json.loads(path.read_text("utf-8"))
-        kind = demo if path.stem == "demo" else cifar if path.stem.startswith("cifar10") else photos
+        kind = demo if path.stem.startswith("demo") else cifar if path.stem.startswith("cifar10") else photos
         parts.append(f"## {path.stem}\n")
         parts.append(
             f"{result['data']}. {GOALS.get(path.stem, '')}".strip()

@@ -9,7 +9,7 @@ import re
 import types
 import typing
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from typer.main import get_command
 
@@ -18,6 +18,8 @@ from unlearnable.cli.app import app
 from unlearnable.methods.error_minimizing import ErrorMinimizingConfig
 
 PAGE = Path(__file__).with_name("cli.md")
+SIGNS = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
+NOUNS = {int: "whole number", float: "number", str: "text"}
 
 
 def render(text: str) -> str:
@@ -48,11 +50,11 @@ def _options(command: Any) -> list[list[str]]:
         if "--help" in parameter.opts:
             continue
         if parameter.param_type_name == "argument":
-            rows.append([f"`{parameter.human_readable_name}`", parameter.help or "", ""])
+            rows.append([f"`{parameter.name.upper()}`", parameter.help or "", ""])
             continue
         named = ", ".join(f"`{name}`" for name in parameter.opts)
         default = parameter.default
-        rows.append([named, parameter.help or "", "" if default in (None, False) else f"`{default}`"])
+        rows.append([named, parameter.help or "", "" if default is None or default is False else f"`{default}`"])
     return rows
 
 
@@ -73,10 +75,10 @@ def _allowed(field: Any) -> str:
         if get_origin(kind) is Literal:
             words += [f"`{value}`" for value in get_args(kind)]
             continue
-        signs = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
-        bounds = {sign: getattr(bound, sign) for bound in field.metadata for sign in signs if hasattr(bound, sign)}
-        limits = " ".join(f"{signs[sign]} {bounds[sign]:g}" for sign in signs if sign in bounds)
-        words.append(f"{ {int: 'whole number', float: 'number', str: 'text'}[kind]} {limits}".strip())
+        limited = get_args(kind)[1].metadata if get_origin(kind) is Annotated else field.metadata
+        bounds = {sign: getattr(bound, sign) for bound in limited for sign in SIGNS if hasattr(bound, sign)}
+        limits = " ".join(f"{SIGNS[sign]} {bounds[sign]:g}" for sign in SIGNS if sign in bounds)
+        words.append(f"{NOUNS[get_args(kind)[0] if get_origin(kind) is Annotated else kind]} {limits}".strip())
     return ", ".join(words)
 
 

@@ -8,6 +8,7 @@ only. Lines that start with `make` are not run; their targets and variables are 
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from typer.testing import CliRunner
 
 from unlearnable import errors, methods
@@ -45,8 +47,8 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """The commands of a block of shell, without comments, continued lines joined."""
-        lines = [" ".join(shlex.split(line, comments=True)) and line for line in self.text.replace("\\\n", " ").splitlines()]
-        return [line.partition(" #")[0].strip() for line in lines if line and not line.startswith("#")]
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [command for line in lines if (command := line.partition("#")[0].strip())]
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
@@ -195,8 +197,8 @@ def test_commands_within_sentences_exist(page: Path) -> None:
             check_make(words[1:])
             continue
         assert words[1] in verbs or words[1].startswith("--"), words
-        known = {option for parameter in verbs[words[1]].params for option in parameter.opts} if words[1] in verbs else {"--version", "--help"}
-        assert {word for word in words[1:] if word.startswith("--")} <= known, words
+        options = {option for parameter in verbs[words[1]].params for option in parameter.opts} if words[1] in verbs else {"--version"}
+        assert {word for word in words[1:] if word.startswith("--")} <= options | {"--help"}, words
 
 
 def test_exit_codes_in_the_docs_are_those_of_the_errors() -> None:
@@ -213,6 +215,29 @@ def test_rooms_in_the_docs_are_those_of_the_package() -> None:
     source = ROOT / "src" / "unlearnable"
     real = {p.name for p in source.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {"__init__.py"}
     assert sorted(named) == sorted(real)
+
+
+def rows(page: str, title: str) -> set[str]:
+    """Names in the first column of the table below a title."""
+    section = (ROOT / "docs" / page).read_text("utf-8").partition(f"# {title}\n")[2].partition("\n#")[0]
+    assert section, title
+    return {name for row in re.findall(r"(?m)^\| (`[^|]+) \|", section) for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
+    write(place / "photos", CLASSES, slice(2))
+    command = ["protect", "photos", "protected", "--form", "samplewise", *shlex.split(QUICK["protect"])]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    run = place / "photos.unlearnable" / "protected"
+    assert {path.name for path in run.iterdir()} == rows("files.md", "The run folder: keep this") - {
+        "checkpoint.safetensors", "report.html", "report.json",
+    }  # fmt: skip
+    assert set(json.loads((run / "run.json").read_text("utf-8"))) == rows("files.md", "run.json")
+    line = json.loads((run / "files.jsonl").read_text("utf-8").splitlines()[0])
+    section = (ROOT / "docs" / "files.md").read_text("utf-8").partition("### files.jsonl\n")[2].partition("\n#")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == set(line)
+    with safe_open(str(run / "noise.safetensors"), framework="np") as file:
+        assert set(file.keys()) == rows("files.md", "noise.safetensors")
 
 
 def test_names_in_the_python_page_are_the_public_ones() -> None:
@@ -233,5 +258,3 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, anchor
     for path in re.findall(r"`((?:docs|benchmarks|tests|src)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
-
-

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from unlearnable import methods
-from unlearnable.data.digits import SIDE, digits
+from unlearnable.data.digits import INK, SIDE, digits
 from unlearnable.data.image_set import ImageSet, View
 from unlearnable.data.photo import write
 from unlearnable.evaluation.comparison import Arm, compare
@@ -27,8 +27,7 @@ NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"
 INTRO = (
     "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. The same network is trained on "
     "the clean scans, on scans with a noise of their own each (sample-wise) and on scans with one noise per digit (class-wise); all "
-    "three are tested on the same clean scans, which none of them was trained on. The scans are drawn faintly, 32 of 255 levels from paper "
-    "to ink, so that they stand to the noise as photos do."
+    "three are tested on the same clean scans, which none of them was trained on. From paper to ink it is {ink} of 255 levels."
 )
 
 
@@ -60,7 +59,7 @@ SETTINGS = Settings(
 )
 
 
-def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silent, command: str = "") -> Record:
+def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silent, command: str = "", ink: int = INK) -> Record:
     """Train on clean and on protected digits, and test all on the same clean ones.
 
     Args:
@@ -68,13 +67,14 @@ def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silen
         compute: Where; chosen if None.
         listen: Told about progress.
         command: The command line, for the record.
+        ink: Levels between paper and ink, 1 to 255; more make digits that a noise of 8 levels cannot hide.
 
     Returns:
         The record, which ``unlearnable.report.page`` renders.
     """
     started = time.monotonic()
     compute = compute or Compute.choose()
-    train, test = digits().split(HELD_OUT, seed)
+    train, test = digits(SIDE, ink).split(HELD_OUT, seed)
     view, tested = train.view(SIDE), _tensors(test.view(SIDE))
     sets: dict[str, ImageSet] = {"clean": train}
     for form, settings in (("samplewise", SETTINGS.samplewise), ("classwise", SETTINGS.classwise)):
@@ -88,7 +88,7 @@ def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silen
     shown = [next(id for id in train.ids if train.class_of[id] == name) for name in train.classes[:6]]
     samples = [Sample(id, train.class_of[id], train.photo(id), sets["sample-wise"].photo(id)) for id in shown]
     return Record.demo(
-        comparison, samples, view.classes, title="Digits that networks cannot learn from", intro=INTRO, pairs=len(train),
+        comparison, samples, view.classes, title="Digits that networks cannot learn from", intro=INTRO.format(ink=ink), pairs=len(train),
         environment=compute.describe(), command=command, seconds=time.monotonic() - started,
     )  # fmt: skip
 

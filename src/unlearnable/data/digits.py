@@ -36,7 +36,7 @@ def digits(side: int = SIDE, ink: int = INK) -> ImageSet:
     return arrays(images, [str(label) for label in scans.target], ids=[f"{index:05d}" for index in range(len(images))])
 
 
-def write_digits(root: Path) -> int:
+def write_digits(root: Path, ink: int = INK) -> int:
     """Write the digits as a class folder of PNG files and return how many there are.
 
     Raises:
@@ -44,7 +44,7 @@ def write_digits(root: Path) -> int:
     """
     if root.exists() and any(root.iterdir()):
         raise DataError(f"{root} is not empty.", "Name a new folder.")
-    images = digits()
+    images = digits(SIDE, ink)
     for id in images.ids:
         write(root / images.class_of[id] / f"{id}.png", encode(images.photo(id), "png"))
     return len(images)

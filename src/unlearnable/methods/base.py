@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,7 +66,7 @@ class Config(BaseModel):
 
     form: Literal["auto", "samplewise", "classwise"] = "auto"
     epsilon: int = Field(8, ge=1, le=127)
-    resolution: int | Literal["auto"] = "auto"
+    resolution: Annotated[int, Field(ge=8)] | Literal["auto"] = "auto"
     grid: int = Field(0, ge=0)
     tile: int = Field(0, ge=0)
     interpolation: Interpolation = "bilinear"
