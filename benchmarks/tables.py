@@ -53,7 +53,7 @@ def photos(result: dict[str, Any]) -> str:
             row["trial"],
             row["target"],
             row["arm"],
-            f"{percent(row['peak'])} ± {100 * row['spread']:.1f}",
+            percent(row["peak"]) + (f" ± {100 * row['spread']:.1f}" if row["seeds"] > 1 else ""),
             percent(row["last"]),
             str(row["seeds"]),
         ]

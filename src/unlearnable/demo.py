@@ -88,7 +88,7 @@ def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silen
     shown = [next(id for id in train.ids if train.class_of[id] == name) for name in train.classes[:6]]
     samples = [Sample(id, train.class_of[id], train.photo(id), sets["sample-wise"].photo(id)) for id in shown]
     return Record.demo(
-        comparison, samples, view.classes, title="Digits that networks cannot learn from", intro=INTRO.format(ink=ink), pairs=len(train),
+        comparison, samples, view.classes, title="Can a network learn from these digits?", intro=INTRO.format(ink=ink), pairs=len(train),
         environment=compute.describe(), command=command, seconds=time.monotonic() - started,
     )  # fmt: skip
 

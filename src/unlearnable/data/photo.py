@@ -78,7 +78,7 @@ def _reference(image: Image.Image) -> Photo:
         profile = None
     if image.mode in ("L", "1"):
         return Photo(np.asarray(image.convert("L")), profile)
-    alpha = "A" in image.getbands() or "transparency" in image.info
+    alpha = ("A" in image.getbands() and image.mode != "LAB") or "transparency" in image.info
     if image.mode not in ("RGB", "RGBA"):
         profile = None if image.mode not in ("P", "LA", "PA") else profile
     pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))

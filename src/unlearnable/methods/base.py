@@ -50,7 +50,7 @@ class Config(BaseModel):
     """What every method has settings for.
 
     Attributes:
-        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/how-it-works.md` has the measurement.
+        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the measurements.
         epsilon: Largest change of a pixel, in levels of 1/255.
         resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own size of images up to 40 px.
         grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
