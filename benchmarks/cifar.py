@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -42,7 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     compute = Compute.choose()
     given = {"form": args.form, "surrogate": TARGET, "batch": 128, **presets.parse("\n".join(args.set).encode(), "--set")}
-    method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32))
+    method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32), args.count)
     train, test = (
         some(benchmark("cifar10", data_dir=args.data_dir), args.count),
         some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests),
@@ -52,7 +53,7 @@ def main() -> None:
     )
     view, tested = train.view(32), tensors(test.view(32))
     result = {
-        "command": "python " + " ".join(sys.argv).replace(str(args.data_dir), "FOLDER"),
+        "command": shlex.join(["python", *sys.argv]).replace(str(args.data_dir), "FOLDER"),
         "data": f"CIFAR-10, {args.count} training and {args.tests} test images",
         "settings": method.config.model_dump(mode="json"),
         "target": TARGET,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     compute = Compute.choose()
     result = {
-        "command": "python " + " ".join(sys.argv), "data": "scikit-learn's digits, " + f"{args.ink} levels from paper to ink",
+        "command": shlex.join(["python", *sys.argv]), "data": "scikit-learn's digits, " + f"{args.ink} levels from paper to ink",
         "machine": f"{platform.machine()}, 2 cores",
         "environment": compute.describe(), "version": __version__,
         "samplewise": SETTINGS.samplewise, "classwise": SETTINGS.classwise, "seeds": {},

@@ -22,8 +22,8 @@ SCALE, GAP = 3, 6
 def main() -> None:
     """Search for class-wise noise as the demo does, and draw one digit of each class."""
     images = digits()
-    method = methods.create("error_minimizing", dict(SETTINGS.classwise)).resolve((32, 32))
     view = images.view(32)
+    method = methods.create("error_minimizing", dict(SETTINGS.classwise)).resolve(view.frame, len(images))
     noise = method.fit(view, Context(0, Compute("cpu", "float32"))).noise
     protected = images.with_noise(noise)
     shown = [next(id for id in images.ids if images.class_of[id] == name) for name in images.classes]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearnable import methods
+from unlearnable import methods, presets
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet, View
 from unlearnable.errors import DataError, UsageError
@@ -27,7 +27,7 @@ EVERY = [(name, form) for name in methods.names() for form in FORMS]
 
 
 def make(name: str, form: str = "samplewise", **more: object) -> methods.Method:
-    return methods.create(name, {**QUICK.get(name, {}), "form": form, **more}).resolve((16, 16))
+    return methods.create(name, {**QUICK.get(name, {}), "form": form, **more}).resolve((16, 16), 24)
 
 
 def fit(name: str, view: View, form: str = "samplewise", seed: int = 1, **more: object) -> methods.Fitted:
@@ -81,6 +81,23 @@ def test_resumed_search_equals_an_uninterrupted_one(name: str, form: str, images
             result = method.fit(view, Context(1), state=load_state(path, {"run": 1}))
         assert np.array_equal(result.noise.bank, whole.noise.bank), stop
         assert result.log == whole.log
+
+
+@pytest.mark.parametrize(("name", "form"), EVERY)
+def test_what_a_round_costs_is_counted_before_it_is_run(name: str, form: str, images: ImageSet) -> None:
+    view, method, context = images.view(16), make(name, form), Context(1)
+    state, kinds, progress = method.start(view, context), set(), None
+    while progress is None or not progress.round_ended:
+        progress = method.advance(state, view, context)
+        kinds.add(progress.kind)
+    assert kinds - {""} == set(method.visits(len(images)))
+
+
+def test_surrogate_batches_that_are_counted_do_not_grow_with_the_images() -> None:
+    counted, epochs = make("error_minimizing", train_batches=3), make("error_minimizing", train_batches=0, passes=2)
+    assert counted.visits(1000) == {"train": 24, "move": 1000, "measure": 1000}
+    assert epochs.visits(1000) == {"train": 1000, "move": 2000, "measure": 1000}
+    assert make("error_minimizing", "classwise", share=0.2).visits(1000)["move"] == 200
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)
@@ -151,10 +168,17 @@ def test_one_class_is_refused(images: ImageSet) -> None:
 def test_reasons_to_stop() -> None:
     config = Config(min_rounds=2, max_rounds=6, stop_error=0.05, patience=2)
     assert stop_reason(config, [0.01]) == ""
-    assert "at most 5.0%" in stop_reason(config, [0.5, 0.01])
+    assert "below 5.0%" in stop_reason(config, [0.5, 0.01])
     assert "not fallen for 2 rounds" in stop_reason(config, [0.5, 0.3, 0.4, 0.3])
     assert stop_reason(config, [0.5, 0.3, 0.4, 0.2]) == ""
     assert "6 rounds" in stop_reason(config, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    assert stop_reason(Config(max_rounds=2, stop_error=0.0), [0.0]) == ""
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(40, 300), (500, 180), (3000, 60), (50_000, 60)])
+def test_fewer_photos_are_gone_over_more_often(count: int, rounds: int) -> None:
+    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve((375, 500), count)
+    assert method.config.max_rounds == rounds
 
 
 def test_a_plugin_is_one_file(tmp_path, images: ImageSet) -> None:

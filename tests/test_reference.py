@@ -31,7 +31,7 @@ def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, 
 
 
 def after_training(images: ImageSet, form: str, precision: str, share: float = 1.0):
-    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve((16, 16))
+    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve((16, 16), 24)
     assert isinstance(method, ErrorMinimizing)
     view, ctx = images.view(16), Context(4, Compute("cpu", precision))
     state = method.start(view, ctx)
@@ -62,7 +62,7 @@ def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, 
 
 def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(images: ImageSet) -> None:
     method, view, ctx, state = after_training(images, "classwise", "float64")
-    method = method.resolve((16, 16))
+    method = method.resolve((16, 16), 24)
     plan = _Plan(method, view, ctx)
     model = plan.model(state).model.eval()
     x = torch.from_numpy(view.pixels).double() / 255

@@ -44,7 +44,7 @@ def fit(
     """
     compute = compute or Compute.choose()
     frame = images.photo(images.ids[0]).size
-    method = (method or default_method(frame, compute)).resolve(frame)
+    method = (method or default_method(frame, compute)).resolve(frame, len(images))
     view = images.view(int(method.config.resolution), method.zoom)
     return method.fit(view, Context(fresh_seed() if seed is None else seed, compute), listen)
 
@@ -160,6 +160,8 @@ def _extended(fitted: Fitted, images: ImageSet, record: dict[str, Any], compute:
     new = [id for id in images.ids if noise.row(id, images.class_of[id], images.source.load(id)[1]) is None]
     if not new:
         return noise
+    if record["method"] == "imported":
+        raise UsageError(f"The noise of this run was imported: there is nothing to make noise for {new[0]} with.", "Leave out --missing extend.")
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).view(int(method.config.resolution), method.zoom)
     return noise.joined(method.extend(fitted, view, Context(record["seed"], compute)))

@@ -101,7 +101,7 @@ def save(record: Record, folder: Path) -> Path:
 
 
 def _noise(view: View, settings: dict[str, object], seed: int, compute: Compute, listen: Listener) -> Noise:
-    method = methods.create("error_minimizing", settings).resolve(view.frame)
+    method = methods.create("error_minimizing", settings).resolve(view.frame, len(view.ids))
     stage = f"noise, {NAMES[method.form]}"
     return method.fit(view, Context(seed, compute), lambda event: listen(Event(stage, event.done, event.total, event.text))).noise
 

@@ -111,8 +111,9 @@ class Noise:
             digests=digests,
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write a safetensors file, whole or not at all."""
+        path = Path(path)
         meta = {
             "format": FORMAT, "form": self.form, "epsilon": self.budget.epsilon, "grid": list(self.grid),
             "interpolation": self.interpolation, "provenance": dict(self.provenance),
@@ -123,12 +124,13 @@ class Noise:
         draft.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> Noise:
+    def load(cls, path: str | Path) -> Noise:
         """Read a noise file.
 
         Raises:
             DataError: If the file is missing, damaged or something else.
         """
+        path = Path(path)
         try:
             with safe_open(str(path), framework="np") as file:
                 meta = json.loads((file.metadata() or {})["unlearnable"])

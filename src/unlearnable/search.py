@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from unlearnable.training.randomness import fresh_seed
 from unlearnable.version import __version__
 
 CHECKPOINT_SECONDS = 60.0
+TIMED_IMAGES = 64
 
 
 def search(
@@ -53,7 +55,7 @@ def search(
     compute = _as_before(record, compute or Compute.choose())
     listen(Event("reading", 0, len(images)))
     frame = _frame(images)
-    method = method.resolve(frame)
+    method = method.resolve(frame, len(images))
     size = int(method.config.resolution)
     view = images.view(size, method.zoom)
     listen(Event("reading", len(images), len(images)))
@@ -107,26 +109,24 @@ def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFo
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
-    """Return about how many seconds a search takes at most, from a few timed steps on some of the images.
+    """Return about how many seconds a search takes at most, from one timed step of each kind on some of the images.
 
     0.0 for a method without rounds to speak of.
     """
-    if method.config.max_rounds == 1:
+    some = images.subset(images.ids[:: max(1, len(images) // TIMED_IMAGES)])
+    method = method.resolve(_frame(some), len(images))
+    per_round = method.visits(len(images))
+    if not per_round:
         return 0.0
-    some = images.subset(images.ids[:: max(1, len(images) // 64)])
-    resolved = method.resolve(_frame(some))
-    view = some.view(int(resolved.config.resolution), resolved.zoom)
-    context = Context(0, compute)
-    state = resolved.start(view, context)
-    total = 1
-    started = time.monotonic()
-    step = 0
-    while True:
-        progress = resolved.advance(state, view, context)
-        step += 1
-        total = progress.total
-        if progress.round_ended or time.monotonic() - started > 3.0:
-            break
-    per_round = (time.monotonic() - started) * total / step
-    rounds: int = method.config.max_rounds
-    return per_round * rounds * len(images) / len(some)
+    view, context = some.view(int(method.config.resolution), method.zoom), Context(0, compute)
+    state, visits = method.start(view, context), method.visits(len(some))
+    steps: dict[str, list[float]] = {kind: [] for kind in per_round}
+    ended = False
+    while not ended:
+        started = time.monotonic()
+        progress = method.advance(state, view, context)
+        steps[progress.kind].append(time.monotonic() - started)
+        ended = progress.round_ended
+    # the first step of a kind also allocates and chooses kernels
+    once = {kind: statistics.median(taken[1:] or taken) * len(taken) / visits[kind] for kind, taken in steps.items()}
+    return int(method.config.max_rounds) * sum(once[kind] * count for kind, count in per_round.items())

@@ -67,15 +67,19 @@ class Console:
             yield show
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn errors into one clear line and an exit code."""
+    def errors(self, *, goes_on: bool = False) -> Iterator[None]:
+        """Turn errors into one clear line and an exit code.
+
+        Args:
+            goes_on: Whether the command, started again after an interruption, goes on where it was.
+        """
         try:
             yield
         except UnlearnableError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            print("Interrupted. Start the same command again to go on.", file=sys.stderr)
+            print(f"Interrupted. {'Start the same command again to go on.' if goes_on else 'Nothing was written.'}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             print(f"error: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)

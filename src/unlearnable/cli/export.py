@@ -86,8 +86,11 @@ def export(
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
 
+        place = noise / "noise.safetensors" if noise.is_dir() else noise
+        if not place.is_file():
+            raise UsageError(f"There is no noise at {place}.", "Give a run folder of `protect`, `fit` or `import`, or a noise file.")
         clean = load(images, data_dir=data_dir, download=download).readable()
-        found = Noise.load(noise / "noise.safetensors" if noise.is_dir() else noise)
+        found = Noise.load(place)
         done = export_set(clean, found, target, layout)  # type: ignore[arg-type]  # checked there
         record = {"target": str(target), "format": layout, "written": done.written, "largest_change": done.largest}
         console.result(

@@ -37,7 +37,7 @@ def fit(
 ) -> None:
     """Find the noise for a folder of photos, and keep it in a run folder."""
     console = Console(json, quiet)
-    with console.errors():
+    with console.errors(goes_on=True):
         import unlearnable.api as api
         from unlearnable.cli import work
         from unlearnable.runs import RunFolder
@@ -72,7 +72,7 @@ def apply(
 ) -> None:
     """Add the noise of a run to photos: those it was made for, or (``--missing extend``) photos that came later."""
     console = Console(json, quiet)
-    with console.errors():
+    with console.errors(goes_on=True):
         import unlearnable.api as api
         from unlearnable.cli import work
         from unlearnable.training.compute import Compute

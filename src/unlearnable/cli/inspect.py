@@ -1,4 +1,4 @@
-"""``unlearnable inspect PATH``: what is in a folder of images, a noise file or a run folder."""
+"""``unlearnable inspect PATH``: what is in a folder of images, a photo, a noise file or a run folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,33 @@ from unlearnable.errors import DataError
 Described = tuple[dict[str, Any], list[str]]
 
 
-def inspect(path: Annotated[Path, typer.Argument(help="A folder of images, a noise file, or a run folder.")], json: Json = False) -> None:
-    """Say what is in a folder of images, a noise file or a run folder."""
+def inspect(path: Annotated[Path, typer.Argument(help="A folder of images, a photo, a noise file, or a run folder.")], json: Json = False) -> None:
+    """Say what is in a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
+        from unlearnable.data.photo import SUFFIXES
+
         if (path / "run.json").is_file():
             record, lines = _run(path)
         elif path.is_dir():
             record, lines = _folder(path)
+        elif path.suffix.lower() in SUFFIXES and path.is_file():
+            record, lines = _photo(path)
         elif path.is_file():
             record, lines = _noise(path)
         else:
-            raise DataError(f"{path} does not exist.", "Give a folder of images, a noise file, or a run folder.")
+            raise DataError(f"{path} does not exist.", "Give a folder of images, a photo, a noise file, or a run folder.")
         console.result(record, "\n".join(lines))
+
+
+def _photo(path: Path) -> Described:
+    from unlearnable.data.photo import decode
+
+    photo = decode(path.read_bytes(), str(path))
+    kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
+    height, width = photo.size
+    record = {"kind": "photo", "height": height, "width": width, "colours": kind, "profile": photo.profile is not None}
+    return record, [f"A photo of {width} x {height} px, {kind}{', with an ICC profile' if photo.profile else ''}"]
 
 
 def _folder(path: Path) -> Described:

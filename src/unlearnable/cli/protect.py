@@ -39,7 +39,7 @@ def protect(
 ) -> None:
     """Protect a folder of photos: find the noise, add it, write the copies, check every file."""
     console = Console(json, quiet)
-    with console.errors():
+    with console.errors(goes_on=True):
         import unlearnable.api as api
         from unlearnable.cli import work
         from unlearnable.runs import default_run, keep_apart

@@ -27,6 +27,8 @@ from unlearnable.version import __version__
 
 State = dict[str, Any]  # flat: tensors and numbers only
 Save = Callable[[State], None]
+# ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds (docs/results.md, sweeps)
+LOOKS, LEAST, MOST = 90_000, 60, 300
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Progress:
         total: Steps in a round.
         round_ended: Whether this step ended a round.
         error: At the end of a round: the training error on protected images, in [0, 1]; None if the method has none.
+        kind: What kind of step it was, one of those that ``visits`` counts.
     """
 
     done: int
     total: int
     round_ended: bool = False
     error: float | None = None
+    kind: str = ""
 
 
 class Config(BaseModel):
@@ -57,8 +61,8 @@ class Config(BaseModel):
         tile: Class-wise: side of the pattern that is repeated over the grid; 0 for one pattern over the whole grid.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops.
-        stop_error: Training error on protected images, in [0, 1], at which it stops.
+        max_rounds: Rounds after which it stops; ``auto`` is enough to go over 90,000 images, at least 60 and at most 300.
+        stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
 
@@ -71,7 +75,7 @@ class Config(BaseModel):
     tile: int = Field(0, ge=0)
     interpolation: Interpolation = "bilinear"
     min_rounds: int = Field(1, ge=1)
-    max_rounds: int = Field(1, ge=1)
+    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     stop_error: float = Field(0.01, ge=0, le=1)
     patience: int = Field(0, ge=0)
 
@@ -92,19 +96,20 @@ class Method(ABC, Generic[C]):
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
 
-    def resolved(self, frame: tuple[int, int]) -> dict[str, Any]:
-        """Return the settings that ``auto`` stands for, given the usual (height, width) of the photos."""
+    def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
+        """Return the settings that ``auto`` stands for, given the usual (height, width) of the photos and their number."""
         small = max(frame) <= 40
         size = self.config.resolution if self.config.resolution != "auto" else max(frame) if small else 64
         return {
             "form": "classwise" if self.config.form == "auto" else self.config.form,
             "resolution": size,
             "grid": self.config.grid or size,
+            "max_rounds": min(MOST, max(LEAST, round(LOOKS / count))) if self.config.max_rounds == "auto" else self.config.max_rounds,
         }
 
-    def resolve(self, frame: tuple[int, int]) -> Method[C]:
+    def resolve(self, frame: tuple[int, int], count: int) -> Method[C]:
         """Return this method with every ``auto`` replaced, once, by what it stands for."""
-        return type(self)(self.config.model_copy(update=self.resolved(frame)))
+        return type(self)(self.config.model_copy(update=self.resolved(frame, count)))
 
     @property
     def zoom(self) -> float:
@@ -130,6 +135,10 @@ class Method(ABC, Generic[C]):
 
     def surrogate(self, state: State) -> dict[str, torch.Tensor]:
         """Return the weights of the surrogate, or nothing for a method without one."""
+        return {}
+
+    def visits(self, count: int) -> dict[str, int]:
+        """Return how many images the steps of each kind go over in one round with ``count`` images; nothing if there are no rounds."""
         return {}
 
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
@@ -200,7 +209,7 @@ class Method(ABC, Generic[C]):
         while not reason:
             step = self.advance(state, view, ctx)
             text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
-            listen(Event("searching", len(log) * step.total + step.done, self.config.max_rounds * step.total, text))
+            listen(Event("searching", len(log) * step.total + step.done, int(self.config.max_rounds) * step.total, text))
             if step.round_ended:
                 log.append(step.error)
                 state["log"] = [-1.0 if error is None else error for error in log]
@@ -216,11 +225,12 @@ def stop_reason(config: Config, log: list[float | None]) -> str:
     """Say why a search stops after the rounds in ``log``; empty while it goes on."""
     errors = [error for error in log if error is not None]
     if len(log) >= config.min_rounds and errors:
-        if errors[-1] <= config.stop_error:
-            return f"the error, {errors[-1]:.1%}, is at most {config.stop_error:.1%}"
+        if errors[-1] < config.stop_error:
+            return f"the error, {errors[-1]:.1%}, is below {config.stop_error:.1%}"
         if config.patience and len(errors) > config.patience and min(errors[-config.patience :]) >= min(errors[: -config.patience]):
             return f"the error has not fallen for {config.patience} rounds"
-    return f"{config.max_rounds} rounds are done" if len(log) >= config.max_rounds else ""
+    done = "1 round is" if config.max_rounds == 1 else f"{config.max_rounds} rounds are"
+    return f"{done} done" if len(log) >= int(config.max_rounds) else ""
 
 
 def _classes(view: View) -> tuple[str, ...]:
@@ -228,5 +238,5 @@ def _classes(view: View) -> tuple[str, ...]:
 
 
 def _require_resolved(config: Config) -> None:
-    if "auto" in (config.form, config.resolution) or not config.grid:
+    if "auto" in (config.form, config.resolution, config.max_rounds) or not config.grid:
         raise ValueError("Call resolve() first, so that every setting has a value.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +64,7 @@ class ErrorMinimizingConfig(base.Config):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     clip: float = Field(5.0, ge=0)
-    max_rounds: int = Field(50, ge=1)
+    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
 
 
 @register
@@ -106,16 +106,27 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         total, step = train + noise + 1, state["step"]
         measured_at = train if self.config.measure == "before" else total - 1
         if step < train:
+            kind = "train"
             self._train(plan, state, state["round"] * train + step)
         elif step == measured_at:
+            kind = "measure"
             state["error"] = self._error(plan, state)
         else:
+            kind = "move"
             self._move(plan, state, step - train - (self.config.measure == "before"))
         state["step"] = step + 1
         if state["step"] < total:
-            return base.Progress(state["step"], total)
+            return base.Progress(state["step"], total, kind=kind)
         state["step"], state["round"] = 0, state["round"] + 1
-        return base.Progress(total, total, round_ended=True, error=state["error"])
+        return base.Progress(total, total, round_ended=True, error=state["error"], kind=kind)
+
+    def visits(self, count: int) -> dict[str, int]:
+        """Return how many images a round trains the surrogate on, moves the noise of, and measures."""
+        config = self.config
+        batch = min(config.batch, count)
+        train = config.train_batches * batch or round(config.train_epochs * count)
+        share = config.share if self.form == "classwise" else 1.0
+        return {"train": train, "move": round(config.passes * share * count), "measure": count}
 
     def finish(self, state: base.State) -> torch.Tensor:
         """Return the noise in levels."""

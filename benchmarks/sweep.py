@@ -1,0 +1,132 @@
+"""Change one setting of the photo defaults at a time, on five classes only; the defaults rest on this and are claimed on the others.
+
+    python benchmarks/sweep.py PHOTOS --test TEST --form classwise --out benchmarks/results/sweep-classwise.json --seeds 0 1 2
+
+Everything is measured in memory, on squares of the photos that are large enough for the trainer's crops. The JSON is written after
+every run, and what it holds already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from photos import some
+
+from unlearnable import methods, presets
+from unlearnable.data.image_set import ImageSet, View
+from unlearnable.evaluation.comparison import Arm, compare
+from unlearnable.evaluation.trials import PHOTOS, trials
+from unlearnable.methods import Context
+from unlearnable.training.compute import Compute
+from unlearnable.version import __version__
+
+CHANGES: dict[str, list[dict[str, object]]] = {
+    "classwise": [
+        {},
+        {"transforms": "none"},
+        {"crop_min": 0.2},
+        {"crop_min": 0.6},
+        {"zoom": 1.0},
+        {"grid": 16},
+        {"grid": 64},
+        {"grid": 96},
+        {"grid": 64, "interpolation": "nearest"},
+        {"tile": 16},
+        {"resolution": 48},
+        {"samples": 2},
+        {"passes": 2},
+        {"train_epochs": 0.5},
+        {"train_epochs": 2.0},
+        {"step_size": 0.4},
+        {"step_size": 1.6},
+        {"init": "zero"},
+        {"batch": 32},
+        {"max_rounds": 30},
+        {"max_rounds": 120, "stop_error": 0.0},
+        {"surrogate": "cnn:width=16"},
+        {"surrogate": "resnet18:width=32,stem=half"},
+    ],
+    "samplewise": [
+        {},
+        {"transforms": "none"},
+        {"steps": 1},
+        {"steps": 10},
+        {"step_size": 0.8},
+        {"grid": 64},
+        {"train_epochs": 0.5},
+        {"train_epochs": 2.0},
+        {"min_rounds": 10, "max_rounds": 10},
+        {"min_rounds": 40, "max_rounds": 40},
+    ],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--test", type=Path, required=True, help="folder of clean test photos")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write, or to go on with")
+    parser.add_argument("--form", choices=list(CHANGES), default="classwise")
+    parser.add_argument("--data", default="Imagenette", help="what the photos are, for the record")
+    parser.add_argument("--classes", default=":5", help="a slice of the class names")
+    parser.add_argument("--per-class", type=int, default=80)
+    parser.add_argument("--test-per-class", type=int, default=100)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    compute = Compute.choose()
+    photos, test = some(args.photos, args.per_class, args.classes), some(args.test, args.test_per_class, args.classes)
+    result = json.loads(args.out.read_text()) if args.out.exists() else {"runs": {}}
+    result |= {
+        "command": shlex.join(["python", *sys.argv]).replace(str(args.photos), "PHOTOS").replace(str(args.test), "TEST"),
+        "data": f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos",
+        "form": args.form, "machine": f"{platform.machine()}, 2 cores", "environment": compute.describe(), "version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+    trial = trials(PHOTOS, len(photos))[0]
+    tested, views = tensors(test.view(PHOTOS.side)), dict[int, View]()
+    for seed in args.seeds:
+        for change in ("clean", *CHANGES[args.form]):
+            words = "clean" if change == "clean" else ", ".join(f"{key} {value}" for key, value in change.items()) or "defaults"
+            done = result["runs"].setdefault(words, {})
+            if str(seed) in done:
+                continue
+            started = time.monotonic()
+            protected, rounds = (photos, 0) if change == "clean" else protect(photos, args.form, change, seed, compute, views)
+            seconds = time.monotonic() - started
+            arm = Arm(tensors(protected.view(PHOTOS.side)), tested)
+            found = compare(["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute).arms[0]
+            done[str(seed)] = {
+                "peak": round(found.peak.value, 4), "last": round(found.last, 4), "rounds": rounds, "search_seconds": round(seconds, 1),
+            }  # fmt: skip
+            args.out.write_text(json.dumps(result, indent=1) + "\n")
+            print(seed, words, json.dumps(done[str(seed)]), flush=True)
+
+
+def protect(
+    photos: ImageSet, form: str, change: dict[str, object], seed: int, compute: Compute, views: dict[int, View]
+) -> tuple[ImageSet, int]:
+    """Photos with noise found with the laptop preset, changed, and the number of rounds that took."""
+    settings = presets.merge(presets.read("laptop"), None, {"form": form, **change})
+    frame = np.median([photos.photo(id).size for id in photos.ids[:100]], axis=0)
+    method = methods.create("error_minimizing", settings).resolve((int(frame[0]), int(frame[1])), len(photos))
+    side = round(int(method.config.resolution) * method.zoom)
+    if side not in views:
+        views[side] = photos.view(int(method.config.resolution), method.zoom)
+    fitted = method.fit(views[side], Context(seed, compute))
+    return photos.with_noise(fitted.noise), len(fitted.log)
+
+
+def tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
+
+
+if __name__ == "__main__":
+    main()
