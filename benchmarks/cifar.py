@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import shlex
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import torch
+from shared import head, some, tensors
 
 from unlearnable import methods, presets
 from unlearnable.data.benchmarks import benchmark
-from unlearnable.data.image_set import ImageSet, View
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import Trial
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
-from unlearnable.version import __version__
 
 TARGET = "resnet18:width=16,stem=cifar"
 
@@ -45,25 +40,17 @@ def main() -> None:
     given = {"form": args.form, "surrogate": TARGET, "batch": 128, **presets.parse("\n".join(args.set).encode(), "--set")}
     method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32), args.count)
     train, test = (
-        some(benchmark("cifar10", data_dir=args.data_dir), args.count),
-        some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests),
+        some(benchmark("cifar10", data_dir=args.data_dir), args.count // 10),
+        some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests // 10),
     )
     trial = Trial(
         "CIFAR-10", TARGET, 32, Recipe(epochs=args.epochs, batch=128, lr=0.1, schedule="onecycle", transform=Transform("flip-crop"))
     )
     view, tested = train.view(32), tensors(test.view(32))
-    result = {
-        "command": shlex.join(["python", *sys.argv]).replace(str(args.data_dir), "FOLDER"),
-        "data": f"CIFAR-10, {args.count} training and {args.tests} test images",
-        "settings": method.config.model_dump(mode="json"),
-        "target": TARGET,
-        "recipe": trial.words,
-        "machine": f"{platform.machine()}, 2 cores",
-        "environment": compute.describe(),
-        "version": __version__,
-        "date": time.strftime("%Y-%m-%d"),
-        "seeds": {},
-    }
+    result = head(compute, {"FOLDER": args.data_dir}) | {
+        "data": f"CIFAR-10, {args.count} training and {args.tests} test images", "settings": method.config.model_dump(mode="json"),
+        "target": TARGET, "recipe": trial.words, "seeds": {},
+    }  # fmt: skip
     for seed in args.seeds:
         started = time.monotonic()
         fitted = method.fit(view, Context(seed, compute))
@@ -84,20 +71,6 @@ def main() -> None:
         }
         args.out.write_text(json.dumps(result, indent=1) + "\n")
         print(seed, json.dumps(result["seeds"][seed] | {"errors": len(fitted.log)}), flush=True)
-
-
-def some(images: ImageSet, count: int) -> ImageSet:
-    """The first images of every class, as many of each."""
-    per_class, taken, ids = count // len(images.classes), dict.fromkeys(images.classes, 0), []
-    for id in images.ids:
-        if taken[images.class_of[id]] < per_class:
-            taken[images.class_of[id]] += 1
-            ids.append(id)
-    return images.subset(ids)
-
-
-def tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
 
 
 if __name__ == "__main__":

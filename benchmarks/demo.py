@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import shlex
-import sys
 from pathlib import Path
+
+from shared import head
 
 from unlearnable.demo import SETTINGS, demo
 from unlearnable.training.compute import Compute
-from unlearnable.version import __version__
 
 
 def main() -> None:
@@ -24,11 +22,9 @@ def main() -> None:
     parser.add_argument("--ink", type=int, default=32)
     args = parser.parse_args()
     compute = Compute.choose()
-    result = {
-        "command": shlex.join(["python", *sys.argv]), "data": "scikit-learn's digits, " + f"{args.ink} levels from paper to ink",
-        "machine": f"{platform.machine()}, 2 cores",
-        "environment": compute.describe(), "version": __version__,
-        "samplewise": SETTINGS.samplewise, "classwise": SETTINGS.classwise, "seeds": {},
+    result = head(compute, {}) | {
+        "data": f"scikit-learn's digits, {args.ink} levels from paper to ink", "samplewise": SETTINGS.samplewise,
+        "classwise": SETTINGS.classwise, "seeds": {},
     }  # fmt: skip
     for seed in args.seeds:
         record = demo(seed, compute, ink=args.ink)

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import shlex
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from shared import head, some
 
 from unlearnable import api, methods, presets
 from unlearnable.data.folder import folder
@@ -29,7 +27,6 @@ from unlearnable.report import Record
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
-from unlearnable.version import __version__
 
 
 def arguments() -> argparse.Namespace:
@@ -48,38 +45,17 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def some(root: Path, per_class: int, classes: str) -> ImageSet:
-    images = folder(root)
-    names = images.classes[slice(*(int(part) if part else None for part in classes.split(":")))] if classes else images.classes
-    taken: dict[str, int] = dict.fromkeys(names, 0)
-    ids = []
-    for id in images.ids:
-        name = images.class_of[id]
-        if name in taken and (not per_class or taken[name] < per_class):
-            taken[name] += 1
-            ids.append(id)
-    return images.subset(ids)
-
-
 def main() -> None:
     args = arguments()
     compute = Compute.choose()
     given = {"form": args.form, **presets.parse("\n".join(args.set).encode(), "--set")}
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, given))
-    photos, test = some(args.photos, args.per_class, args.classes), some(args.test, args.test_per_class, args.classes)
-    result = {
-        "command": shlex.join(["python", sys.argv[0], "PHOTOS", *sys.argv[2:]]).replace(str(args.test), "TEST"),
-        "data": args.data,
-        "photos": len(photos),
-        "test": len(test),
-        "classes": len(photos.classes),
-        "settings": method.config.model_dump(mode="json"),
-        "machine": f"{platform.machine()}, 2 cores",
-        "environment": compute.describe(),
-        "version": __version__,
-        "date": time.strftime("%Y-%m-%d"),
-        "seeds": {},
-    }
+    photos = some(folder(args.photos), args.per_class, args.classes)
+    test = some(folder(args.test), args.test_per_class, args.classes)
+    result = head(compute, {"PHOTOS": args.photos, "TEST": args.test}) | {
+        "data": args.data, "photos": len(photos), "test": len(test), "classes": len(photos.classes),
+        "settings": method.config.model_dump(mode="json"), "seeds": {},
+    }  # fmt: skip
     for seed in args.seeds:
         with tempfile.TemporaryDirectory() as scratch:
             result["seeds"][seed] = one(photos, test, method, seed, compute, Path(scratch), args.everything)

@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import shlex
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-from photos import some
+from shared import head, laptop, some, tensors
 
-from unlearnable import methods, presets
+from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet, View
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
-from unlearnable.version import __version__
 
 CHANGES: dict[str, list[dict[str, object]]] = {
     "classwise": [
@@ -82,14 +76,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
     compute = Compute.choose()
-    photos, test = some(args.photos, args.per_class, args.classes), some(args.test, args.test_per_class, args.classes)
+    photos = some(folder(args.photos), args.per_class, args.classes)
+    test = some(folder(args.test), args.test_per_class, args.classes)
     result = json.loads(args.out.read_text()) if args.out.exists() else {"runs": {}}
-    result |= {
-        "command": shlex.join(["python", *sys.argv]).replace(str(args.photos), "PHOTOS").replace(str(args.test), "TEST"),
-        "data": f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos",
-        "form": args.form, "machine": f"{platform.machine()}, 2 cores", "environment": compute.describe(), "version": __version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+    result |= head(compute, {"PHOTOS": args.photos, "TEST": args.test})
+    result |= {"data": f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos", "form": args.form}
     trial = trials(PHOTOS, len(photos))[0]
     tested, views = tensors(test.view(PHOTOS.side)), dict[int, View]()
     for seed in args.seeds:
@@ -114,18 +105,12 @@ def protect(
     photos: ImageSet, form: str, change: dict[str, object], seed: int, compute: Compute, views: dict[int, View]
 ) -> tuple[ImageSet, int]:
     """Photos with noise found with the laptop preset, changed, and the number of rounds that took."""
-    settings = presets.merge(presets.read("laptop"), None, {"form": form, **change})
-    frame = np.median([photos.photo(id).size for id in photos.ids[:100]], axis=0)
-    method = methods.create("error_minimizing", settings).resolve((int(frame[0]), int(frame[1])), len(photos))
+    method = laptop(photos, len(photos), form=form, **change)
     side = round(int(method.config.resolution) * method.zoom)
     if side not in views:
         views[side] = photos.view(int(method.config.resolution), method.zoom)
     fitted = method.fit(views[side], Context(seed, compute))
     return photos.with_noise(fitted.noise), len(fitted.log)
-
-
-def tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
 
 
 if __name__ == "__main__":

@@ -233,6 +233,13 @@ def test_the_verbs_import_and_export(tmp_path: Path, photos: Path) -> None:
     assert applied.exit_code == 0, applied.output
     assert "18 photos written" in applied.stdout
 
+    (photos / "cats" / "new.png").write_bytes((photos / "dogs" / "p0.png").read_bytes())
+    extended = runner.invoke(application, ["apply", str(run), str(photos), str(tmp_path / "applied"), "--missing", "extend"])
+    assert (extended.exit_code, "imported; there is none for cats/new.png" in extended.stderr) == (2, True)
+    (photos / "cats" / "new.png").unlink()
+    nothing = runner.invoke(app, ["export", str(photos), str(tmp_path / "absent"), str(tmp_path / "out")])
+    assert (nothing.exit_code, "There is no noise at" in nothing.stderr) == (2, True)
+
     (photos / "cats" / "broken.png").write_bytes(b"no image")
     target = tmp_path / "out"
     result = runner.invoke(app, ["export", str(photos), str(run), str(target), "--format", "imagefolder"])

@@ -80,6 +80,13 @@ def test_a_run_folder_is_described(tmp_path: Path, noise: Noise) -> None:
     assert (record["kind"], record["files"], record["run"]["seed"], record["noise"]["patterns"]) == ("run", 1, 3, 2)
 
 
+def test_a_photo_is_described(photos: Path, tmp_path: Path) -> None:
+    assert call("inspect", photos / "cats" / "grey.png") == "A photo of 48 x 48 px, grey\n"
+    assert json.loads(call("inspect", photos / "dogs" / "see-through.png", "--json"))["colours"] == "colour with transparency"
+    (tmp_path / "cut.jpg").write_bytes((photos / "cats" / "p1.jpg").read_bytes()[:200])
+    assert "cut.jpg cannot be read as an image" in call("inspect", tmp_path / "cut.jpg", code=3)
+
+
 def test_what_is_nothing_of_that_says_so(tmp_path: Path) -> None:
     assert "does not exist" in call("inspect", tmp_path / "absent", code=3)
     (tmp_path / "text").write_text("text")

@@ -161,7 +161,7 @@ def _extended(fitted: Fitted, images: ImageSet, record: dict[str, Any], compute:
     if not new:
         return noise
     if record["method"] == "imported":
-        raise UsageError(f"The noise of this run was imported: there is nothing to make noise for {new[0]} with.", "Leave out --missing extend.")
+        raise UsageError(f"The noise of this run was imported; there is none for {new[0]}.", "Leave out `extend`.")
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).view(int(method.config.resolution), method.zoom)
     return noise.joined(method.extend(fitted, view, Context(record["seed"], compute)))

@@ -14,7 +14,7 @@ from unlearnable.errors import DataError
 Described = tuple[dict[str, Any], list[str]]
 
 
-def inspect(path: Annotated[Path, typer.Argument(help="A folder of images, a photo, a noise file, or a run folder.")], json: Json = False) -> None:
+def inspect(path: Annotated[Path, typer.Argument(help="Folder of images, photo, noise file or run folder.")], json: Json = False) -> None:
     """Say what is in a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
