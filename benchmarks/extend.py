@@ -49,10 +49,10 @@ def main() -> None:
                 method = laptop(photos, len(fitted_on), form=form)
                 size = int(method.config.resolution)
                 fitted = method.fit(fitted_on.view(size, method.zoom), Context(seed, compute))
-                others = photos.subset([id for id in photos.ids if id not in set(fitted_on.ids)])
-                noise = fitted.noise
-                if len(others):
-                    noise = noise.joined(method.extend(fitted, others.view(size, method.zoom), Context(seed, compute)))
+                noise, others = fitted.noise, sorted(set(photos.ids) - set(fitted_on.ids))
+                if others and form == "samplewise":  # class-wise noise holds for every photo of its class
+                    view = photos.subset(others).view(size, method.zoom)
+                    noise = noise.joined(method.extend(fitted, view, Context(seed, compute)))
                 protected = photos.with_noise(noise)
             arm = Arm(tensors(protected.view(PHOTOS.side)), tested)
             found = compare(["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute).arms[0]

@@ -16,11 +16,14 @@ from PIL import Image, ImageCms
 from conftest import pixels
 from unlearnable.budget import Budget
 from unlearnable.data.arrays import arrays, dataset
+from unlearnable.data.decoding import decode
+from unlearnable.data.encoding import encode
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Photo, decode, encode, squash, write
+from unlearnable.data.photo import Photo, squash
 from unlearnable.data.splitting import held_out
 from unlearnable.errors import DataError
+from unlearnable.files import write
 from unlearnable.noise import Noise
 
 
@@ -65,7 +68,7 @@ def test_litter_is_ignored_and_what_is_no_photo_is_listed(tmp_path: Path) -> Non
     (root / "b").symlink_to(outside.parent)
     images = folder(root)
     assert images.ids == ("a/x.png",)
-    assert set(images.skipped) == {"a/notes.txt", "a/link.png", "b"}
+    assert set(images.skipped) == {"a/notes.txt", "a/link.png", "b", "loose.png"}
     assert "never followed" in images.skipped["b"]
     assert real.exists()
 
@@ -300,7 +303,8 @@ def test_damaged_files_are_named_whatever_the_decoder_raises() -> None:
             try:
                 decode(broken[: rng.integers(20, len(data))].tobytes(), f"photo.{name}")
             except DataError as error:
-                assert f"photo.{name} cannot be read as an image" in str(error)  # noqa: PT017
+                assert f"photo.{name} " in str(error)  # noqa: PT017
+                assert "cannot be read as an image" in str(error) or "--max-pixels" in str(error)  # noqa: PT017
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None:

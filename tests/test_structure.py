@@ -15,8 +15,9 @@ import unlearnable
 ROOT = Path(unlearnable.__file__).parent
 # A module may import from its own room and from rooms further right; rooms of one layer do not import each other.
 LAYERS = [
-    {"cli"}, {"demo"}, {"report"}, {"evaluation", "api"}, {"publish", "search"}, {"methods", "presets"}, {"training", "exchange", "worker"},
-    {"data", "models", "runs"}, {"noise"}, {"lifting"}, {"budget"}, {"errors", "events", "version"},
+    {"cli"}, {"demo"}, {"report"}, {"evaluation", "api"}, {"publish", "search"}, {"methods", "presets"},
+    {"training", "exchange", "worker", "pool", "space"},
+    {"data", "models", "runs"}, {"noise", "names"}, {"lifting"}, {"budget"}, {"errors", "events", "files", "version"},
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 

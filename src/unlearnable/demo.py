@@ -11,11 +11,11 @@ import torch
 from unlearnable import methods
 from unlearnable.data.digits import INK, SIDE, digits
 from unlearnable.data.image_set import ImageSet, View
-from unlearnable.data.photo import write
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import Trial
 from unlearnable.evaluation.unlearnability import Sample
 from unlearnable.events import Event, Listener, silent
+from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise
 from unlearnable.report import Record, page
@@ -46,16 +46,17 @@ class Settings:
     classwise: dict[str, object]
 
 
-SURROGATE = "resnet18:width=16,stem=half"
-# Few surrogate batches a round: one that has seen all digits knows them already, and noise fitted to it hides nothing.
+SURROGATE = "resnet18:width=16,stem=cifar"
+# Few surrogate batches a round, and a new surrogate when one has learned everything: digits are so easy that a surrogate soon
+# knows them, and noise fitted to one that does hides nothing from a network that does not yet.
 COMMON: dict[str, object] = {
-    "surrogate": SURROGATE, "resolution": SIDE, "batch": 64, "measure": "before", "init": "uniform", "train_batches": 3,
-    "min_rounds": 5, "max_rounds": 40, "stop_error": 0.01,
+    "surrogate": SURROGATE, "resolution": SIDE, "batch": 128, "measure": "before", "init": "uniform", "train_batches": 3,
+    "stop_error": 0.01, "restart_error": 0.01,
 }  # fmt: skip
 SETTINGS = Settings(
-    trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=12, batch=128, lr=0.1, schedule="onecycle")),
-    samplewise={**COMMON, "form": "samplewise", "steps": 3},
-    classwise={**COMMON, "form": "classwise", "steps": 1},
+    trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=20, batch=128, lr=0.1, schedule="cosine")),
+    samplewise={**COMMON, "form": "samplewise", "steps": 3, "step_size": 1.6, "min_rounds": 10, "max_rounds": 25},
+    classwise={**COMMON, "form": "classwise", "steps": 1, "min_rounds": 15, "max_rounds": 30},
 )
 
 

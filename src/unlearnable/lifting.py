@@ -37,9 +37,11 @@ def resample(target: int, source: int, how: Interpolation = "bilinear") -> Matri
     return matrix
 
 
-def lift(pattern: np.ndarray[Any, Any], height: int, width: int, how: Interpolation = "bilinear") -> np.ndarray[Any, Any]:
-    """Lift a (C, h, w) pattern over the whole frame of a (height, width) photo. Returns float32 (C, height, width)."""
-    rows = resample(height, pattern.shape[1], how)
+def lift(
+    pattern: np.ndarray[Any, Any], height: int, width: int, how: Interpolation = "bilinear", strip: slice = slice(None)
+) -> np.ndarray[Any, Any]:
+    """Lift a (C, h, w) pattern over the whole frame of a (height, width) photo. Returns float32 (C, height, width), or a strip of rows."""
+    rows = resample(height, pattern.shape[1], how)[strip]
     columns = resample(width, pattern.shape[2], how)
     return np.asarray(rows @ pattern.astype(np.float32) @ columns.T, dtype=np.float32)
 

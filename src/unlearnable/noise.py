@@ -19,10 +19,12 @@ from safetensors.numpy import save_file
 
 from unlearnable.budget import Budget, Int8Array, UInt8Array
 from unlearnable.errors import DataError, UnlearnableError
+from unlearnable.files import settle
 from unlearnable.lifting import Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
 FORMAT = "unlearnable-noise/1"
+STRIP = 256  # rows of a photo that noise is added to at a time
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,22 @@ class Noise:
         """Add a row's noise to an image at its own size, and clip *after* adding.
 
         Args:
-            pixels: uint8 (H, W) grey, or (H, W, 3) or (H, W, 4); a fourth channel (alpha) is left as it is.
+            pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3), or (H, W, 4) with alpha; alpha is left as it is.
             row: Row of the bank.
 
         Returns:
             A new array of the same shape and type, within the budget.
         """
         pattern = self.pattern(row).astype(np.float32)
-        if pixels.ndim == 2:
-            pattern = pattern.mean(axis=0, keepdims=True)  # one value for the three channels: a grey photo stays grey
-        lifted = self.budget.round(lift(pattern, pixels.shape[0], pixels.shape[1], self.interpolation))
         out = pixels.copy()
-        if pixels.ndim == 2:
-            out[...] = _clip(pixels, lifted[0])
-        else:
-            out[..., :3] = _clip(pixels[..., :3], lifted.transpose(1, 2, 0))
+        colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
+        if colours.shape[2] == 1:
+            pattern = pattern.mean(axis=0, keepdims=True)  # one value for the three channels: a grey photo stays grey
+        height, width = pixels.shape[:2]
+        for top in range(0, height, STRIP):  # so that a photo of any size needs little more memory than its pixels
+            strip = colours[top : top + STRIP]
+            lifted = self.budget.round(lift(pattern, height, width, self.interpolation, slice(top, top + STRIP)))
+            strip[...] = _clip(strip, lifted.transpose(1, 2, 0))
         return out
 
     def joined(self, other: Noise) -> Noise:
@@ -121,7 +124,7 @@ class Noise:
         tensors = {"bank": np.ascontiguousarray(self.bank), "keys": _pack(self.keys), "digests": _pack(self.digests)}
         draft = path.with_name(path.name + ".part")
         save_file(tensors, draft, metadata={"unlearnable": json.dumps(meta, sort_keys=True)})
-        draft.replace(path)
+        settle(draft, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Noise:

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
+from unlearnable import space
+from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Format, Photo
 from unlearnable.errors import UsageError
 from unlearnable.events import Event, Listener, silent
 from unlearnable.methods.fitted import Fitted
+from unlearnable.names import output_names
 from unlearnable.noise import Noise
+from unlearnable.pool import work
 from unlearnable.runs import RunFolder
 from unlearnable.worker import File, Job, make, sha256
 
 
 @dataclass(frozen=True)
 class Published:
-    """What ``publish`` did: ``written`` now, ``kept`` from before, ``skipped`` with the reason of each, by id."""
+    """What ``publish`` did.
+
+    Args:
+        protected: Folder that is published.
+        run: Folder that is kept.
+        written: Files written now.
+        kept: Files of an earlier run that were in place.
+        skipped: Reason of every photo that was not published, by id.
+        notes: What a person should know about single photos, by id.
+        added: Ids of photos that came since the noise was found, or changed since they were protected.
+        changed: Those of them that changed.
+        vanished: Published files whose photo is gone; they stay.
+        largest: Largest change of a pixel, in levels.
+        fitted: The noise.
+    """
 
     protected: Path
     run: Path
     written: int
     kept: int
     skipped: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
     largest: int = 0
     fitted: Fitted | None = None
 
@@ -35,7 +58,7 @@ def publish(
     protected: Path,
     run: RunFolder,
     *,
-    format: Format = "png",
+    encoding: Encoding | None = None,
     workers: int = 2,
     listen: Listener = silent,
 ) -> Published:
@@ -46,81 +69,74 @@ def publish(
         noise: The noise; images it has none for are skipped and listed, never published unprotected.
         protected: Folder to write to: same tree, same names, new extension.
         run: An open run folder that remembers every file.
-        format: ``png`` or ``webp``, both lossless.
+        encoding: How files are written; PNG by default.
         workers: Processes that decode, encode and check.
         listen: Told about progress.
 
     Raises:
-        UsageError: If ``protected`` holds files that this run did not write.
+        UsageError: If ``protected`` holds files that this run did not write, or the files would not fit on the disk.
+        OSError: If the disk is full, read-only or failing; what is finished stays, and the next run goes on.
     """
-    protected = protected.absolute()  # workers outlive a change of folder
+    protected, encoding = protected.absolute(), encoding or Encoding()  # absolute: workers outlive a change of folder
     if not run.noise.exists():
         noise.save(run.noise)
-    done = run.files()
-    outputs = output_names(images, format, {id: record["output"] for id, record in done.items() if record.get("output")})
-    _require_ours(protected, set(outputs.values()) | {record.get("output", "") for record in done.values()})
-    skipped = dict(images.skipped)
-    jobs, kept, largest = [], 0, 0
+    before = run.files()
+    known = {id: record["output"] for id, record in before.items() if record.get("output")}
+    outputs = output_names({id: _extension(images, id, encoding) for id in images.own}, known)
+    _require_ours(protected, {*outputs.values(), *known.values()})
+    skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
+    jobs, kept, largest, changed = [], 0, 0, []
     for id in images.own:
-        target = protected / outputs[id]
-        before = done.get(id)
-        if before and not before["reason"] and target.is_file() and sha256(target.read_bytes()) == before["output_digest"]:
-            kept, largest = kept + 1, max(largest, before["largest"])
+        record = before.get(id, {})
+        facts = images.about(id)
+        same = record.get("digest") == facts.digest
+        if record and not same:
+            changed.append(id)
+        if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
+            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record.get("notes", ()))
             continue
-        jobs.append(Job(id, images.class_of[id], _absolute(images.source.origin(id)), target, format))
+        origin = images.source.origin(id)
+        place = origin.absolute() if isinstance(origin, Path) else origin
+        jobs.append(Job(id, images.class_of[id], place, protected / outputs[id], encoding, math.prod(facts.size)))
+    listen(Event("writing", 0, len(jobs), space.statement(images, [job.id for job in jobs], noise, encoding, protected)))
     written = 0
-    listen(Event("writing", 0, len(jobs)))
     with run.recording() as append:
-        for number, file in enumerate(_work(jobs, run.noise.absolute(), workers), 1):
+        results = work(partial(make, noise_file=run.noise.absolute()), jobs, workers, died=_died)
+        for number, file in enumerate(results, 1):
             if file.reason:
                 skipped[file.id] = file.reason
             else:
                 record = {**asdict(file), "output": outputs[file.id]}
                 append({("class" if key == "class_name" else key): value for key, value in record.items()})
-                written, largest = written + 1, max(largest, file.largest)
+                written, largest, notes[file.id] = written + 1, max(largest, file.largest), file.notes
             listen(Event("writing", number, len(jobs)))
-    return Published(protected, run.path, written, kept, skipped, largest)
+    return Published(
+        protected, run.path, written, kept, skipped, {id: said for id, said in notes.items() if said}, changed=tuple(changed),
+        vanished=tuple(sorted(output for id, output in known.items() if id not in images.class_of and (protected / output).exists())),
+        largest=largest,
+    )  # fmt: skip
 
 
-def output_names(images: ImageSet, format: Format, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the path below PROTECTED of every own image. Names that would collide keep their old extension inside the new name."""
-    names = dict(known)
-    taken = {name.casefold() for name in known.values()}
-    stems: dict[str, int] = {}
-    for id in images.own:
-        key = str(PurePosixPath(id).with_suffix("")).casefold()
-        stems[key] = stems.get(key, 0) + 1
-    for id in images.own:
-        if id in names:
-            continue
-        path = PurePosixPath(id)
-        alone = stems[str(path.with_suffix("")).casefold()] == 1
-        name = str(path.with_suffix(f".{format}")) if alone and path.suffix else f"{path}.{format}"
-        if name.casefold() in taken:
-            raise UsageError(f"Two photos would be published as {name}.", "Rename one of them.")
-        names[id] = name
-        taken.add(name.casefold())
-    return names
+def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
+    facts = images.about(id)
+    return EXTENSION[encoding.suits(facts.size, facts.see_through)[0]]
 
 
-def _work(jobs: list[Job], noise_file: Path, workers: int) -> Iterator[File]:
-    if len(jobs) < 8 or workers < 2:
-        yield from (make(job, noise_file) for job in jobs)
-        return
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="4*n_jobs", batch_size=1)
-    yield from pool(delayed(make)(job, noise_file) for job in jobs)
+def _in_place(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path.read_bytes()) == digest
 
 
-def _absolute(origin: Path | Photo) -> Path | Photo:
-    return origin.absolute() if isinstance(origin, Path) else origin
+def _died(job: Job, reason: str) -> File:
+    return File(job.id, reason=reason)
 
 
 def _require_ours(protected: Path, ours: set[str]) -> None:
+    """Refuse a folder with files of somebody else, and remove what a killed run left half written."""
     if not protected.is_dir():
         return
     for path in sorted(protected.rglob("*")):
         name = path.relative_to(protected).as_posix()
-        if path.is_file() and name not in ours and not (path.name.startswith(".") and path.name.endswith(".part")):
+        if path.is_file() and path.name.startswith(".") and path.name.endswith(".part"):
+            path.unlink()
+        elif path.is_file() and name not in ours:
             raise UsageError(f"{protected} holds {name}, which this run did not write.", "Name a new or empty folder.")

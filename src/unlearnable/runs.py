@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unlearnable.errors import DataError, UsageError
+from unlearnable.files import write
 
 
 def default_run(photos: Path, protected: Path) -> Path:
@@ -89,13 +89,18 @@ class RunFolder:
     def update(self, **values: Any) -> dict[str, Any]:
         """Change entries of ``run.json``, whole or not at all, and return the record."""
         record = {**self.read(), **values}
-        draft = self.path / "run.json.part"
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(record, file, ensure_ascii=False, indent=2, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / "run.json")
+        write(self.path / "run.json", json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True).encode())
         return record
+
+    def forget(self) -> None:
+        """Start over: forget noise, surrogate and settings, but not which files are ours and what they are called."""
+        outputs = {id: record["output"] for id, record in self.files().items() if record.get("output")}
+        write(self.path / "files.jsonl", "".join(
+            json.dumps({"id": id, "output": output, "reason": "made with noise of an earlier run"}, ensure_ascii=False) + "\n"
+            for id, output in outputs.items()
+        ).encode())  # fmt: skip
+        for path in (self.path / "run.json", self.noise, self.path / "surrogate.safetensors", self.checkpoint):
+            path.unlink(missing_ok=True)
 
     def files(self) -> dict[str, dict[str, Any]]:
         """Return what ``files.jsonl`` says, by id. A last line cut short by a crash is as if it had not been written."""

@@ -51,6 +51,8 @@ def search(
         raise UsageError(f"{run.path} holds a run with seed {record['seed']}, not {seed}.", "Name another PROTECTED or --run.")
     if record.get("searched") and run.noise.exists():
         return Fitted.load(run.path)
+    if record.get("asked", asked)["stamp"] != images.stamp and run.checkpoint.exists():
+        listen(Event("searching", text="the photos changed since the search began, so it begins again"))
     seed = record.get("seed", fresh_seed() if seed is None else seed)
     compute = _as_before(record, compute or Compute.choose())
     listen(Event("reading", 0, len(images)))
@@ -82,7 +84,7 @@ def _frame(images: ImageSet) -> tuple[int, int]:
     import numpy as np
 
     some = images.ids[:: max(1, len(images) // 200)]
-    height, width = np.median([images.photo(id).size for id in some], axis=0)
+    height, width = np.median([images.about(id).size for id in some], axis=0)
     return int(height), int(width)
 
 
@@ -93,19 +95,14 @@ def _as_before(record: dict[str, Any], compute: Compute) -> Compute:
 
 
 def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
-    if before is None or before == now:
+    if before is None or all(before[key] == now[key] for key in ("method", "settings")):
         return
     if before["method"] != now["method"]:
         difference = f"method {before['method']}, not {now['method']}"
-    elif before["settings"] != now["settings"]:
+    else:
         keys = [k for k in now["settings"] if before["settings"].get(k) != now["settings"][k]]
         difference = ", ".join(f"{k} {before['settings'].get(k)}, not {now['settings'][k]}" for k in keys) or "other settings"
-    else:
-        difference = "other photos (some were added, changed or removed since)"
-    raise UsageError(
-        f"{run.path} holds a run with {difference}.",
-        "Name another PROTECTED; or, for new photos, `unlearnable apply --missing extend`.",
-    )
+    raise UsageError(f"{run.path} holds a run with {difference}.", "Name another PROTECTED, or start over with --refit.")
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:

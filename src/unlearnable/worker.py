@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,9 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearnable.data.photo import Format, Photo, decode, encode, write
+from unlearnable.budget import UInt8Array
+from unlearnable.data.decoding import decode
+from unlearnable.data.encoding import Encoding, encode
+from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UnlearnableError
+from unlearnable.files import write
 from unlearnable.noise import Noise
+
+# what would befall every other file too: no space, a disk that is read-only or failing, no permission
+HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,16 @@ class Job:
         class_name: Its class.
         origin: Where the photo is read from, or the photo.
         output: File to write.
-        format: ``png`` or ``webp``.
+        encoding: How to write it.
+        max_pixels: Most pixels that are decoded.
     """
 
     id: str
     class_name: str
     origin: Path | Photo
     output: Path
-    format: Format
+    encoding: Encoding
+    max_pixels: int
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,11 @@ class File:
         class_name: Its class.
         digest: SHA-256 of the source.
         output_digest: SHA-256 of the published file.
-        largest: Largest change of a pixel, in levels, counted on the decoded file.
-        mean: Mean change of a pixel, in levels.
+        largest: Largest change of a pixel, in levels: counted on the decoded file, or before a lossy encoding.
+        mean: Mean change of a pixel, in levels, counted likewise.
+        encoded_largest: Largest change of a pixel in the decoded file: more than ``largest`` only where the encoding is lossy.
+        encoded_mean: Mean change of a pixel in the decoded file.
+        notes: What a person should know about how it was read and written.
         reason: Why there is no file; empty if there is one.
     """
 
@@ -53,6 +66,9 @@ class File:
     output_digest: str = ""
     largest: int = 0
     mean: float = 0.0
+    encoded_largest: int = 0
+    encoded_mean: float = 0.0
+    notes: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -61,27 +77,38 @@ def make(job: Job, noise_file: Path) -> File:
 
     Raises:
         UnlearnableError: If the published pixels leave the budget, which would be our mistake and must stop everything.
+        OSError: If the file cannot be written, which the other files could not be either.
     """
     noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
     try:
-        if isinstance(job.origin, Photo):
-            photo, digest = job.origin, sha256(repr(job.origin.pixels.shape).encode() + job.origin.pixels.tobytes())
-        else:
-            data = job.origin.read_bytes()
-            photo, digest = decode(data, str(job.origin)), sha256(data)
+        photo, digest = _read(job)
         row = noise.row(job.id, job.class_name, digest)
         if row is None:
             return File(job.id, reason="the noise of this run does not cover it (`apply --missing extend` makes some)")
-        data = encode(Photo(noise.add(photo.pixels, row), photo.profile), job.format)
-        back = decode(data, str(job.output))
-        largest = _check(noise, photo, back, str(job.output))
-        write(job.output, data)
+        protected = Photo(noise.add(photo.pixels, row), photo.profile, photo.metadata)
+        data = encode(protected, job.encoding)
+        back = decode(data, str(job.output), max_pixels=photo.size[0] * photo.size[1])
     except DataError as error:
         return File(job.id, reason=error.problem)
-    except (OSError, MemoryError) as error:
-        return File(job.id, reason=f"{type(error).__name__}: {error}")
-    mean = float(np.abs(back.rgb().astype(np.int16) - photo.rgb()).mean())
-    return File(job.id, job.class_name, digest, sha256(data), largest, round(mean, 4))
+    except MemoryError:
+        return File(job.id, reason="does not fit into memory")
+    format, moved = job.encoding.suits(photo.size, photo.alpha is not None)
+    counted = protected if format == "jpeg" else back
+    _same_alpha(photo, back, str(job.output))
+    # in RGB, because a colour photo whose noisy pixels happen to be grey is read back as grey
+    largest = noise.budget.check(photo.rgb(), counted.rgb(), str(job.output))
+    mean = _mean_change(photo.rgb(), counted.rgb())
+    encoded = (largest, mean)
+    if counted is not back:
+        encoded = (noise.budget.largest_change(photo.rgb(), back.rgb()), _mean_change(photo.rgb(), back.rgb()))
+    try:
+        write(job.output, data)
+    except OSError as error:
+        if error.errno in HOPELESS:
+            raise
+        return File(job.id, reason=f"cannot be written ({error.strerror})")
+    notes = (*photo.notes, *((moved,) if moved else ()))
+    return File(job.id, job.class_name, digest, sha256(data), largest, mean, *encoded, notes)
 
 
 def sha256(data: bytes) -> str:
@@ -89,13 +116,25 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _check(noise: Noise, photo: Photo, back: Photo, name: str) -> int:
-    if photo.pixels.ndim == 3 and photo.pixels.shape[2] == 4:
-        if back.pixels.shape != photo.pixels.shape or not np.array_equal(photo.pixels[..., 3], back.pixels[..., 3]):
-            raise UnlearnableError(f"{name} lost its alpha channel.")
-        return noise.budget.check(photo.pixels, back.pixels, name)
-    # a colour photo whose noisy pixels happen to be grey is read back as grey, so the comparison is made in RGB
-    return noise.budget.check(photo.rgb(), back.rgb(), name)
+def _read(job: Job) -> tuple[Photo, str]:
+    if isinstance(job.origin, Photo):
+        pixels = job.origin.pixels
+        return job.origin, sha256(repr(pixels.shape).encode() + pixels.tobytes())
+    try:
+        data = job.origin.read_bytes()
+    except OSError as error:
+        raise DataError(f"{job.origin} cannot be read ({error.strerror}).") from error
+    return decode(data, str(job.origin), job.max_pixels, job.encoding.metadata), sha256(data)
+
+
+def _same_alpha(photo: Photo, back: Photo, name: str) -> None:
+    before, after = photo.alpha, back.alpha
+    if before is not None and (after is None or not np.array_equal(before, after)):
+        raise UnlearnableError(f"{name} lost its alpha channel.")
+
+
+def _mean_change(before: UInt8Array, after: UInt8Array) -> float:
+    return round(float((np.maximum(before, after) - np.minimum(before, after)).mean(dtype=np.float64)), 4)
 
 
 @lru_cache(maxsize=1)

@@ -44,7 +44,8 @@ class Console:
     def progress(self) -> Iterator[Listener]:
         """Give a listener that draws bars on a terminal and is silent elsewhere."""
         if self.quiet or not sys.stderr.isatty():
-            yield lambda event: None
+            # no bars in a log file, but the remarks that are made before long work
+            yield lambda event: self.say(f"{event.stage}: {event.text}") if event.text and not event.done else None
             return
         from rich.console import Console as Rich
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -60,6 +61,8 @@ class Console:
             tasks: dict[str, Any] = {}
 
             def show(event: Event) -> None:
+                if event.text and not event.done:
+                    bars.console.print(f"{event.stage}: {event.text}", markup=False, highlight=False)
                 if event.stage not in tasks:
                     tasks[event.stage] = bars.add_task(event.stage, total=event.total or None, text="")
                 bars.update(tasks[event.stage], completed=event.done, total=event.total or None, text=event.text)

@@ -16,6 +16,10 @@ from unlearnable.errors import UsageError
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
     run: Annotated[Path, typer.Argument(help="Run folder to keep the noise in.")],
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
     context: options.Context = None,
@@ -38,7 +42,6 @@ def fit(
     """Find the noise for a folder of photos, and keep it in a run folder."""
     console = Console(json, quiet)
     with console.errors(goes_on=True):
-        import unlearnable.api as api
         from unlearnable.cli import work
         from unlearnable.runs import RunFolder
         from unlearnable.search import search
@@ -48,8 +51,8 @@ def fit(
             "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
             "stop_error": stop_error, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
-        chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), photos, context)
-        images = api.open_photos(photos, context)
+        place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
+        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), place)
         with RunFolder(run).open() as opened, console.progress() as listen:
             fitted = search(images, opened, chosen, seed=seed, compute=compute, listen=listen)
             opened.update(photos=str(photos.resolve()), status="fitted")
@@ -64,7 +67,13 @@ def apply(
     photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
     protected: Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")],
     missing: Annotated[str, typer.Option("--missing", help="Photos without noise: skip (and list) or extend (make some).")] = "skip",
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     format: options.ImageFormat = "png",
+    quality: options.Quality = 95,
+    keep_metadata: options.KeepMetadata = False,
     workers: options.Workers = 0,
     device: Device = "auto",
     json: Json = False,
@@ -75,14 +84,17 @@ def apply(
     with console.errors(goes_on=True):
         import unlearnable.api as api
         from unlearnable.cli import work
+        from unlearnable.data.encoding import Encoding
         from unlearnable.training.compute import Compute
 
         if missing not in ("skip", "extend"):
             raise UsageError(f"--missing {missing} is unknown.", "Choose skip or extend.")
         started = time.monotonic()
+        encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
+        images = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).open(console, alone=True)
         with console.progress() as listen:
             published = api.apply(
-                run, photos, protected, extend=missing == "extend", format=work.image_format(format), workers=workers,
+                run, photos, protected, images=images, extend=missing == "extend", encoding=encoding, workers=workers,
                 compute=Compute.choose(device), listen=listen,
             )  # fmt: skip
         work.report(console, published, time.monotonic() - started)

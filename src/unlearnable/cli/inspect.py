@@ -18,7 +18,7 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of images, photo, 
     """Say what is in a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
-        from unlearnable.data.photo import SUFFIXES
+        from unlearnable.data.decoding import SUFFIXES
 
         if (path / "run.json").is_file():
             record, lines = _run(path)
@@ -34,7 +34,7 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of images, photo, 
 
 
 def _photo(path: Path) -> Described:
-    from unlearnable.data.photo import decode
+    from unlearnable.data.decoding import decode
 
     photo = decode(path.read_bytes(), str(path))
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"

@@ -15,6 +15,10 @@ from unlearnable.cli.console import Console, Device, Json, Quiet, Seed
 def protect(
     photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
     protected: Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")],
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
     context: options.Context = None,
@@ -30,6 +34,9 @@ def protect(
     method: options.MethodName = "error_minimizing",
     plugin: options.Plugin = None,
     format: options.ImageFormat = "png",
+    quality: options.Quality = 95,
+    keep_metadata: options.KeepMetadata = False,
+    refit: options.Refit = False,
     run: options.Run = None,
     workers: options.Workers = 0,
     seed: Seed = None,
@@ -42,6 +49,7 @@ def protect(
     with console.errors(goes_on=True):
         import unlearnable.api as api
         from unlearnable.cli import work
+        from unlearnable.data.encoding import Encoding
         from unlearnable.runs import default_run, keep_apart
 
         started = time.monotonic()
@@ -50,11 +58,12 @@ def protect(
             "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
             "stop_error": stop_error, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
-        image_format = work.image_format(format)
-        chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), photos, context)
+        encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
+        place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
+        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), place)
         with console.progress() as listen:
             published = api.protect(
-                photos, protected, chosen, context=context, run=run, format=image_format, workers=workers, seed=seed,
+                photos, protected, chosen, images=images, run=run, encoding=encoding, refit=refit, workers=workers, seed=seed,
                 compute=compute, listen=listen,
             )  # fmt: skip
         work.report(console, published, time.monotonic() - started)

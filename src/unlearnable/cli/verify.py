@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from unlearnable.cli import options
 from unlearnable.cli.console import Console, Device, Json, Quiet, Seed, duration
 from unlearnable.errors import GoalMissed, UsageError
 
@@ -20,6 +21,10 @@ def verify(
     test: Annotated[Path | None, typer.Option("--test", help="Folder of clean test images [a quarter of the photos is held out].")] = None,
     context: Annotated[Path | None, typer.Option("--context", help="Folder of other classes, clean in both trainings.")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")] = None,
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings per network and folder, each with another split.", min=1)] = 3,
     require: Annotated[str | None, typer.Option("--require", help="Exit with 5 unless met: 25% (kept) or chance+5 (points).")] = None,
     target: Annotated[list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")] = None,
@@ -33,21 +38,24 @@ def verify(
     console = Console(json, quiet)
     with console.errors():
         limit = _seconds(time_limit)
-        from unlearnable.data.photo import write
+        from unlearnable.cli import work
+        from unlearnable.data.folder import folder
         from unlearnable.evaluation.unlearnability import prepare
         from unlearnable.evaluation.verdict import Goal
+        from unlearnable.files import write
         from unlearnable.report import Record, page, table
         from unlearnable.runs import RunFolder, default_run, keep_apart
         from unlearnable.training.compute import Compute
 
+        reading = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).reading
         goal = None if require is None else Goal.parse(require)
         place = run or default_run(photos, protected)
         keep_apart(photos, protected, place)
         first = seed or 0
         compute = Compute.choose(device)
         prepared = prepare(
-            photos, protected, test=test, context=context, run=place, seeds=range(first, first + seeds), targets=target or (),
-            time_limit=limit, compute=compute,
+            folder(photos, **reading), protected, test=test, context=context, run=place, seeds=range(first, first + seeds),
+            targets=target or (), time_limit=limit, compute=compute,
         )  # fmt: skip
         console.say(
             f"{len(prepared.material.clean)} pairs of {len(prepared.material.clean.classes)} classes; "

@@ -13,8 +13,8 @@ import typer
 from unlearnable import methods, presets
 from unlearnable.api import open_photos
 from unlearnable.cli.console import Console, duration
+from unlearnable.data.folder import folder, splits
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Format
 from unlearnable.errors import SKIPPED, UsageError
 from unlearnable.methods import Method
 from unlearnable.publish import Published
@@ -34,28 +34,51 @@ class Request:
     device: str
 
 
-def image_format(name: str) -> Format:
-    """Check the name of an output format."""
-    if name not in ("png", "webp"):
-        raise UsageError(f"There is no format {name!r}.", "Choose png or webp.")
-    return name  # type: ignore[return-value]  # checked in the line above
+@dataclass(frozen=True)
+class Place:
+    """Where the photos are and how they are read, as it was asked for on the command line."""
+
+    photos: Path
+    context: Path | None = None
+    labels: Path | None = None
+    class_name: str | None = None
+    folders_are_classes: bool = False
+    max_pixels: int | None = None
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Arguments of ``data.folder``."""
+        most = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
+        return {"labels": self.labels, "class_name": self.class_name, "as_classes": self.folders_are_classes, **most}
+
+    def open(self, console: Console, *, alone: bool = False) -> ImageSet:
+        """Read every photo once; ``alone`` allows a single class. Asks about ``train`` beside ``val`` if a person is there."""
+        reading = self.reading
+        found = () if self.folders_are_classes or self.labels or self.class_name else splits(self.photos)
+        if found and sys.stdin.isatty() and sys.stderr.isatty():
+            classes = typer.confirm(f"{' and '.join(found)} look like splits of one data set. Are they classes?", default=False, err=True)
+            reading["as_classes"] = classes
+        with console.progress() as listen:
+            if alone:
+                return folder(self.photos, **reading).readable(listen)
+            return open_photos(self.photos, self.context, listen=listen, **reading)
 
 
-def prepare(console: Console, request: Request, photos: Path, context: Path | None) -> tuple[Method[Any], Compute]:
-    """Build the method that was asked for, and say what is about to happen and how long it takes."""
+def prepare(console: Console, request: Request, place: Place) -> tuple[ImageSet, Method[Any], Compute]:
+    """Open the photos, build the method that was asked for, and say what is about to happen and how long it takes."""
     if request.plugin is not None:
         methods.load_plugin(request.plugin)
-    images = open_photos(photos, context)
+    images = place.open(console)
     compute = Compute.choose(request.device)
     name, preset = "", {}
     if request.method == "error_minimizing":
-        name = presets.auto(images.photo(images.ids[0]).size, compute.device) if request.preset == "auto" else request.preset
+        name = presets.auto(images.about(images.ids[0]).size, compute.device) if request.preset == "auto" else request.preset
         preset = presets.read(name)
     elif request.preset != "auto":
         raise UsageError(f"--preset {request.preset}: presets are settings of error_minimizing, not of {request.method}.")
     method = methods.create(request.method, presets.merge(preset, request.config, request.given))
     _announce(console, images, method, name, compute)
-    return method, compute
+    return images, method, compute
 
 
 def _announce(console: Console, images: ImageSet, method: Method[Any], preset: str, compute: Compute) -> None:
@@ -75,15 +98,24 @@ def report(console: Console, published: Published, seconds: float) -> None:
     assert fitted is not None
     record = {
         "protected": str(published.protected), "run": str(published.run), "written": published.written, "kept": published.kept,
-        "skipped": dict(published.skipped), "largest_change": published.largest, "epsilon": fitted.noise.budget.epsilon,
-        "form": fitted.noise.form, "rounds": len(fitted.log), "stopped": fitted.reason, "seconds": round(seconds, 1),
+        "added": list(published.added), "changed": list(published.changed), "vanished": list(published.vanished),
+        "skipped": dict(published.skipped), "notes": {id: list(said) for id, said in published.notes.items()},
+        "largest_change": published.largest, "epsilon": fitted.noise.budget.epsilon, "form": fitted.noise.form,
+        "rounds": len(fitted.log), "stopped": fitted.reason, "seconds": round(seconds, 1),
     }  # fmt: skip
     lines = [f"{published.written} photos written and checked in {duration(seconds)}; no pixel moved by more than {published.largest}/255."]
     if published.kept:
         lines.append(f"{published.kept} photos of an earlier run were in place already.")
-    lines.append(f"Noise: {fitted.noise.form}, {len(fitted.log)} rounds; {fitted.reason}.")
+    rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
+    lines.append(f"Noise: {fitted.noise.form}{rounds}.")
     lines.append(f"Publish: {published.protected}   Keep private: {published.run}")
     console.result(record, "\n".join(lines))
+    if not console.quiet:
+        _list("changed since they were protected, and were protected anew", dict.fromkeys(published.changed, ""))
+        new = [id for id in published.added if id not in published.changed]
+        _list("came since the noise was found, and got noise now", dict.fromkeys(new, ""))
+        _list("are published, but their photos are gone; delete them if you want", dict.fromkeys(published.vanished, ""))
+        _list("deserve a remark", {id: "; ".join(said) for id, said in published.notes.items()})
     list_skipped(published.skipped)
 
 
@@ -91,7 +123,12 @@ def list_skipped(skipped: Mapping[str, str]) -> None:
     """List what was skipped, and leave with the exit code that says so."""
     if not skipped:
         return
-    print(f"{len(skipped)} files were skipped:", file=sys.stderr)
-    for id, reason in sorted(skipped.items()):
-        print(f"  {id}: {reason}", file=sys.stderr)
+    _list("were skipped", skipped)
     raise typer.Exit(SKIPPED)
+
+
+def _list(what: str, entries: Mapping[str, str]) -> None:
+    if entries:
+        print(f"{len(entries)} files {what}:", file=sys.stderr)
+    for id, reason in sorted(entries.items()):
+        print(f"  {id}: {reason}" if reason else f"  {id}", file=sys.stderr)

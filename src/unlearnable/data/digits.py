@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from unlearnable.data.arrays import arrays
+from unlearnable.data.encoding import encode
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import encode, write
 from unlearnable.errors import DataError
+from unlearnable.files import write
 
 SIDE = 32  # the scans are 8 x 8; enlarged so that networks for small images fit
 # Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than a noise of 8 levels and so

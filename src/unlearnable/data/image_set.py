@@ -19,6 +19,7 @@ import numpy as np
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo, squash
 from unlearnable.errors import DataError
+from unlearnable.events import Event, Listener, silent
 
 READERS = 4
 
@@ -34,6 +35,26 @@ class Source(Protocol):
 
     def origin(self, id: str) -> Path | Photo:
         """Return what a worker in another process reads the photo from."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is worth knowing of a photo without its pixels.
+
+    Args:
+        size: (height, width).
+        see_through: Whether it has an alpha channel.
+        digest: SHA-256 of its content.
+    """
+
+    size: tuple[int, int]
+    see_through: bool
+    digest: str
+
+    @classmethod
+    def of(cls, photo: Photo, digest: str) -> Facts:
+        """Return the facts of a photo."""
+        return cls(photo.size, photo.alpha is not None, digest)
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ class ImageSet:
         source: Where the pixels are.
         context: Classes that are trained on and never given noise.
         skipped: Files that were found and cannot be used, with the reason.
+        facts: What ``readable`` found out, by id.
     """
 
     ids: tuple[str, ...]
@@ -83,6 +105,7 @@ class ImageSet:
     source: Source
     context: frozenset[str] = frozenset()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Facts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.ids:
@@ -116,25 +139,30 @@ class ImageSet:
         """Return one image at its own size."""
         return self.source.load(id)[0]
 
-    def readable(self) -> ImageSet:
-        """Return the set without the images that cannot be decoded; ``skipped`` says which, and why."""
+    def about(self, id: str) -> Facts:
+        """Return what is known of one image, reading it if need be."""
+        return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
 
-        def reason(id: str) -> str | None:
+    def readable(self, listen: Listener = silent) -> ImageSet:
+        """Return the set without the images that cannot be decoded; ``skipped`` says which, and why. Reads every image once."""
+
+        def look(id: str) -> Facts | DataError:
             try:
-                self.source.load(id)
+                return Facts.of(*self.source.load(id))
             except DataError as error:
-                return error.problem
-            return None
+                return error
 
+        found: dict[str, Facts | DataError] = {}
         with ThreadPoolExecutor(READERS) as pool:
-            reasons = dict(zip(self.ids, pool.map(reason, self.ids), strict=True))
-        bad = {id: why for id, why in reasons.items() if why is not None}
-        if not bad:
-            return self
-        good = [id for id in self.ids if id not in bad]
-        if not good:
-            raise DataError(f"None of the {len(self)} images can be read; the first: {next(iter(bad.values()))}")
-        return replace(self.subset(good), skipped={**self.skipped, **bad})
+            for id, fact in zip(self.ids, pool.map(look, self.ids), strict=True):
+                found[id] = fact
+                listen(Event("checking", len(found), len(self)))
+        facts = {id: fact for id, fact in found.items() if isinstance(fact, Facts)}
+        bad = {id: fact for id, fact in found.items() if isinstance(fact, DataError)}
+        if not facts:
+            raise DataError(f"None of the {len(self)} images can be read; the first: {next(iter(bad.values())).problem}")
+        reasons = {id: f"{error.problem} {error.remedy or ''}".strip() for id, error in bad.items()}
+        return replace(self.subset(facts), facts=facts, skipped={**self.skipped, **reasons})
 
     def view(self, size: int, zoom: float = 1.0) -> View:
         """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB.
@@ -147,7 +175,7 @@ class ImageSet:
 
         def fill(row: int) -> tuple[bool, tuple[int, int], str]:
             photo, digest = self.source.load(self.ids[row])
-            square = squash(photo.pixels if photo.grey else photo.rgb(), side)
+            square = squash(photo.opaque, side)
             pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
             return photo.grey, photo.size, digest
 
@@ -187,6 +215,7 @@ class ImageSet:
         return ImageSet(
             ids=tuple(sorted({*mine, *theirs})), class_of={**mine, **theirs}, source=_Joined(self, context),
             context=frozenset(context.classes), skipped=self.skipped,
+            facts={**self.facts, **{f"context/{id}": fact for id, fact in context.facts.items()}},
         )  # fmt: skip
 
     def with_noise(self, noise: Noisy) -> ImageSet:

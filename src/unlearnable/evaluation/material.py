@@ -119,7 +119,9 @@ def gather(photos: Images, protected: Images, test: Images | None, context: Imag
     Raises:
         DataError: If nothing pairs, there is one class only, or a class has no image to test on.
     """
-    clean, changed = opened(photos), opened(protected)
+    clean = opened(photos)
+    # whatever the protected files are sorted by, the classes of the photos count
+    changed = protected if isinstance(protected, ImageSet) else folder(protected, class_name="protected")
     pairs = pair(clean, changed, run)
     left_out = {**clean.skipped, **pairs.left_out}
     clean, changed = aligned(clean, changed, pairs)

@@ -120,4 +120,4 @@ class _Renamed:
 def aligned(clean: ImageSet, protected: ImageSet, pairs: Pairs) -> tuple[ImageSet, ImageSet]:
     """Return both sides with the photos' ids and classes, so that one id means one pair."""
     mine = clean.subset(pairs.partner)
-    return mine, replace(mine, source=_Renamed(protected.source, pairs.partner), skipped={})
+    return mine, replace(mine, source=_Renamed(protected.source, pairs.partner), skipped={}, facts={})

@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from unlearnable.data.decoding import decode
 from unlearnable.data.image_set import ImageSet, Source
-from unlearnable.data.photo import Photo, decode
+from unlearnable.data.photo import Photo
 
 
 def jpeg(photo: Photo, quality: int = 75) -> Photo:
     """Return a photo as JPEG of a quality leaves it (Pillow's default 4:2:0 chroma)."""
     buffer = io.BytesIO()
-    Image.fromarray(photo.pixels if photo.grey else photo.rgb()).save(buffer, "JPEG", quality=quality)
+    Image.fromarray(photo.opaque).save(buffer, "JPEG", quality=quality)
     return decode(buffer.getvalue(), "A photo encoded as JPEG")
 
 

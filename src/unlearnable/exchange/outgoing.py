@@ -14,9 +14,12 @@ from typing import Literal
 import numpy as np
 
 from unlearnable.budget import UInt8Array
+from unlearnable.data.decoding import SUFFIXES, decode
+from unlearnable.data.encoding import encode
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import SUFFIXES, Photo, decode, encode, write
+from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
+from unlearnable.files import write
 from unlearnable.noise import Noise
 
 Layout = Literal["npz", "imagefolder"]

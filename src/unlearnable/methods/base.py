@@ -147,7 +147,9 @@ class Method(ABC, Generic[C]):
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
         what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that were not there"
-        raise DataError(f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.", "Make a new run.")
+        raise DataError(
+            f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.", "Find the noise anew with --refit."
+        )
 
     def keys(self, view: View) -> tuple[str, ...]:
         """Return what the rows of the bank belong to: own ids, or own classes."""

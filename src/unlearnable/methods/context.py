@@ -43,9 +43,9 @@ class Context:
         """Return a fresh generator for draws that belong to ``names``: ``rng("noise", id)``, ``rng("order", epoch)``."""
         return generator(self.seed, *names)
 
-    def model(self, spec: str, classes: int) -> nn.Module:
-        """Build a model, initialised from the seed, on the device."""
-        with seeded(self.seed, "surrogate"):
+    def model(self, spec: str, classes: int, number: int = 0) -> nn.Module:
+        """Build a model, initialised from the seed (and a number, for more than one), on the device."""
+        with seeded(self.seed, "surrogate", *([number] if number else [])):
             return self.compute.place(models.create(spec, classes))
 
     def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
@@ -65,6 +65,15 @@ class Context:
         state.update({f"model.{name}": value for name, value in model.state_dict().items()})
         self._bound = (state, Surrogate(model, optimizer))
         return self._bound[1]
+
+    def renew(self, state: dict[str, Any], spec: str, classes: int, number: int) -> None:
+        """Put an untrained surrogate, initialised from the seed and a number, in the place of the one in a state."""
+        with torch.no_grad():
+            for name, value in self.model(spec, classes, number).state_dict().items():
+                state[f"model.{name}"].copy_(value)
+            for key, value in state.items():
+                if key.startswith("momentum."):
+                    value.zero_()
 
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
         """Return what ``make`` returned when it was first called for this ``owner``: for what a search needs at every step."""

@@ -44,6 +44,8 @@ class ErrorMinimizingConfig(base.Config):
         momentum: Of the surrogate's SGD.
         weight_decay: Of the surrogate's SGD.
         clip: Largest norm of the surrogate's gradient.
+        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
+            that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
     """
 
     surrogate: str = "resnet18:width=64,stem=cifar"
@@ -64,6 +66,7 @@ class ErrorMinimizingConfig(base.Config):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     clip: float = Field(5.0, ge=0)
+    restart_error: float = Field(0.0, ge=0, le=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
 
 
@@ -118,6 +121,8 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         if state["step"] < total:
             return base.Progress(state["step"], total, kind=kind)
         state["step"], state["round"] = 0, state["round"] + 1
+        if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:
+            ctx.renew(state, self.config.surrogate, len(plan.classes), state["round"])
         return base.Progress(total, total, round_ended=True, error=state["error"], kind=kind)
 
     def visits(self, count: int) -> dict[str, int]:
@@ -143,7 +148,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
             return super().extend(fitted, view, ctx)
         unknown = set(view.classes) - set(fitted.classes)
         if unknown:
-            raise DataError(f"The surrogate of this run does not know class {min(unknown)!r}.", "Make a new run with that class.")
+            raise DataError(f"The surrogate of this run does not know class {min(unknown)!r}.", "Find the noise anew with --refit.")
         state: base.State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from unlearnable.errors import DataError
+from unlearnable.files import settle
 from unlearnable.noise import Noise
 
 
@@ -57,7 +58,7 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], meta: dict[str, A
     draft = path.with_name(path.name + ".part")
     flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     save_file(flat, draft, metadata={"record": json.dumps(meta)})
-    draft.replace(path)
+    settle(draft, path)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
