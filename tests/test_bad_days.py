@@ -216,7 +216,6 @@ def test_killed_a_hundred_times_it_ends_with_the_same_bytes(case: Case) -> None:
         case.require_whole(name, "whole")
 
 
-@pytest.mark.xfail(strict=True, reason="the draft of a worker that died stays in PROTECTED until the command is started again")
 def test_a_worker_that_is_killed_while_it_writes_costs_nothing(case: Case) -> None:
     process = start(*case.apply("worker"))
     assert reach(process, lambda: images_in(case.place / "worker") >= 4)
@@ -343,7 +342,6 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written_and_more_room_finishes
         assert tree(protected) == whole
 
 
-@pytest.mark.xfail(strict=True, reason="safetensors has an exception of its own for a full disk, which nothing turns into a line")
 def test_a_full_disk_under_the_run_folder_is_one_clear_line(tmp_path: Path) -> None:
     photos = draw(tmp_path / "photos", 24, (120, 90))
     more = ("--config", tmp_path / "quick.toml", "--seed", 2, "--quiet")

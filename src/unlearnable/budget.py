@@ -17,6 +17,7 @@ Int8Array = np.ndarray[Any, np.dtype[np.int8]]
 UInt8Array = np.ndarray[Any, np.dtype[np.uint8]]
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
+STRIP = 256  # rows of an image that are compared at a time
 LARGEST = 127  # a signed byte holds the noise
 
 
@@ -57,9 +58,16 @@ class Budget:
         """Return ``max |after - before|`` in levels, computed in integers."""
         if before.shape != after.shape:
             raise UnlearnableError(f"The image changed its shape from {before.shape} to {after.shape}.")
-        if before.size == 0:
-            return 0
-        return int(np.max(np.maximum(before, after) - np.minimum(before, after)))
+        return self.change(before, after)[0]
+
+    def change(self, before: UInt8Array, after: UInt8Array) -> tuple[int, float]:
+        """Return the largest and the mean change of two images of one shape, in levels, in little memory."""
+        largest, total = 0, 0
+        for top in range(0, len(before), STRIP):
+            a, b = before[top : top + STRIP], after[top : top + STRIP]
+            moved = np.maximum(a, b) - np.minimum(a, b)
+            largest, total = max(largest, int(moved.max(initial=0))), total + int(moved.sum(dtype=np.int64))
+        return largest, total / max(1, before.size)
 
     def check(self, before: UInt8Array, after: UInt8Array, name: str = "The image") -> int:
         """Return the largest change, in levels.

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from unlearnable.budget import Budget, Int8Array, UInt8Array
 from unlearnable.errors import DataError, UnlearnableError
-from unlearnable.files import settle
+from unlearnable.files import write_by
 from unlearnable.lifting import Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
@@ -58,7 +58,9 @@ class Noise:
             raise UnlearnableError(f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}.")
         if self.digests and len(self.digests) != len(self.keys):
             raise UnlearnableError(f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}.")
-        if self.bank.size and int(np.abs(self.bank.astype(np.int16)).max()) > self.budget.epsilon:
+        # a bank in a file is not read just to look at it: what is published is checked pixel by pixel anyway
+        mapped = isinstance(self.bank, np.memmap)
+        if not mapped and self.bank.size and max(int(self.bank.max()), -int(self.bank.min())) > self.budget.epsilon:
             raise UnlearnableError(f"The bank exceeds its budget {self.budget}.")
 
     @cached_property
@@ -122,13 +124,12 @@ class Noise:
             "interpolation": self.interpolation, "provenance": dict(self.provenance),
         }  # fmt: skip
         tensors = {"bank": np.ascontiguousarray(self.bank), "keys": _pack(self.keys), "digests": _pack(self.digests)}
-        draft = path.with_name(path.name + ".part")
-        save_file(tensors, draft, metadata={"unlearnable": json.dumps(meta, sort_keys=True)})
-        settle(draft, path)
+        metadata = {"unlearnable": json.dumps(meta, sort_keys=True)}
+        write_by(path, lambda draft: save_file(tensors, draft, metadata=metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> Noise:
-        """Read a noise file.
+        """Read a noise file; its bank stays there, mapped, so that a bank of any size takes no memory.
 
         Raises:
             DataError: If the file is missing, damaged or something else.
@@ -140,12 +141,24 @@ class Noise:
                 if meta["format"] != FORMAT:
                     raise DataError(f"{path} is a noise file of another version ({meta['format']}).", "Make it again with this version.")
                 return cls(
-                    bank=file.get_tensor("bank"), keys=_unpack(file.get_tensor("keys")), form=meta["form"],
+                    bank=_mapped(path), keys=_unpack(file.get_tensor("keys")), form=meta["form"],
                     budget=Budget(meta["epsilon"]), grid=(meta["grid"][0], meta["grid"][1]), interpolation=meta["interpolation"],
                     digests=_unpack(file.get_tensor("digests")), provenance=meta["provenance"],
                 )  # fmt: skip
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise DataError(f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`.") from error
+
+
+def _mapped(path: Path) -> Int8Array:
+    """The bank of a noise file where it lies: safetensors puts a header of JSON before the bytes, and its length in 8 bytes before that."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))["bank"]
+    if entry["dtype"] != "I8":
+        raise ValueError(f"its bank is {entry['dtype']}, not I8")
+    if 0 in entry["shape"]:
+        return np.zeros(entry["shape"], np.int8)
+    return np.memmap(path, np.int8, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))
 
 
 def _clip(pixels: UInt8Array, noise: Int8Array) -> UInt8Array:

@@ -13,6 +13,7 @@ from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import Event, Listener, silent
+from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
 from unlearnable.names import output_names
 from unlearnable.noise import Noise
@@ -110,6 +111,7 @@ def publish(
                 append({("class" if key == "class_name" else key): value for key, value in record.items()})
                 written, largest, notes[file.id] = written + 1, max(largest, file.largest), file.notes
             listen(Event("writing", number, len(jobs)))
+    remove_drafts(protected)  # of workers that died
     return Published(
         protected, run.path, written, kept, skipped, {id: said for id, said in notes.items() if said}, changed=tuple(changed),
         vanished=tuple(sorted(output for id, output in known.items() if id not in images.class_of and (protected / output).exists())),
@@ -131,12 +133,11 @@ def _died(job: Job, reason: str) -> File:
 
 
 def _require_ours(protected: Path, ours: set[str]) -> None:
-    """Refuse a folder with files of somebody else, and remove what a killed run left half written."""
+    """Refuse a folder with files of somebody else."""
     if not protected.is_dir():
         return
+    remove_drafts(protected)
     for path in sorted(protected.rglob("*")):
         name = path.relative_to(protected).as_posix()
-        if path.is_file() and path.name.startswith(".") and path.name.endswith(".part"):
-            path.unlink()
-        elif path.is_file() and name not in ours:
+        if path.is_file() and name not in ours:
             raise UsageError(f"{protected} holds {name}, which this run did not write.", "Name a new or empty folder.")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable.errors import DataError, UsageError
-from unlearnable.files import write
+from unlearnable.files import remove_drafts, write
 
 
 def default_run(photos: Path, protected: Path) -> Path:
@@ -69,6 +69,7 @@ class RunFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UsageError(f"Another process is working in {self.path}.", "Wait for it, or name another PROTECTED.") from error
+            remove_drafts(self.path)
             yield self
 
     def read(self) -> dict[str, Any]:

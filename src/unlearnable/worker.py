@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearnable.budget import UInt8Array
 from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.photo import Photo
@@ -96,11 +95,10 @@ def make(job: Job, noise_file: Path) -> File:
     counted = protected if format == "jpeg" else back
     _same_alpha(photo, back, str(job.output))
     # in RGB, because a colour photo whose noisy pixels happen to be grey is read back as grey
-    largest = noise.budget.check(photo.rgb(), counted.rgb(), str(job.output))
-    mean = _mean_change(photo.rgb(), counted.rgb())
-    encoded = (largest, mean)
-    if counted is not back:
-        encoded = (noise.budget.largest_change(photo.rgb(), back.rgb()), _mean_change(photo.rgb(), back.rgb()))
+    before = photo.rgb()
+    noise.budget.check(before, counted.rgb(), str(job.output))
+    largest, mean = noise.budget.change(before, counted.rgb())
+    encoded = noise.budget.change(before, back.rgb()) if counted is not back else (largest, mean)
     try:
         write(job.output, data)
     except OSError as error:
@@ -108,7 +106,9 @@ def make(job: Job, noise_file: Path) -> File:
             raise
         return File(job.id, reason=f"cannot be written ({error.strerror})")
     notes = (*photo.notes, *((moved,) if moved else ()))
-    return File(job.id, job.class_name, digest, sha256(data), largest, mean, *encoded, notes)
+    return File(
+        job.id, job.class_name, digest, sha256(data), largest, round(mean, 4), encoded[0], round(encoded[1], 4), notes
+    )  # fmt: skip
 
 
 def sha256(data: bytes) -> str:
@@ -131,10 +131,6 @@ def _same_alpha(photo: Photo, back: Photo, name: str) -> None:
     before, after = photo.alpha, back.alpha
     if before is not None and (after is None or not np.array_equal(before, after)):
         raise UnlearnableError(f"{name} lost its alpha channel.")
-
-
-def _mean_change(before: UInt8Array, after: UInt8Array) -> float:
-    return round(float((np.maximum(before, after) - np.minimum(before, after)).mean(dtype=np.float64)), 4)
 
 
 @lru_cache(maxsize=1)

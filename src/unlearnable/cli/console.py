@@ -86,6 +86,8 @@ class Console:
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             print(f"error: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+            if goes_on:
+                print("  What is finished is kept. Start the same command again to go on.", file=sys.stderr)
             raise typer.Exit(1) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from unlearnable.budget import STRIP, UInt8Array
 from unlearnable.data.metadata import cleaned
 from unlearnable.data.photo import Metadata, Photo
 from unlearnable.errors import DataError
@@ -65,7 +66,7 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
         notes.append("16 bits per channel, read as 8")
     image.load()
     try:
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
         kept = cleaned(image) if metadata else Metadata()
     except Exception:  # the pixels are sound
         kept = Metadata()
@@ -83,7 +84,7 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
     see_through = ("A" in image.getbands() and image.mode != "LAB") or "transparency" in image.info
     wanted = "RGBA" if see_through else "RGB"
     pixels = np.asarray(image if image.mode == wanted else image.convert(wanted))
-    if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all():
+    if _colourless(pixels):
         pixels = np.ascontiguousarray(pixels[..., [0, 3]] if see_through else pixels[..., 0])
     photo = Photo(pixels)
     if profile and not _fits(profile, b"GRAY" if photo.grey else b"RGB "):
@@ -91,6 +92,11 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
         if not photo.grey:
             notes.append("its ICC profile is damaged or for another colour space and was left out")
     return Photo(pixels, profile, kept, tuple(notes))
+
+
+def _colourless(pixels: UInt8Array) -> bool:
+    strips = (pixels[top : top + STRIP] for top in range(0, len(pixels), STRIP))  # the first colour ends it, in little memory
+    return all((strip[..., :1] == strip[..., 1:3]).all() for strip in strips)
 
 
 def _deep(image: Image.Image, data: bytes) -> bool:

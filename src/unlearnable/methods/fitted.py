@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from unlearnable.errors import DataError
-from unlearnable.files import settle
+from unlearnable.files import write_by
 from unlearnable.noise import Noise
 
 
@@ -55,10 +55,8 @@ class Fitted:
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and a JSON record into one safetensors file, whole or not at all."""
-    draft = path.with_name(path.name + ".part")
     flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    save_file(flat, draft, metadata={"record": json.dumps(meta)})
-    settle(draft, path)
+    write_by(path, lambda draft: save_file(flat, draft, metadata={"record": json.dumps(meta)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
