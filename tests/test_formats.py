@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_published_files_are_within_the_budget_and_otherwise_the_same(tmp_path: 
         assert case.note in " ".join(done.notes.get(id, ()))
 
 
-def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = tmp_path / "photos"
     for name in ("a", "b"):
         (photos / name).mkdir(parents=True)
@@ -81,14 +82,30 @@ def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(t
     done = un.protect(photos, tmp_path / "out", methods.create("random", {}), seed=1, workers=1)
     assert done.written == 2
     assert set(done.skipped) == {f"a/{name}" for name in broken()}
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where the extra is not installed
+    done = un.protect(photos, tmp_path / "out", methods.create("random", {}), seed=1, workers=1)
     for words, name in (
         ("is empty", "empty.jpg"),
         ("--max-pixels", "billion.png"),
         ("floating-point", "float.tif"),
-        ("heic", "phone.heic"),
+        ("unlearnable[heic]", "phone.heic"),
     ):
         assert words in done.skipped[f"a/{name}"], done.skipped[f"a/{name}"]
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["good.png", "good.png"]
+
+
+def test_heic_photos_are_read_with_the_extra(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    (tmp_path / "photos" / "b").mkdir()
+    Image.fromarray(colours(40, 50)).save(tmp_path / "photos" / "a" / "phone.heic", quality=90)
+    Image.fromarray(colours(40, 50)).save(tmp_path / "photos" / "b" / "phone.heif", quality=90)
+    done = un.protect(tmp_path / "photos", tmp_path / "out", methods.create("random", {}), seed=1, workers=1)
+    assert (done.written, dict(done.skipped)) == (2, {})
+    with Image.open(tmp_path / "photos" / "a" / "phone.heic") as source, Image.open(tmp_path / "out" / "a" / "phone.png") as image:
+        change = np.abs(np.asarray(image).astype(int) - np.asarray(source.convert("RGB")))
+    assert 0 < change.max() <= 8
 
 
 def test_a_lying_extension_does_not_matter() -> None:

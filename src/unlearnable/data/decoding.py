@@ -17,6 +17,7 @@ from unlearnable.errors import DataError
 MAX_PIXELS = 250_000_000
 HEIC = frozenset({".heic", ".heif"})
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}) | HEIC
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 BITS_PER_SAMPLE = 258  # TIFF tag
 Image.MAX_IMAGE_PIXELS = None  # every file is measured against ``max_pixels`` before it is decoded, and its header is all that was read
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow thinks of odd files is said once, as a note or a reason
@@ -36,7 +37,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
     """
     if not data:
         raise DataError(f"{name} is empty.", "Replace or remove the file.")
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"heim", b"heis", b"hevc", b"msf1"):
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]:
         _register_heif(name)
     try:
         with Image.open(io.BytesIO(data)) as opened:

@@ -29,6 +29,8 @@ class ErrorMinimizingConfig(base.Config):
         surrogate: The network that the noise is found against.
         transforms: What a trainer is expected to do to a batch: ``none`` (the paper), ``flip-crop`` or ``photo``.
         crop_min: ``photo``: smallest share of the frame that a crop keeps.
+        jpeg: Quality of the JPEG that both steps see the images through, so that the noise survives it; 0 for none. Needs kornia. It acts
+            at the search's resolution, so it is JPEG itself for images of that size, and stronger than JPEG for photos.
         zoom: Side of the view over the resolution, so that a crop of the view is as sharp as a crop of the photo.
         steps: T, sign steps per batch.
         samples: Transformations over which the gradient of a step is averaged.
@@ -51,6 +53,7 @@ class ErrorMinimizingConfig(base.Config):
     surrogate: str = "resnet18:width=64,stem=cifar"
     transforms: Name = "none"
     crop_min: float = Field(0.35, gt=0, le=1)
+    jpeg: int = Field(0, ge=0, le=100)
     zoom: float = Field(1.0, ge=1, le=4)
     steps: int = Field(20, ge=1)
     samples: int = Field(1, ge=1)
@@ -248,7 +251,7 @@ class _Plan:
         self.grey = torch.from_numpy(view.grey)
         side = view.pixels.shape[-1]
         transform = Transform(config.transforms, (config.crop_min, 1.0))
-        self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute)
+        self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute, config.jpeg)
 
     def _searched(self, share: float) -> torch.Tensor:
         if share >= 1:

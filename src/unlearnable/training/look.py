@@ -6,6 +6,7 @@ import torch
 
 from unlearnable.lifting import Interpolation, seen_through
 from unlearnable.training.compute import Compute
+from unlearnable.training.jpeg import encoded
 from unlearnable.training.transforms import Transform
 
 
@@ -23,6 +24,7 @@ class Look:
         transform: What the trainer does to a batch.
         interpolation: How the grid is lifted.
         compute: Where and how precisely.
+        jpeg: Quality of the JPEG that the published image is turned into before anybody sees it; 0 for none.
     """
 
     def __init__(
@@ -34,8 +36,9 @@ class Look:
         transform: Transform,
         interpolation: Interpolation,
         compute: Compute,
+        jpeg: int = 0,
     ) -> None:
-        self.size, self.grid, self.transform = size, grid, transform
+        self.size, self.grid, self.transform, self.jpeg = size, grid, transform, jpeg
         down, across = (torch.tensor(seen_through(side, length, grid, interpolation)) for length in frame)
         self.plain = side == grid == size and bool((down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all())
         self._down = down.to(compute.device, compute.dtype)
@@ -68,4 +71,6 @@ class Look:
             x = x + self.seen(d, grey) / 255
             # the gradient is taken at the clipped image, as in the paper, so saturated pixels still get one
             x = x + (x.clamp(0, 1) - x).detach()
+        if self.jpeg:
+            x = encoded(x, self.jpeg)
         return self.transform(x, self.size, rng).contiguous(memory_format=torch.channels_last)

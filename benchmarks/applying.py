@@ -1,0 +1,132 @@
+"""Time applying noise to photos of one megapixel, against plain Pillow: decode the photo, encode the same protected pixels as PNG.
+
+    python benchmarks/applying.py PHOTOS --out benchmarks/results/applying.json
+
+Both sides read the same files and write to the same disk with as many processes, start of the processes included; pairs take turns.
+Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the largest
+resident size of the command and of its largest worker, with 4 photos and with 64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from shared import head
+
+from unlearnable import methods
+from unlearnable.api import fit
+from unlearnable.data.folder import folder
+from unlearnable.data.image_set import ImageSet
+from unlearnable.publish import publish
+from unlearnable.runs import RunFolder
+from unlearnable.training.compute import Compute
+
+SIZE = (1152, 868)  # one megapixel
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--once", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.once:
+        applied(args.photos, args.once, args.workers)
+        used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        print(json.dumps(used / 1024))
+        return
+    result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {"count": args.count, "workers": args.workers, "pairs": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        made = enlarge(args.photos, place / "photos", args.count)
+        few = enlarge(args.photos, place / "few", 4)
+        ours_bytes = applied(made, place / "first", args.workers)
+        pixels(place / "first" / "out", place / "pixels")
+        for pair in range(args.pairs):
+            started = time.perf_counter()
+            applied(made, place / f"ours{pair}", args.workers)
+            ours = time.perf_counter() - started
+            started = time.perf_counter()
+            plain_bytes = plainly(made, place / "pixels", place / f"plain{pair}", args.workers)
+            plain = time.perf_counter() - started
+            result["pairs"].append({"ours_seconds": round(ours, 2), "plain_seconds": round(plain, 2), "ratio": round(plain / ours, 3)})
+            print(result["pairs"][-1], flush=True)
+        result["speed_over_plain"] = round(statistics.median(pair["ratio"] for pair in result["pairs"]), 3)
+        result["size_over_plain"] = round(ours_bytes / plain_bytes, 4)
+        result["peak_megabytes"] = {
+            count: float(subprocess.run(
+                [sys.executable, __file__, str(root), "--out", "-", "--once", str(place / f"once{count}"), "--workers", str(args.workers)],
+                check=True, capture_output=True, text=True,
+            ).stdout) for count, root in ((4, few), (args.count, made))
+        }  # fmt: skip
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def applied(photos: Path, place: Path, workers: int) -> int:
+    """Our way, from the folder on: check, add, write, decode, compare. Returns bytes written."""
+    images = folder(photos).readable()
+    noise = fit(some(images), methods.create("random", {"form": "classwise"}), seed=0, compute=Compute("cpu")).noise
+    with RunFolder(place / "run").open() as run:
+        publish(images, noise, place / "out", run, workers=workers)
+    return sum(path.stat().st_size for path in (place / "out").rglob("*.png"))
+
+
+def some(images: ImageSet) -> ImageSet:
+    """One image of every class: all that class-wise noise needs to know."""
+    return images.subset({images.class_of[id]: id for id in images.ids}.values())
+
+
+def plainly(photos: Path, protected: Path, target: Path, workers: int) -> int:
+    """The plain way. Returns bytes written."""
+    target.mkdir()
+    files = sorted(path for path in photos.rglob("*.jpg"))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        list(pool.map(partial(one, protected=protected, target=target), files))
+    return sum(path.stat().st_size for path in target.rglob("*.png"))
+
+
+def one(photo: Path, protected: Path, target: Path) -> None:
+    """Decode one photo, encode its protected pixels."""
+    with Image.open(photo) as image:
+        np.asarray(image.convert("RGB"))
+    Image.fromarray(np.load(protected / f"{photo.stem}.npy")).save(target / f"{photo.stem}.png")
+
+
+def pixels(protected: Path, target: Path) -> None:
+    """Keep protected pixels where the plain way finds them at no cost worth mentioning."""
+    target.mkdir()
+    for path in protected.rglob("*.png"):
+        with Image.open(path) as image:
+            np.save(target / f"{path.stem}.npy", np.asarray(image))
+
+
+def enlarge(photos: Path, target: Path, count: int) -> Path:
+    """Photos of one megapixel, two classes, as JPEG."""
+    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    for index, path in enumerate(files[:: max(1, len(files) // count)][:count]):
+        place = target / f"class{index % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.convert("RGB").resize(SIZE, Image.Resampling.LANCZOS).save(place / f"p{index:04d}.jpg", quality=90)
+    return target
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""JPEG as a differentiable step, so that noise can be found that survives it."""
+
+from __future__ import annotations
+
+import torch
+
+from unlearnable.errors import UsageError
+
+
+def encoded(x: torch.Tensor, quality: int) -> torch.Tensor:
+    """Return images as JPEG of a quality leaves them: 4:2:0 chroma, rounding with a smooth stand-in for its gradient.
+
+    The transform and its tables are kornia's (after Reich et al., "Differentiable JPEG", WACV 2024).
+
+    Args:
+        x: float (N, 3, H, W) in [0, 1].
+        quality: 1 to 100, as Pillow counts it.
+
+    Raises:
+        UsageError: If kornia is not installed.
+    """
+    try:
+        from kornia.enhance import jpeg_codec_differentiable
+    except ImportError:
+        raise UsageError("The setting `jpeg` needs kornia.", "Install the extra: pip install 'unlearnable[jpeg]'.") from None
+    whole: torch.Tensor = jpeg_codec_differentiable(x.contiguous(), torch.full((len(x),), float(quality), dtype=x.dtype, device=x.device))
+    return whole.clamp(0, 1)
