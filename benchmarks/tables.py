@@ -25,6 +25,9 @@ GOALS = {
     "imagenette3000-classwise": "Wanted: clean at least 60%, protected at most 22%.",
     "cifar10-classwise": "Wanted: clean at least 64%, protected at most 15%.",
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25%.",
+    "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
+    "sweep-classwise": "One setting changed at a time.",
+    "extend": "Noise found on a share of the photos, made for the others with `extend`, all of them protected. Class-wise noise needs no making.",
     "demo": "Wanted, for each seed: clean at least 97%, sample-wise at most 20%, class-wise at most 30%, in at most 3 minutes.",
 }
 
@@ -81,14 +84,45 @@ def cifar(result: dict[str, Any]) -> str:
     return table(["seed", "clean, best epoch (last)", "protected, best epoch (last)", "search", "stopped because"], rows)
 
 
+def runs(result: dict[str, Any]) -> str:
+    """Runs by what was changed, each over the same seeds."""
+    rows = []
+    for words, seeds in result["runs"].items():
+        found = list(seeds.values())
+        more = [f"{one['search_seconds'] / 60:.1f} min" for one in found[:1] if "search_seconds" in one]
+        more += [f"{one['mean_bytes'] / 1000:.0f} kB, {one['mean_change']:.1f} levels" for one in found[:1] if "mean_bytes" in one]
+        rows.append([words, *(average([one[key] for one in found]) for key in ("peak", "last")), str(len(found)), *more])
+    extra = ["search" if "search_seconds" in found[0] else "mean size and change of a file"] if len(rows[0]) > 4 else []
+    return table(["what", "best epoch", "last", "seeds", *extra], rows)
+
+
+def average(shares: list[float]) -> str:
+    mean = sum(shares) / len(shares)
+    spread = (sum((share - mean) ** 2 for share in shares) / len(shares)) ** 0.5
+    return percent(mean) + (f" ± {100 * spread:.1f}" if len(shares) > 1 else "")
+
+
+def applying(result: dict[str, Any]) -> str:
+    pairs = [
+        [str(n), f"{p['ours_seconds']:.1f} s", f"{p['plain_seconds']:.1f} s", f"{p['ratio']:.2f}"] for n, p in enumerate(result["pairs"], 1)
+    ]
+    peaks = ", ".join(f"{megabytes:.0f} MB with {count} photos" for count, megabytes in result["peak_megabytes"].items())
+    words = f"{result['count']} photos of one megapixel, {result['workers']} processes. Files are {result['size_over_plain']:.3f} times the size of"
+    words += f" Pillow's, at a speed of {result['speed_over_plain']:.2f} times (median). Peak memory of the largest process: {peaks}."
+    return words + "\n\n" + table(["pair", "ours, everything included", "Pillow: decode and encode", "Pillow's time over ours"], pairs)
+
+
+KINDS = {"demo": demo, "cifar10": cifar, "sweep": runs, "extend": runs, "jpeg": runs, "applying": applying, "imagenette": photos}
+
+
 def render() -> str:
     parts = [INTRO]
     for path in sorted((ROOT / "results").glob("*.json")):
         result = json.loads(path.read_text("utf-8"))
-        kind = demo if path.stem.startswith("demo") else cifar if path.stem.startswith("cifar10") else photos
+        kind = next(kind for name, kind in KINDS.items() if path.stem.startswith(name))
         parts.append(f"## {path.stem}\n")
         parts.append(
-            f"{result['data']}. {GOALS.get(path.stem, '')}".strip()
+            f"{result.get('data', 'Imagenette photos, enlarged')}. {GOALS.get(path.stem, '')}".strip()
             + f"\nFile: `benchmarks/results/{path.name}`; command: `{result['command']}`.\n"
         )
         parts.append(kind(result))

@@ -55,6 +55,8 @@ def search(
         listen(Event("searching", text="the photos changed since the search began, so it begins again"))
     seed = record.get("seed", fresh_seed() if seed is None else seed)
     compute = _as_before(record, compute or Compute.choose())
+    if run.checkpoint.exists() and (changed := _changed(record.get("environment", {}), compute.describe())):
+        listen(Event("searching", text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted"))
     listen(Event("reading", 0, len(images)))
     frame = _frame(images)
     method = method.resolve(frame, len(images))
@@ -92,6 +94,11 @@ def _as_before(record: dict[str, Any], compute: Compute) -> Compute:
     """Restore the precision that ``auto`` stood for when the search began, if it goes on on the same kind of device."""
     before = record.get("environment", {})
     return replace(compute, precision=before["precision"]) if before.get("device") == compute.device else compute
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """What is another environment than when the search began, in words."""
+    return ", ".join(f"{key} {now[key]} instead of {before[key]}" for key in now if key in before and before[key] != now[key])
 
 
 def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
