@@ -22,11 +22,15 @@ from shared import head, some
 from unlearnable import api, methods, presets
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.evaluation import trials
 from unlearnable.evaluation.unlearnability import prepare
 from unlearnable.report import Record
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
+
+
+SIDE = 288  # pixels of the squares in memory for trials at up to 224 px, so that they see what is in the photos
 
 
 def arguments() -> argparse.Namespace:
@@ -48,6 +52,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     compute = Compute.choose()
+    if args.everything:
+        trials.PHOTOS = replace(trials.PHOTOS, side=SIDE)
     given = {"form": args.form, **presets.parse("\n".join(args.set).encode(), "--set")}
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, given))
     photos = some(folder(args.photos), args.per_class, args.classes)
@@ -87,6 +93,7 @@ def one(photos: ImageSet, test: ImageSet, method: methods.Method, seed: int, com
         more = [
             replace(first, name="crops of 0.08 to 1", recipe=wide),
             replace(first, name="128 px", size=128, target="resnet18:width=16,stem=imagenet"),
+            replace(first, name="224 px", size=224, target="resnet18:width=16,stem=imagenet"),
         ]
         jobs = (*jobs, *(replace(jobs[0], trial=trial, arms=("clean", "protected")) for trial in more))
     else:

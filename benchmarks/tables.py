@@ -27,7 +27,7 @@ GOALS = {
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25%.",
     "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
     "sweep-classwise": "One setting changed at a time.",
-    "extend": "Noise found on a share of the photos, made for the others with `extend`, all of them protected. Class-wise noise needs no making.",
+    "extend": "Noise found on a share of the photos and made for the others with `extend`; all of them are protected.",
     "demo": "Wanted, for each seed: clean at least 97%, sample-wise at most 20%, class-wise at most 30%, in at most 3 minutes.",
 }
 
@@ -103,13 +103,12 @@ def average(shares: list[float]) -> str:
 
 
 def applying(result: dict[str, Any]) -> str:
-    pairs = [
-        [str(n), f"{p['ours_seconds']:.1f} s", f"{p['plain_seconds']:.1f} s", f"{p['ratio']:.2f}"] for n, p in enumerate(result["pairs"], 1)
-    ]
+    keys = ("ours_seconds", "plain_seconds", "ratio")
+    pairs = [[str(number), *(f"{pair[key]:.2f}" for key in keys)] for number, pair in enumerate(result["pairs"], 1)]
     peaks = ", ".join(f"{megabytes:.0f} MB with {count} photos" for count, megabytes in result["peak_megabytes"].items())
-    words = f"{result['count']} photos of one megapixel, {result['workers']} processes. Files are {result['size_over_plain']:.3f} times the size of"
-    words += f" Pillow's, at a speed of {result['speed_over_plain']:.2f} times (median). Peak memory of the largest process: {peaks}."
-    return words + "\n\n" + table(["pair", "ours, everything included", "Pillow: decode and encode", "Pillow's time over ours"], pairs)
+    words = f"{result['count']} photos of one megapixel, {result['workers']} processes: {result['speed_over_plain']:.2f} times as fast as"
+    words += f" Pillow (median), files of {result['size_over_plain']:.3f} times the size. Peak memory of the largest process: {peaks}."
+    return words + "\n\n" + table(["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"], pairs)
 
 
 KINDS = {"demo": demo, "cifar10": cifar, "sweep": runs, "extend": runs, "jpeg": runs, "applying": applying, "imagenette": photos}

@@ -138,6 +138,8 @@ def test_jpeg_is_counted_before_encoding_and_what_encoding_did_is_recorded(tmp_p
         change = np.abs(np.asarray(image).astype(int) - colours(90, 70))
     assert (record["encoded_largest"], record["encoded_mean"]) == (change.max(), pytest.approx(change.mean(), abs=1e-4))
     assert record["encoded_largest"] > record["largest"]
+    assert done.encoded is not None
+    assert done.encoded[0] >= record["encoded_largest"]
     assert RunFolder(done.run).files()["b/q.png"]["output"] == "b/q.png"
     assert "JPEG has no transparency" in done.notes["b/q.png"][0]
 

@@ -16,6 +16,13 @@ def photo(*shape: int, seed: int = 0) -> Photo:
     return Photo(np.random.default_rng(seed).integers(20, 230, shape, dtype=np.uint8))
 
 
+def test_grey_photos_with_transparency_are_compared_without_it() -> None:
+    grey = np.random.default_rng(0).integers(20, 200, (16, 16, 2), dtype=np.uint8)
+    moved = grey.copy()
+    moved[..., 0] += 3
+    assert visibility(Photo(grey), Photo(moved)).largest == 3
+
+
 def test_an_even_change_has_the_psnr_of_its_size() -> None:
     before = photo(32, 40, 3)
     found = visibility(before, Photo(before.pixels + np.uint8(8)))

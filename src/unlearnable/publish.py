@@ -36,7 +36,8 @@ class Published:
         added: Ids of photos that came since the noise was found, or changed since they were protected.
         changed: Those of them that changed.
         vanished: Published files whose photo is gone; they stay.
-        largest: Largest change of a pixel, in levels.
+        largest: Largest change of a pixel, in levels; before encoding where that is lossy.
+        encoded: Largest and mean change after a lossy encoding, over the files where that moved pixels further; else None.
         fitted: The noise.
     """
 
@@ -50,6 +51,7 @@ class Published:
     changed: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
     largest: int = 0
+    encoded: tuple[int, float] | None = None
     fitted: Fitted | None = None
 
 
@@ -87,6 +89,7 @@ def publish(
     _require_ours(protected, {*outputs.values(), *known.values()})
     skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
     jobs, kept, largest, changed = [], 0, 0, []
+    lossy: list[tuple[int, float]] = []
     for id in images.own:
         record = before.get(id, {})
         facts = images.about(id)
@@ -94,7 +97,8 @@ def publish(
         if record and not same:
             changed.append(id)
         if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
-            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record.get("notes", ()))
+            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record["notes"])
+            lossy += [(record["encoded_largest"], record["encoded_mean"])] if record["encoded_largest"] > record["largest"] else []
             continue
         origin = images.source.origin(id)
         place = origin.absolute() if isinstance(origin, Path) else origin
@@ -110,12 +114,13 @@ def publish(
                 record = {**asdict(file), "output": outputs[file.id]}
                 append({("class" if key == "class_name" else key): value for key, value in record.items()})
                 written, largest, notes[file.id] = written + 1, max(largest, file.largest), file.notes
+                lossy += [(file.encoded_largest, file.encoded_mean)] if file.encoded_largest > file.largest else []
             listen(Event("writing", number, len(jobs)))
     remove_drafts(protected)  # of workers that died
     return Published(
         protected, run.path, written, kept, skipped, {id: said for id, said in notes.items() if said}, changed=tuple(changed),
         vanished=tuple(sorted(output for id, output in known.items() if id not in images.class_of and (protected / output).exists())),
-        largest=largest,
+        largest=largest, encoded=(max(lossy)[0], sum(mean for _, mean in lossy) / len(lossy)) if lossy else None,
     )  # fmt: skip
 
 

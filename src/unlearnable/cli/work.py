@@ -100,10 +100,12 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "protected": str(published.protected), "run": str(published.run), "written": published.written, "kept": published.kept,
         "added": list(published.added), "changed": list(published.changed), "vanished": list(published.vanished),
         "skipped": dict(published.skipped), "notes": {id: list(said) for id, said in published.notes.items()},
-        "largest_change": published.largest, "epsilon": fitted.noise.budget.epsilon, "form": fitted.noise.form,
-        "rounds": len(fitted.log), "stopped": fitted.reason, "seconds": round(seconds, 1),
+        "largest_change": published.largest, "encoded_change": list(published.encoded or ()), "epsilon": fitted.noise.budget.epsilon,
+        "form": fitted.noise.form, "rounds": len(fitted.log), "stopped": fitted.reason, "seconds": round(seconds, 1),
     }  # fmt: skip
     lines = [f"{published.written} photos written and checked in {duration(seconds)}; no pixel moved by more than {published.largest}/255."]
+    if published.encoded is not None:
+        lines.append(f"That is before JPEG, which moved pixels by up to {published.encoded[0]}, by {published.encoded[1]:.1f} on average.")
     if published.kept:
         lines.append(f"{published.kept} photos of an earlier run were in place already.")
     rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""

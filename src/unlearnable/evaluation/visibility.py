@@ -43,7 +43,7 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
     if clean.size != protected.size:
         raise DataError(f"The protected image is {protected.size} pixels, its photo {clean.size}.", "Compare the files as published.")
     both_grey = clean.grey and protected.grey
-    before, after = (photo.pixels if both_grey else photo.rgb() for photo in (clean, protected))
+    before, after = (photo.opaque if both_grey else photo.rgb() for photo in (clean, protected))
     difference = np.abs(before.astype(np.int16) - after.astype(np.int16))
     error = float(np.square(difference, dtype=np.float64).mean())
     ssim = math.nan

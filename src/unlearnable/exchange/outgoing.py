@@ -90,7 +90,7 @@ def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
         changes[id] = noise.budget.check(photo.rgb(), out.rgb(), id)
         kept.append(out)
     grey = all(photo.grey for photo in kept)
-    pixels: UInt8Array = np.stack([photo.pixels if grey else photo.rgb() for photo in kept])
+    pixels: UInt8Array = np.stack([photo.opaque if grey else photo.rgb() for photo in kept])
     names = {name: label for label, name in enumerate(sorted({images.class_of[id] for id in changes}))}
     labels = np.array([names[images.class_of[id]] for id in changes], dtype=np.int64)
     buffer = io.BytesIO()
