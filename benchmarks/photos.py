@@ -29,7 +29,6 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
 
-
 SIDE = 288  # pixels of the squares in memory for trials at up to 224 px, so that they see what is in the photos
 
 

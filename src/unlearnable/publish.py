@@ -97,8 +97,9 @@ def publish(
         if record and not same:
             changed.append(id)
         if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
-            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record["notes"])
-            lossy += [(record["encoded_largest"], record["encoded_mean"])] if record["encoded_largest"] > record["largest"] else []
+            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record.get("notes", ()))
+            after = (record.get("encoded_largest", 0), record.get("encoded_mean", 0.0))
+            lossy += [after] if after[0] > record["largest"] else []
             continue
         origin = images.source.origin(id)
         place = origin.absolute() if isinstance(origin, Path) else origin

@@ -108,7 +108,7 @@ class RunFolder:
         path = self.path / "files.jsonl"
         records: dict[str, dict[str, Any]] = {}
         if path.exists():
-            for line in path.read_text("utf-8").splitlines():
+            for line in path.read_text("utf-8", errors="replace").splitlines():
                 try:
                     record = json.loads(line)
                     records[record["id"]] = record

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +30,7 @@ State = dict[str, Any]  # flat: tensors and numbers only
 Save = Callable[[State], None]
 # ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds (docs/results.md, sweeps)
 LOOKS, LEAST, MOST = 90_000, 60, 300
+CHUNK = 256  # patterns that are rounded at a time
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Method(ABC, Generic[C]):
 
     @abstractmethod
     def finish(self, state: State) -> torch.Tensor:
-        """Return the noise: float (rows, 3, h, w) in levels, one row for each of ``keys(view)``."""
+        """Return the noise: (rows, 3, h, w) in levels, one row for each of ``keys(view)``."""
 
     def surrogate(self, state: State) -> dict[str, torch.Tensor]:
         """Return the weights of the surrogate, or nothing for a method without one."""
@@ -164,7 +166,9 @@ class Method(ABC, Generic[C]):
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
         """Project, round and check patterns in levels, and give them their keys and provenance."""
         budget = Budget(self.config.epsilon)
-        bank = budget.round(patterns.detach().cpu().double().numpy())
+        bank = np.empty(tuple(patterns.shape), np.int8)
+        for start in range(0, len(bank), CHUNK):
+            bank[start : start + CHUNK] = budget.round(patterns[start : start + CHUNK].detach().cpu().double().numpy())
         digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
         return Noise(
             bank=bank, keys=self.keys(view), form=self.form, budget=budget, grid=(self.config.grid, self.config.grid),
@@ -193,7 +197,7 @@ class Method(ABC, Generic[C]):
             listen: Told about progress.
             state: A saved state to go on from; None to start.
             save: Called with the state now and then, between two steps.
-            every: Seconds between two calls of ``save``.
+            every: Seconds between two calls of ``save``, unless saving would then take more than a twentieth of the time.
 
         Returns:
             The noise, inside its budget and on whole levels, with what is needed to extend it.
@@ -206,7 +210,7 @@ class Method(ABC, Generic[C]):
             )
         state = self.start(view, ctx) if state is None else state
         log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
-        saved = time.monotonic()
+        saved, patience = time.monotonic(), 0.0
         reason = stop_reason(self.config, log)
         while not reason:
             step = self.advance(state, view, ctx)
@@ -216,9 +220,11 @@ class Method(ABC, Generic[C]):
                 log.append(step.error)
                 state["log"] = [-1.0 if error is None else error for error in log]
                 reason = stop_reason(self.config, log)
-            if save is not None and not reason and time.monotonic() - saved > every:
+            if save is not None and not reason and time.monotonic() - saved > max(every, patience):
+                started = time.monotonic()
                 save(state)
                 saved = time.monotonic()
+                patience = 19 * (saved - started) if every > 0 else 0.0
         noise = self.to_noise(self.finish(state), view, ctx.seed)
         return Fitted(noise, {k: v.detach().cpu() for k, v in self.surrogate(state).items()}, view.classes, tuple(log), reason)
 

@@ -49,4 +49,7 @@ class Random(base.Method[RandomConfig]):
     def _draw(self, keys: tuple[str, ...], ctx: Context) -> torch.Tensor:
         epsilon = self.config.epsilon
         side = self.config.tile if self.config.tile and self.form == "classwise" else self.config.grid
-        return torch.stack([torch.randint(-epsilon, epsilon + 1, (3, side, side), generator=ctx.rng("noise", key)).float() for key in keys])
+        drawn = torch.empty(len(keys), 3, side, side, dtype=torch.int8)
+        for row, key in enumerate(keys):
+            drawn[row] = torch.randint(-epsilon, epsilon + 1, (3, side, side), generator=ctx.rng("noise", key), dtype=torch.int8)
+        return drawn
