@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from unlearnable import methods, presets
-from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
 from unlearnable.training.compute import Compute
 from unlearnable.version import __version__
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from shared import head, laptop, some, tensors
 
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context

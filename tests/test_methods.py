@@ -10,10 +10,11 @@ import torch
 
 from unlearnable import methods, presets
 from unlearnable.data.arrays import arrays
-from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
-from unlearnable.methods.base import Config, stop_reason
+from unlearnable.methods.config import Config, stop_reason
 from unlearnable.methods.fitted import load_state, save_state
 
 QUICK = {

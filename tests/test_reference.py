@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from unlearnable import methods
 from unlearnable.data.image_set import ImageSet
 from unlearnable.methods import Context
-from unlearnable.methods.error_minimizing import ErrorMinimizing, _Plan
+from unlearnable.methods.error_minimizing import ErrorMinimizing
+from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
 SETTINGS = {
@@ -43,7 +44,7 @@ def after_training(images: ImageSet, form: str, precision: str, share: float = 1
 @pytest.mark.parametrize(("precision", "exact"), [("float64", True), ("float32", False)])
 def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, exact: bool) -> None:
     method, view, ctx, state = after_training(images, "samplewise", precision)
-    plan = _Plan(method, view, ctx)
+    plan = Plan(method, view, ctx)
     model = plan.model(state).model.eval()
     x = torch.from_numpy(view.pixels).to(ctx.compute.dtype) / 255
     zero = torch.zeros_like(x[0])
@@ -63,7 +64,7 @@ def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, 
 def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(images: ImageSet) -> None:
     method, view, ctx, state = after_training(images, "classwise", "float64")
     method = method.resolve((16, 16), 24)
-    plan = _Plan(method, view, ctx)
+    plan = Plan(method, view, ctx)
     model = plan.model(state).model.eval()
     x = torch.from_numpy(view.pixels).double() / 255
     order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 import unlearnable as un
 from conftest import pixels
+from unlearnable import events as un_events
 from unlearnable import methods
 from unlearnable.cli.app import app
 from unlearnable.errors import DataError, UsageError
@@ -49,6 +51,34 @@ def test_new_and_changed_photos_get_noise_and_the_others_stay_byte_for_byte(phot
     again = un.protect(photos, out, method(form), seed=1, workers=1)
     assert (again.written, again.added, again.changed) == (0, (), ())
     assert tree(out) == after
+
+
+def test_a_folder_without_its_run_is_refused_before_any_search(photos: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    un.protect(photos, out, method(), run=run, seed=1, workers=1)
+    before, seen = tree(out), []
+    with pytest.raises(UsageError, match=r"no run in .* has written") as caught:
+        un.protect(photos, out, method(), run=tmp_path / "another", workers=1, listen=seen.append)
+    assert "--run" in caught.value.remedy
+    assert not any(event.stage == "searching" for event in seen)
+    assert tree(out) == before
+
+
+def test_another_environment_goes_on_and_says_so(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
+    said: list[str] = []
+
+    def interrupt(event: un_events.Event) -> None:
+        if event.stage == "searching" and event.done > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        un.protect(photos, tmp_path / "out", method(), seed=1, workers=1, listen=interrupt)
+    record = json.loads((tmp_path / "photos.unlearnable" / "out" / "run.json").read_text())
+    record["environment"]["torch"] = "1.0"
+    (tmp_path / "photos.unlearnable" / "out" / "run.json").write_text(json.dumps(record))
+    un.protect(photos, tmp_path / "out", method(), workers=1, listen=lambda event: said.append(event.text))
+    assert any("going on with torch" in text and "instead of 1.0" in text for text in said)
 
 
 def test_photos_of_a_new_class_are_refused_with_a_remedy(photos: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Listener, silent
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.publish import Published, publish
+from unlearnable.publish import Published, outputs_for, publish
 from unlearnable.runs import RunFolder, default_run, keep_apart
 from unlearnable.search import search
 from unlearnable.training.compute import Compute
@@ -95,6 +95,7 @@ def protect(
     with RunFolder(place).open() as opened:
         if refit:
             opened.forget()
+        outputs_for(images, protected, opened, encoding or Encoding())  # refused now rather than after a long search
         before = opened.read()
         fitted = search(images, opened, method, seed=seed, compute=compute, listen=listen)
         added: tuple[str, ...] = ()

@@ -10,7 +10,8 @@ import torch
 
 from unlearnable import methods
 from unlearnable.data.digits import INK, SIDE, digits
-from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import Trial
 from unlearnable.evaluation.unlearnability import Sample

@@ -85,8 +85,8 @@ def publish(
         noise.save(run.noise)
     before = run.files()
     known = {id: record["output"] for id, record in before.items() if record.get("output")}
-    outputs = output_names({id: _extension(images, id, encoding) for id in images.own}, known)
-    _require_ours(protected, {*outputs.values(), *known.values()})
+    outputs = outputs_for(images, protected, run, encoding)
+    remove_drafts(protected)
     skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
     jobs, kept, largest, changed = [], 0, 0, []
     lossy: list[tuple[int, float]] = []
@@ -125,6 +125,25 @@ def publish(
     )  # fmt: skip
 
 
+def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding) -> dict[str, str]:
+    """Name the published file of every image that is not context: id to path below ``protected``.
+
+    Raises:
+        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run folder.
+    """
+    known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
+    outputs = output_names({id: _extension(images, id, encoding) for id in images.own}, known)
+    ours = {*outputs.values(), *known.values()} if run.noise.exists() or known else set()
+    for path in sorted(protected.rglob("*")):
+        name = path.relative_to(protected).as_posix()
+        if path.is_file() and name not in ours and not (name.endswith(".part") and path.name.startswith(".")):
+            raise UsageError(
+                f"{protected} holds {name}, which no run in {run.path} has written.",
+                "Name a new or empty folder; or, if the run folder was moved, say where it is with --run.",
+            )
+    return outputs
+
+
 def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
     facts = images.about(id)
     return EXTENSION[encoding.suits(facts.size, facts.see_through)[0]]
@@ -136,14 +155,3 @@ def _in_place(path: Path, digest: str) -> bool:
 
 def _died(job: Job, reason: str) -> File:
     return File(job.id, reason=reason)
-
-
-def _require_ours(protected: Path, ours: set[str]) -> None:
-    """Refuse a folder with files of somebody else."""
-    if not protected.is_dir():
-        return
-    remove_drafts(protected)
-    for path in sorted(protected.rglob("*")):
-        name = path.relative_to(protected).as_posix()
-        if path.is_file() and name not in ours:
-            raise UsageError(f"{protected} holds {name}, which this run did not write.", "Name a new or empty folder.")

@@ -5,9 +5,7 @@ Cheap until pixels are asked for, and then two doors: ``photo(id)`` at its own s
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,73 +16,11 @@ import numpy as np
 
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo, squash
+from unlearnable.data.view import Facts, Source, View, hashed
 from unlearnable.errors import DataError
 from unlearnable.events import Event, Listener, silent
 
 READERS = 4
-
-
-class Source(Protocol):
-    """Where pixels come from."""
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        """Return a photo and the SHA-256 of its content."""
-
-    def stamp(self, id: str) -> str:
-        """Return what changes when the content does, without reading it."""
-
-    def origin(self, id: str) -> Path | Photo:
-        """Return what a worker in another process reads the photo from."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is worth knowing of a photo without its pixels.
-
-    Args:
-        size: (height, width).
-        see_through: Whether it has an alpha channel.
-        digest: SHA-256 of its content.
-    """
-
-    size: tuple[int, int]
-    see_through: bool
-    digest: str
-
-    @classmethod
-    def of(cls, photo: Photo, digest: str) -> Facts:
-        """Return the facts of a photo."""
-        return cls(photo.size, photo.alpha is not None, digest)
-
-
-@dataclass(frozen=True)
-class View:
-    """Squares of one size, ready for training.
-
-    Args:
-        ids: N ids.
-        pixels: uint8 (N, 3, S, S).
-        labels: int64 (N,), indices into ``classes``.
-        classes: Class names, in code-point order.
-        grey: bool (N,): the photo is grey, so its noise must be the same in the three channels.
-        own: bool (N,): False for context images, which are trained on and never given noise.
-        frame: Median (height, width) of the photos themselves, in pixels.
-        digests: SHA-256 of each image's content.
-    """
-
-    ids: tuple[str, ...]
-    pixels: UInt8Array
-    labels: np.ndarray[Any, np.dtype[np.int64]]
-    classes: tuple[str, ...]
-    grey: np.ndarray[Any, np.dtype[np.bool_]]
-    own: np.ndarray[Any, np.dtype[np.bool_]]
-    frame: tuple[int, int]
-    digests: tuple[str, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash over ids, classes and contents."""
-        return _hash([self.ids, [self.classes[label] for label in self.labels], self.digests])
 
 
 @dataclass(frozen=True)
@@ -133,7 +69,7 @@ class ImageSet:
     @cached_property
     def stamp(self) -> str:
         """A hash over sizes and times, to notice change without reading a pixel."""
-        return _hash([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
+        return hashed([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
 
     def photo(self, id: str) -> Photo:
         """Return one image at its own size."""
@@ -275,7 +211,3 @@ def table(entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[s
     """Make an ImageSet of (id, class name) entries over a source."""
     class_of = dict(entries)
     return ImageSet(ids=tuple(sorted(class_of)), class_of=class_of, source=source, skipped=skipped or {})
-
-
-def _hash(value: Sequence[Any]) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

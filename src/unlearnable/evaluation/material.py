@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, View
+from unlearnable.data.image_set import ImageSet
 from unlearnable.data.splitting import held_out
+from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.evaluation.comparison import Arm, Labelled
 from unlearnable.evaluation.pairing import aligned, pair

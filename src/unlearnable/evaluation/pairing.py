@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from unlearnable.data.image_set import ImageSet, Source
+from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
+from unlearnable.data.view import Source
 from unlearnable.errors import DataError
 from unlearnable.runs import RunFolder
 

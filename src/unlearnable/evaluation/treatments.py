@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from unlearnable.data.decoding import decode
-from unlearnable.data.image_set import ImageSet, Source
+from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
+from unlearnable.data.view import Source
 
 
 def jpeg(photo: Photo, quality: int = 75) -> Photo:

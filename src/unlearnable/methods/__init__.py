@@ -2,7 +2,8 @@
 
 from unlearnable.methods import error_minimizing as _error_minimizing
 from unlearnable.methods import random as _random
-from unlearnable.methods.base import Config, Method, Progress, State
+from unlearnable.methods.base import Method, Progress, State
+from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import create, get, load_plugin, names, register

@@ -10,17 +10,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from unlearnable.budget import Budget
-from unlearnable.data.image_set import View
+from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.events import Event, Listener, silent
-from unlearnable.lifting import Interpolation
+from unlearnable.methods.config import Config, require_resolved, rounds_for, stop_reason
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.noise import Form, Noise
@@ -28,8 +27,6 @@ from unlearnable.version import __version__
 
 State = dict[str, Any]  # flat: tensors and numbers only
 Save = Callable[[State], None]
-# ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds (docs/results.md, sweeps)
-LOOKS, LEAST, MOST = 90_000, 60, 300
 CHUNK = 256  # patterns that are rounded at a time
 
 
@@ -50,36 +47,6 @@ class Progress:
     round_ended: bool = False
     error: float | None = None
     kind: str = ""
-
-
-class Config(BaseModel):
-    """What every method has settings for.
-
-    Attributes:
-        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the measurements.
-        epsilon: Largest change of a pixel, in levels of 1/255.
-        resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own size of images up to 40 px.
-        grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
-        tile: Class-wise: side of the pattern that is repeated over the grid; 0 for one pattern over the whole grid.
-        interpolation: How the grid is lifted to a photo's own size.
-        min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops; ``auto`` is enough to go over 90,000 images, at least 60 and at most 300.
-        stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
-        patience: Rounds without a lower error after which it stops; 0 for never.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form: Literal["auto", "samplewise", "classwise"] = "auto"
-    epsilon: int = Field(8, ge=1, le=127)
-    resolution: Annotated[int, Field(ge=8)] | Literal["auto"] = "auto"
-    grid: int = Field(0, ge=0)
-    tile: int = Field(0, ge=0)
-    interpolation: Interpolation = "bilinear"
-    min_rounds: int = Field(1, ge=1)
-    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
-    stop_error: float = Field(0.01, ge=0, le=1)
-    patience: int = Field(0, ge=0)
 
 
 C = TypeVar("C", bound=Config)
@@ -106,7 +73,7 @@ class Method(ABC, Generic[C]):
             "form": "classwise" if self.config.form == "auto" else self.config.form,
             "resolution": size,
             "grid": self.config.grid or size,
-            "max_rounds": min(MOST, max(LEAST, round(LOOKS / count))) if self.config.max_rounds == "auto" else self.config.max_rounds,
+            "max_rounds": rounds_for(count) if self.config.max_rounds == "auto" else self.config.max_rounds,
         }
 
     def resolve(self, frame: tuple[int, int], count: int) -> Method[C]:
@@ -202,7 +169,7 @@ class Method(ABC, Generic[C]):
         Returns:
             The noise, inside its budget and on whole levels, with what is needed to extend it.
         """
-        _require_resolved(self.config)
+        require_resolved(self.config)
         if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
             raise DataError(
                 "There is one class only, so there is nothing to tell it apart from.",
@@ -229,22 +196,5 @@ class Method(ABC, Generic[C]):
         return Fitted(noise, {k: v.detach().cpu() for k, v in self.surrogate(state).items()}, view.classes, tuple(log), reason)
 
 
-def stop_reason(config: Config, log: list[float | None]) -> str:
-    """Say why a search stops after the rounds in ``log``; empty while it goes on."""
-    errors = [error for error in log if error is not None]
-    if len(log) >= config.min_rounds and errors:
-        if errors[-1] < config.stop_error:
-            return f"the error, {errors[-1]:.1%}, is below {config.stop_error:.1%}"
-        if config.patience and len(errors) > config.patience and min(errors[-config.patience :]) >= min(errors[: -config.patience]):
-            return f"the error has not fallen for {config.patience} rounds"
-    done = "1 round is" if config.max_rounds == 1 else f"{config.max_rounds} rounds are"
-    return f"{done} done" if len(log) >= int(config.max_rounds) else ""
-
-
 def _classes(view: View) -> tuple[str, ...]:
     return tuple(sorted({view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own}))
-
-
-def _require_resolved(config: Config) -> None:
-    if "auto" in (config.form, config.resolution, config.max_rounds) or not config.grid:
-        raise ValueError("Call resolve() first, so that every setting has a value.")

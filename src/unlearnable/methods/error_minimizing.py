@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +10,20 @@ from pydantic import Field
 from torch import nn
 
 from unlearnable.budget import Budget
-from unlearnable.data.image_set import View
+from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods import base
+from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.plan import Plan
 from unlearnable.methods.registry import register
 from unlearnable.noise import Noise
-from unlearnable.training.look import Look
 from unlearnable.training.loop import Recipe, train_step
-from unlearnable.training.transforms import Name, Transform
+from unlearnable.training.transforms import Name
 
 
-class ErrorMinimizingConfig(base.Config):
+class ErrorMinimizingConfig(Config):
     """Settings of the search. The defaults are those of the paper; the presets choose others for photos.
 
     Attributes:
@@ -85,7 +86,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
     """
 
     name: ClassVar[str] = "error_minimizing"
-    Config: ClassVar[type[base.Config]] = ErrorMinimizingConfig
+    Config: ClassVar[type[Config]] = ErrorMinimizingConfig
 
     @property
     def zoom(self) -> float:
@@ -102,12 +103,12 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
             for row, key in enumerate(keys):
                 noise[row].uniform_(-self.config.epsilon, self.config.epsilon, generator=ctx.rng("init", key))
         state: base.State = {"noise": noise.to(ctx.compute.device, ctx.compute.dtype), "round": 0, "step": 0, "error": -1.0}
-        ctx.surrogate(state, self.config.surrogate, len(view.classes), self._recipe())
+        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())
         return state
 
     def advance(self, state: base.State, view: View, ctx: Context) -> base.Progress:
         """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
-        plan = ctx.keep("plan", view, lambda: _Plan(self, view, ctx))
+        plan = ctx.keep("plan", view, lambda: Plan(self, view, ctx))
         train, noise = plan.train_batches, plan.noise_batches
         total, step = train + noise + 1, state["step"]
         measured_at = train if self.config.measure == "before" else total - 1
@@ -158,14 +159,15 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         side = self.config.grid
         state["noise"] = torch.zeros(len(self.keys(view)), 3, side, side, dtype=ctx.compute.dtype, device=ctx.compute.device)
         state["round"] = 0
-        plan = _Plan(self, view, ctx, fitted.classes)
+        plan = Plan(self, view, ctx, fitted.classes)
         for _ in range(self.config.min_rounds):
             for batch in range(plan.noise_batches):
                 self._move(plan, state, batch)
             state["round"] += 1
         return self.to_noise(state["noise"], view, ctx.seed)
 
-    def _recipe(self) -> Recipe:
+    def recipe(self) -> Recipe:
+        """Return how the surrogate is trained."""
         config = self.config
         return Recipe(
             batch=config.batch,
@@ -176,7 +178,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
             schedule="constant",
         )
 
-    def _train(self, plan: _Plan, state: base.State, count: int) -> None:
+    def _train(self, plan: Plan, state: base.State, count: int) -> None:
         model = plan.model(state)
         epoch, place = divmod(count, plan.per_epoch)
         order = torch.randperm(plan.count, generator=plan.ctx.rng("order", epoch))
@@ -185,7 +187,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         x = plan.look(x, d, grey, plan.ctx.rng("train", count))
         train_step(model.model, model.optimizer, x, y, plan.ctx.compute, self.config.clip)
 
-    def _error(self, plan: _Plan, state: base.State) -> float:
+    def _error(self, plan: Plan, state: base.State) -> float:
         model, wrong = plan.model(state).model.eval(), 0
         own = plan.own
         with torch.inference_mode():
@@ -195,7 +197,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
                     wrong += int((model(plan.look(x, d, grey, None)).argmax(1) != y).sum())
         return wrong / len(own)
 
-    def _move(self, plan: _Plan, state: base.State, place: int) -> None:
+    def _move(self, plan: Plan, state: base.State, place: int) -> None:
         """Take T sign steps on one batch (Eq. 3), theta frozen, in eval mode."""
         which, start = divmod(place, plan.noise_batches // self.config.passes)
         order = plan.searched[torch.randperm(len(plan.searched), generator=plan.ctx.rng("noise order", state["round"], which))]
@@ -217,7 +219,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
             mean = torch.zeros_like(noise).index_add_(0, rows, d) / counts.clamp(min=1)
             noise.copy_(torch.where(counts > 0, mean, noise))
 
-    def _gradient(self, plan: _Plan, model: nn.Module, batch: tuple[torch.Tensor, ...], rng: torch.Generator) -> torch.Tensor:
+    def _gradient(self, plan: Plan, model: nn.Module, batch: tuple[torch.Tensor, ...], rng: torch.Generator) -> torch.Tensor:
         x, d, y, grey = batch
         d = d.detach().requires_grad_(True)
         total = torch.zeros_like(d)
@@ -228,48 +230,3 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
             loss = F.cross_entropy(logits.to(plan.ctx.compute.dtype), y, reduction="sum")
             total += torch.autograd.grad(loss, d)[0]
         return total
-
-
-class _Plan:
-    """What does not change during a search: which images are in which batch, and how they are looked at."""
-
-    def __init__(self, method: ErrorMinimizing, view: View, ctx: Context, classes: tuple[str, ...] | None = None) -> None:
-        config = method.config
-        self.method, self.ctx, self.view = method, ctx, view
-        self.classes = classes or view.classes
-        self.count = len(view.ids)
-        self.batch = min(config.batch, self.count)
-        self.per_epoch = max(1, self.count // self.batch)
-        self.train_batches = config.train_batches or max(1, round(config.train_epochs * self.per_epoch))
-        self.own = torch.from_numpy(view.own).nonzero()[:, 0]
-        self.rows = method.rows(view)
-        self.searched = self._searched(config.share if method.form == "classwise" else 1.0)
-        self.noise_batches = config.passes * -(-len(self.searched) // self.batch)
-        self.pixels = ctx.hold(view.pixels)
-        index = {name: label for label, name in enumerate(self.classes)}
-        self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
-        self.grey = torch.from_numpy(view.grey)
-        side = view.pixels.shape[-1]
-        transform = Transform(config.transforms, (config.crop_min, 1.0))
-        self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute, config.jpeg)
-
-    def _searched(self, share: float) -> torch.Tensor:
-        if share >= 1:
-            return self.own
-        chosen = []
-        for label in range(len(self.view.classes)):
-            mine = self.own[torch.from_numpy(self.view.labels)[self.own] == label]
-            keep = max(1, round(share * len(mine)))
-            chosen.append(mine[torch.randperm(len(mine), generator=self.ctx.rng("share", self.view.classes[label]))[:keep]])
-        return torch.cat(chosen).sort().values
-
-    def model(self, state: base.State) -> Any:
-        return self.ctx.surrogate(state, self.method.config.surrogate, len(self.classes), self.method._recipe())
-
-    def batch_of(self, index: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return x in [0, 1], each image's own copy of its noise in levels (zero for context), labels, grey."""
-        device, dtype = self.ctx.compute.device, self.ctx.compute.dtype
-        rows = self.rows[index].to(device)
-        x = self.pixels[index.to(device)].to(dtype) / 255
-        d = noise[rows.clamp(min=0)] * (rows >= 0).view(-1, 1, 1, 1)
-        return x, d, self.labels[index].to(device), self.grey[index].to(device)

@@ -6,15 +6,16 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.data.image_set import View
+from unlearnable.data.view import View
 from unlearnable.methods import base
+from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import register
 from unlearnable.noise import Noise
 
 
-class RandomConfig(base.Config):
+class RandomConfig(Config):
     """Settings of random noise: those that every method has."""
 
 
@@ -27,7 +28,7 @@ class Random(base.Method[RandomConfig]):
     """
 
     name: ClassVar[str] = "random"
-    Config: ClassVar[type[base.Config]] = RandomConfig
+    Config: ClassVar[type[Config]] = RandomConfig
 
     def start(self, view: View, ctx: Context) -> base.State:
         """Draw everything: there is nothing to search for."""
