@@ -1,8 +1,9 @@
 """Protect photos, publish them as JPEG of several qualities, and measure what a network learns from the files.
 
-    python benchmarks/jpeg.py PHOTOS --test TEST --out benchmarks/results/jpeg.json
+    python benchmarks/jpeg.py PHOTOS --test TEST --out benchmarks/results/jpeg-photos.json
+    python benchmarks/jpeg.py --out benchmarks/results/jpeg-digits.json
 
-For each seed and each setting of the search (as it is by default, and with JPEG inside it) noise is found once; every quality
+Without PHOTOS it takes scikit-learn's digits and the demo's settings; at their 32 px the JPEG inside the search is JPEG itself. For each seed and each setting of the search (as it is by default, and with JPEG inside it) noise is found once; every quality
 is then encoded at full colour resolution (4:4:4), as `--format jpeg` does, decoded again and trained on. Sizes are of the files. The
 JSON is written after every run, and what it holds already is not run again.
 """
@@ -15,13 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from shared import head, laptop, some, tensors
+from shared import head, laptop, tensors
 
+from unlearnable import methods
 from unlearnable.data.decoding import decode
+from unlearnable.data.digits import digits
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet, table
 from unlearnable.data.photo import Photo
+from unlearnable.demo import HELD_OUT, SETTINGS
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context
@@ -49,8 +53,8 @@ class Files:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--test", type=Path, required=True, help="folder of clean test photos")
+    parser.add_argument("photos", type=Path, nargs="?")
+    parser.add_argument("--test", type=Path, help="folder of clean test photos")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write, or to go on with")
     parser.add_argument("--data", default="Imagenette", help="what the photos are, for the record")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -58,18 +62,28 @@ def main() -> None:
     parser.add_argument("--inside", type=int, nargs="+", default=[0, 75], help="qualities inside the search; 0 for none")
     args = parser.parse_args()
     compute = Compute.choose()
-    photos, test = some(folder(args.photos), 0), some(folder(args.test), 0)
     result = json.loads(args.out.read_text()) if args.out.exists() else {"runs": {}}
-    result |= head(compute, {"PHOTOS": args.photos, "TEST": args.test})
-    result["data"] = f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos"
-    trial, tested = trials(PHOTOS, len(photos))[0], tensors(test.view(PHOTOS.side))
+    result |= head(compute, {"PHOTOS": args.photos, "TEST": args.test} if args.photos else {})
     for seed in args.seeds:
+        if args.photos:
+            photos, test, side = folder(args.photos), folder(args.test), PHOTOS.side
+            trial = trials(PHOTOS, len(photos))[0]
+        else:
+            photos, test = digits().split(HELD_OUT, seed)
+            trial, side = SETTINGS.trial, SETTINGS.trial.size
+        tested = tensors(test.view(side))
+        name = args.data if args.photos else "scikit-learn's digits"
+        result["data"] = f"{name}: {len(photos.classes)} classes, {len(photos)} images, {len(test)} test images"
         for inside in args.inside:
             wanted = {f"JPEG {inside} in the search, published as {name}" if inside else f"published as {name}": quality
                       for quality, name in ((0, "PNG"), *((quality, f"JPEG {quality}") for quality in args.qualities))}  # fmt: skip
             if all(str(seed) in result["runs"].get(words, {}) for words in wanted):
                 continue
-            method = laptop(photos, len(photos), form="classwise", jpeg=inside)
+            if args.photos:
+                method = laptop(photos, len(photos), form="classwise", jpeg=inside)
+            else:
+                digital = methods.create("error_minimizing", {**SETTINGS.classwise, "jpeg": inside})
+                method = digital.resolve((side, side), len(photos))
             noise = method.fit(photos.view(int(method.config.resolution), method.zoom), Context(seed, compute)).noise
             protected = photos.with_noise(noise)
             for words, quality in wanted.items():
@@ -77,7 +91,7 @@ def main() -> None:
                 if str(seed) in done:
                     continue
                 published = written(protected, Encoding("jpeg", quality) if quality else Encoding())
-                arm = Arm(tensors(published.view(PHOTOS.side)), tested)
+                arm = Arm(tensors(published.view(side)), tested)
                 found = compare(["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute).arms[0]
                 sizes = [len(data) for data in published.source.data.values()]
                 moved = [noise.budget.change(photos.photo(id).rgb(), published.photo(id).rgb()) for id in photos.ids[::10]]
