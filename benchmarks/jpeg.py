@@ -3,9 +3,10 @@
     python benchmarks/jpeg.py PHOTOS --test TEST --out benchmarks/results/jpeg-photos.json
     python benchmarks/jpeg.py --out benchmarks/results/jpeg-digits.json
 
-Without PHOTOS it takes scikit-learn's digits and the demo's settings; at their 32 px the JPEG inside the search is JPEG itself. For each seed and each setting of the search (as it is by default, and with JPEG inside it) noise is found once; every quality
-is then encoded at full colour resolution (4:4:4), as `--format jpeg` does, decoded again and trained on. Sizes are of the files. The
-JSON is written after every run, and what it holds already is not run again.
+Without PHOTOS it takes scikit-learn's digits and the demo's settings; at their 32 px the JPEG inside the search is JPEG itself.
+For each seed and each setting of the search (as it is by default, and with JPEG inside it) noise is found once; every quality is then
+encoded at full colour resolution (4:4:4), as `--format jpeg` does, decoded again and trained on. Sizes are of the files. The JSON is
+written after every run, and what it holds already is not run again.
 """
 
 from __future__ import annotations
