@@ -106,7 +106,8 @@ def main() -> None:
 
 def written(images: ImageSet, encoding: Encoding) -> ImageSet:
     """The images as files of an encoding."""
-    return table(images.class_of.items(), Files({id: encode(images.photo(id), encoding) for id in images.ids}))
+    files = Files({id: encode(images.photo(id), encoding) for id in images.ids})
+    return table(((id, images.class_of[id]) for id in images.ids), files)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Console:
         except OSError as error:
             print(f"error: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
             if goes_on:
-                print("  What is finished is kept. Start the same command again to go on.", file=sys.stderr)
+                print("  What is finished is kept. When that is mended, start the same command again.", file=sys.stderr)
             raise typer.Exit(1) from error
 
 
