@@ -27,6 +27,8 @@ GOALS = {
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25%.",
     "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
     "sweep-classwise": "One setting changed at a time.",
+    "jpeg-photos": "Class-wise noise, published as JPEG of several qualities, 4:4:4.",
+    "jpeg-digits": "Class-wise noise, published as JPEG of several qualities, 4:4:4, found without and with JPEG inside the search.",
     "extend": "Noise found on a share of the photos and made for the others with `extend`; all of them are protected.",
     "demo": "Wanted, for each seed: clean at least 97%, sample-wise at most 20%, class-wise at most 30%, in at most 3 minutes.",
 }

@@ -25,6 +25,7 @@ from conftest import pixels
 
 SECONDS = 180  # that anything may take on a busy machine
 COUNT = 60
+LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 # a checkpoint at every step, so that a search of seconds can be killed between two of them
 COMMAND = "import unlearnable.search as search; search.CHECKPOINT_SECONDS = -1.0; from unlearnable.cli.app import app; app()"
 QUICK = """
@@ -60,10 +61,10 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def start(*args: object, **options: object) -> subprocess.Popen[str]:
-    """Start a command in a session of its own, as a terminal does."""
+    """Start a command in a session of its own, as a terminal does: Ctrl-C works in it even where the tests run in the background."""
     env = {**os.environ, "PYTHONPATH": str(Path(unlearnable.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, args)], env=env, start_new_session=True, text=True,
+        [sys.executable, "-c", LISTENING + COMMAND, *map(str, args)], env=env, start_new_session=True, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
     )  # fmt: skip
 
