@@ -92,7 +92,7 @@ def runs(result: dict[str, Any]) -> str:
     for words, seeds in result["runs"].items():
         found = list(seeds.values())
         more = [f"{one['search_seconds'] / 60:.1f} min" for one in found[:1] if "search_seconds" in one]
-        more += [f"{one['mean_bytes'] / 1000:.0f} kB, {one['mean_change']:.1f} levels" for one in found[:1] if "mean_bytes" in one]
+        more += [f"{one['mean_bytes'] / 1000:.1f} kB, {one['mean_change']:.1f} levels" for one in found[:1] if "mean_bytes" in one]
         rows.append([words, *(average([one[key] for one in found]) for key in ("peak", "last")), str(len(found)), *more])
     extra = ["search" if "search_seconds" in found[0] else "mean size and change of a file"] if len(rows[0]) > 4 else []
     return table(["what", "best epoch", "last", "seeds", *extra], rows)
