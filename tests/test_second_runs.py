@@ -14,6 +14,7 @@ from conftest import pixels
 from unlearnable import events as un_events
 from unlearnable import methods
 from unlearnable.cli.app import app
+from unlearnable.data.encoding import Encoding
 from unlearnable.errors import DataError, UsageError
 
 SEARCH = {
@@ -100,6 +101,9 @@ def test_starting_over_makes_other_noise_and_writes_every_file_again(photos: Pat
     assert all(data != before[name] for name, data in tree(out).items())
     assert done.fitted is not None
     assert done.fitted.noise.form == "classwise"
+    assert done.changed == ()
+    with pytest.raises(UsageError, match=r"as .*\.png, not as jpg"):
+        un.protect(photos, out, method("classwise"), encoding=Encoding("jpeg"), workers=1)
 
 
 def test_the_command_names_what_came_changed_and_went(photos: Path, tmp_path: Path) -> None:

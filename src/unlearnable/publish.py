@@ -94,7 +94,7 @@ def publish(
         record = before.get(id, {})
         facts = images.about(id)
         same = record.get("digest") == facts.digest
-        if record and not same:
+        if record.get("digest") and not same:  # a run that starts over has forgotten what the photos were
             changed.append(id)
         if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
             kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record.get("notes", ()))
@@ -132,7 +132,13 @@ def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Enc
         UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run folder.
     """
     known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
-    outputs = output_names({id: _extension(images, id, encoding) for id in images.own}, known)
+    wanted = {id: _extension(images, id, encoding) for id in images.own}
+    other = next((id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")), None)
+    if other is not None:
+        raise UsageError(
+            f"{protected} holds {other} as {known[other]}, not as {wanted[other]}.", "Keep to one --format, or name another PROTECTED."
+        )
+    outputs = output_names(wanted, known)
     ours = {*outputs.values(), *known.values()} if run.noise.exists() or known else set()
     for path in sorted(protected.rglob("*")):
         name = path.relative_to(protected).as_posix()
