@@ -5,6 +5,7 @@ python docs/reference.py
 
 from __future__ import annotations
 
+import inspect
 import re
 import types
 import typing
@@ -15,7 +16,7 @@ from typer.main import get_command
 
 from unlearnable import presets
 from unlearnable.cli.app import app
-from unlearnable.methods.error_minimizing import ErrorMinimizingConfig
+from unlearnable.methods.settings import ErrorMinimizingConfig
 
 PAGE = Path(__file__).with_name("cli.md")
 SIGNS = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
@@ -61,7 +62,8 @@ def _options(command: Any) -> list[list[str]]:
 def _settings() -> list[list[str]]:
     meaning: dict[str, str] = {}
     for config in reversed(ErrorMinimizingConfig.__mro__):
-        meaning |= dict(re.findall(r"^\s+(\w+): (.+)$", (config.__doc__ or "").partition("Attributes:")[2], re.M))
+        listed = inspect.cleandoc((config.__doc__ or "").partition("Attributes:")[2])
+        meaning |= {name: " ".join(words.split()) for name, words in re.findall(r"(?ms)^(\w+): (.+?)(?=^\w+: |\Z)", listed)}
     rows = [["setting", "meaning", "allowed", "default"]]
     for name, field in ErrorMinimizingConfig.model_fields.items():
         rows.append([f"`{name}`", meaning[name], _allowed(field), f"`{field.default}`"])

@@ -28,7 +28,7 @@ from unlearnable import errors, methods
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
 from unlearnable.evaluation import trials
-from unlearnable.methods.error_minimizing import ErrorMinimizingConfig
+from unlearnable.methods.settings import ErrorMinimizingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -101,6 +101,21 @@ def test_surrogate_batches_that_are_counted_do_not_grow_with_the_images() -> Non
     assert make("error_minimizing", "classwise", share=0.2).visits(1000)["move"] == 200
 
 
+def test_the_training_error_costs_no_pass_and_survives_a_checkpoint(images: ImageSet, tmp_path) -> None:
+    method, view, ctx, path = make("error_minimizing", measure="training"), images.view(16), Context(1), tmp_path / "checkpoint"
+    assert set(method.visits(24)) == {"train", "move"}
+    whole = method.fit(view, ctx)
+    state = method.start(view, ctx)
+    for _ in range(2):  # in the middle of a round
+        method.advance(state, view, ctx)
+    assert not method.advance(state, view, ctx).round_ended
+    save_state(path, state, {})
+    again = method.fit(view, Context(1), state=load_state(path, {}))
+    assert again.log == whole.log
+    assert np.array_equal(again.noise.bank, whole.noise.bank)
+    assert all(error is not None and round(error * 24) == pytest.approx(error * 24) for error in whole.log)
+
+
 @pytest.mark.parametrize(("name", "form"), EVERY)
 def test_context_is_never_given_noise(name: str, form: str, images: ImageSet) -> None:
     other = arrays(np.full((6, 16, 16, 3), 90, np.uint8), ["zebra"] * 6, ids=[f"z{i}" for i in range(6)])

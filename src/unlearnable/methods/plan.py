@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from unlearnable.data.view import View
 from unlearnable.methods.context import Context, Surrogate
+from unlearnable.methods.settings import ErrorMinimizingConfig
 from unlearnable.training.look import Look
 from unlearnable.training.transforms import Transform
 
-if TYPE_CHECKING:
-    from unlearnable.methods.error_minimizing import ErrorMinimizing
-
 
 class Plan:
-    """What does not change during a search: which images are in which batch, and how they are looked at."""
+    """What does not change during a search: which images are in which batch, and how they are looked at.
 
-    def __init__(self, method: ErrorMinimizing, view: View, ctx: Context, classes: tuple[str, ...] | None = None) -> None:
-        config = method.config
-        self.method, self.ctx, self.view = method, ctx, view
+    Args:
+        config: The settings, resolved.
+        rows: int64 (N,), the row of noise of every image, -1 for context.
+        view: The images.
+        ctx: Device, precision, draws.
+        classes: The surrogate's outputs, if they are not the view's classes.
+    """
+
+    def __init__(
+        self, config: ErrorMinimizingConfig, rows: torch.Tensor, view: View, ctx: Context, classes: tuple[str, ...] | None = None
+    ) -> None:
+        self.config, self.ctx, self.view, self.rows = config, ctx, view, rows
         self.classes = classes or view.classes
         self.count = len(view.ids)
         self.batch = min(config.batch, self.count)
         self.per_epoch = max(1, self.count // self.batch)
         self.train_batches = config.train_batches or max(1, round(config.train_epochs * self.per_epoch))
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
-        self.rows = method.rows(view)
-        self.searched = self._searched(config.share if method.form == "classwise" else 1.0)
+        self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
         self.noise_batches = config.passes * -(-len(self.searched) // self.batch)
         self.pixels = ctx.hold(view.pixels)
         index = {name: label for label, name in enumerate(self.classes)}
@@ -50,7 +56,7 @@ class Plan:
 
     def model(self, state: dict[str, Any]) -> Surrogate:
         """Return the surrogate that lives in a state."""
-        return self.ctx.surrogate(state, self.method.config.surrogate, len(self.classes), self.method.recipe())
+        return self.ctx.surrogate(state, self.config.surrogate, len(self.classes), self.config.recipe())
 
     def batch_of(self, index: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return x in [0, 1], each image's own copy of its noise in levels (zero for context), labels, grey."""

@@ -1,0 +1,69 @@
+"""The settings of a search against a surrogate. The defaults are those of the paper; the presets choose others for photos."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unlearnable.methods.config import Config
+from unlearnable.training.loop import Recipe
+from unlearnable.training.transforms import Name
+
+
+class ErrorMinimizingConfig(Config):
+    """Settings of error_minimizing.
+
+    Attributes:
+        surrogate: The network that the noise is found against.
+        transforms: What a trainer is expected to do to a batch: ``none`` (the paper), ``flip-crop`` or ``photo``.
+        crop_min: ``photo``: smallest share of the frame that a crop keeps.
+        jpeg: Quality of the JPEG that both steps see the images through, so that the noise survives it; 0 for none. Needs kornia. It acts
+            at the search's resolution, so it is JPEG itself for images of that size, and stronger than JPEG for photos.
+        zoom: Side of the view over the resolution, so that a crop of the view is as sharp as a crop of the photo.
+        steps: T, sign steps per batch.
+        samples: Transformations over which the gradient of a step is averaged.
+        passes: Passes over the images in the noise part of a round.
+        step_size: Length of a sign step, in levels.
+        train_batches: M, surrogate batches per round; 0 to count in epochs.
+        train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
+        share: Class-wise: share of every class that the noise steps go over.
+        measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or ``before``; or, at no cost, of the
+            surrogate's own batches as it was ``training`` on them, for a search that does not stop by its error.
+        init: Noise before the first round: ``zero``, or ``uniform`` in +-epsilon.
+        batch: Images per batch.
+        lr: Learning rate of the surrogate, constant.
+        momentum: Of the surrogate's SGD.
+        weight_decay: Of the surrogate's SGD.
+        clip: Largest norm of the surrogate's gradient.
+        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
+            that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
+    """
+
+    surrogate: str = "resnet18:width=64,stem=cifar"
+    transforms: Name = "none"
+    crop_min: float = Field(0.35, gt=0, le=1)
+    jpeg: int = Field(0, ge=0, le=100)
+    zoom: float = Field(1.0, ge=1, le=4)
+    steps: int = Field(20, ge=1)
+    samples: int = Field(1, ge=1)
+    passes: int = Field(1, ge=1)
+    step_size: float = Field(0.8, gt=0)
+    train_batches: int = Field(10, ge=0)
+    train_epochs: float = Field(1.0, gt=0)
+    share: float = Field(1.0, gt=0, le=1)
+    measure: Literal["before", "after", "training"] = "after"
+    init: Literal["zero", "uniform"] = "zero"
+    batch: int = Field(512, ge=2)
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    clip: float = Field(5.0, ge=0)
+    restart_error: float = Field(0.0, ge=0, le=1)
+    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
+
+    def recipe(self) -> Recipe:
+        """Return how the surrogate is trained."""
+        return Recipe(
+            batch=self.batch, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip, schedule="constant"
+        )  # fmt: skip
