@@ -102,8 +102,25 @@ def test_starting_over_makes_other_noise_and_writes_every_file_again(photos: Pat
     assert done.fitted is not None
     assert done.fitted.noise.form == "classwise"
     assert done.changed == ()
-    with pytest.raises(UsageError, match=r"as .*\.png, not as jpg"):
+    with pytest.raises(UsageError, match=r"format png, not jpeg"):
         un.protect(photos, out, method("classwise"), encoding=Encoding("jpeg"), workers=1)
+    with pytest.raises(UsageError, match=r"as .*\.png, not as jpg"):  # whoever starts over forgets the settings, not the names
+        un.protect(photos, out, method("classwise"), encoding=Encoding("jpeg"), workers=1, refit=True)
+    un.protect(photos, out, method("classwise"), workers=1, refit=True)
+
+
+def test_another_quality_or_metadata_in_a_second_run_is_refused_before_anything_is_done(photos: Path, tmp_path: Path) -> None:
+    def protect(encoding: Encoding, **more: bool) -> un.Published:
+        return un.protect(photos, tmp_path / "out", methods.create("random"), encoding=encoding, workers=1, **more)
+
+    first = protect(Encoding("jpeg", 90))
+    before = tree(tmp_path / "out")
+    for other, words in ((Encoding("jpeg", 70), "quality 90, not 70"), (Encoding("jpeg", 90, True), "metadata False, not True")):
+        with pytest.raises(UsageError, match=words):
+            protect(other)
+    assert tree(tmp_path / "out") == before
+    assert protect(Encoding("jpeg", 90)).kept == first.written
+    assert protect(Encoding("jpeg", 70), refit=True).written == first.written
 
 
 def test_the_command_names_what_came_changed_and_went(photos: Path, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def publish(
     before = run.files()
     known = {id: record["output"] for id, record in before.items() if record.get("output")}
     outputs = outputs_for(images, protected, run, encoding)
+    run.update(encoding=asdict(encoding))
     remove_drafts(protected)
     skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
     jobs, kept, largest, changed = [], 0, 0, []
@@ -129,9 +130,16 @@ def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Enc
     """Name the published file of every image that is not context: id to path below ``protected``.
 
     Raises:
-        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run folder.
+        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run folder, or that were
+            written in another way.
     """
     known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
+    before = run.read().get("encoding", asdict(encoding))
+    changed = [f"{key} {before[key]}, not {value}" for key, value in asdict(encoding).items() if before[key] != value]
+    if known and changed:
+        raise UsageError(
+            f"{protected} holds files with {', '.join(changed)}.", "Ask for the same, start over with --refit, or name another PROTECTED."
+        )
     wanted = {id: _extension(images, id, encoding) for id in images.own}
     other = next((id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")), None)
     if other is not None:
