@@ -191,6 +191,23 @@ def test_reasons_to_stop() -> None:
     assert stop_reason(Config(max_rounds=2, stop_error=0.0), [0.0]) == ""
 
 
+def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_by_that(images: ImageSet) -> None:
+    constant, cosine = make("error_minimizing").config, make("error_minimizing", step_schedule="cosine", step_size=2.0).config
+    assert {constant.step_length(round, 9) for round in range(9)} == {0.8}
+    lengths = [cosine.step_length(round, 9) for round in range(10)]
+    assert (lengths[0], lengths[-1]) == (2.0, pytest.approx(0.1))
+    assert lengths == sorted(lengths, reverse=True)
+    method = make("error_minimizing", step_schedule="cosine", step_size=2.0, steps=1, transforms="flip-crop")
+    view, ctx, state, moved = images.view(16), Context(1), {}, []
+    state = method.start(view, ctx)
+    while len(moved) < 3:
+        before = state["noise"].clone()
+        while not method.advance(state, view, ctx).round_ended:
+            pass
+        moved.append(float((state["noise"] - before).abs().median()))  # where clipping ate noise it moves further
+    assert moved == pytest.approx([method.config.step_length(round, 3) for round in range(3)], abs=1e-5)
+
+
 @pytest.mark.parametrize(("count", "rounds"), [(40, 300), (500, 180), (3000, 60), (50_000, 60)])
 def test_fewer_photos_are_gone_over_more_often(count: int, rounds: int) -> None:
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve((375, 500), count)

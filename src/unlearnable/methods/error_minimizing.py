@@ -108,8 +108,9 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         side = self.config.grid
         state["noise"] = torch.zeros(len(self.keys(view)), 3, side, side, dtype=ctx.compute.dtype, device=ctx.compute.device)
         state["round"] = 0
-        plan = Plan(self.config, self.rows(view), view, ctx, fitted.classes)
-        for _ in range(self.config.min_rounds):
+        rounds = self.config.min_rounds
+        plan = Plan(self.config, self.rows(view), view, ctx, fitted.classes, rounds)
+        for _ in range(rounds):
             for batch in range(plan.noise_batches):
                 steps.move(plan, state, batch)
             state["round"] += 1

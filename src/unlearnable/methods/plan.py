@@ -22,13 +22,21 @@ class Plan:
         view: The images.
         ctx: Device, precision, draws.
         classes: The surrogate's outputs, if they are not the view's classes.
+        rounds: Rounds that the noise has, ``max_rounds`` if None.
     """
 
     def __init__(
-        self, config: ErrorMinimizingConfig, rows: torch.Tensor, view: View, ctx: Context, classes: tuple[str, ...] | None = None
+        self,
+        config: ErrorMinimizingConfig,
+        rows: torch.Tensor,
+        view: View,
+        ctx: Context,
+        classes: tuple[str, ...] | None = None,
+        rounds: int | None = None,
     ) -> None:
         self.config, self.ctx, self.view, self.rows = config, ctx, view, rows
         self.classes = classes or view.classes
+        self.rounds = rounds or int(config.max_rounds)
         self.count = len(view.ids)
         self.batch = min(config.batch, self.count)
         self.per_epoch = max(1, self.count // self.batch)

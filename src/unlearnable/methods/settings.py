@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from pydantic import Field
 from unlearnable.methods.config import Config
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Name
+
+SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends
 
 
 class ErrorMinimizingConfig(Config):
@@ -25,6 +28,8 @@ class ErrorMinimizingConfig(Config):
         samples: Transformations over which the gradient of a step is averaged.
         passes: Passes over the images in the noise part of a round.
         step_size: Length of a sign step, in levels.
+        step_schedule: ``constant`` (the paper), or ``cosine``: steps that shorten to a twentieth over ``max_rounds``, so that noise which
+            sees every image under other crops settles on what helps under all of them.
         train_batches: M, surrogate batches per round; 0 to count in epochs.
         train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
         share: Class-wise: share of every class that the noise steps go over.
@@ -49,6 +54,7 @@ class ErrorMinimizingConfig(Config):
     samples: int = Field(1, ge=1)
     passes: int = Field(1, ge=1)
     step_size: float = Field(0.8, gt=0)
+    step_schedule: Literal["constant", "cosine"] = "constant"
     train_batches: int = Field(10, ge=0)
     train_epochs: float = Field(1.0, gt=0)
     share: float = Field(1.0, gt=0, le=1)
@@ -61,6 +67,12 @@ class ErrorMinimizingConfig(Config):
     clip: float = Field(5.0, ge=0)
     restart_error: float = Field(0.0, ge=0, le=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
+
+    def step_length(self, round: int, rounds: int) -> float:
+        """Return the length of a sign step, in levels, in one round out of ``rounds``."""
+        if self.step_schedule == "constant":
+            return self.step_size
+        return self.step_size * (SHORTEST + (1 - SHORTEST) * (1 + math.cos(math.pi * round / rounds)) / 2)
 
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained."""

@@ -53,11 +53,12 @@ def move(plan: Plan, state: State, place: int) -> None:
     noise, rows = state["noise"], plan.rows[index].to(plan.ctx.compute.device)
     x, d, y, grey = plan.batch_of(index, noise)
     rng = plan.ctx.rng("noise", state["round"], place)
+    length = config.step_length(state["round"], plan.rounds)
     for _ in range(config.steps):
         gradient = _gradient(plan, model, (x, d, y, grey), rng)
         # the paper starts each step from the clipped image, so noise that clipping ate does not count
         base_d = (((x + d / 255).clamp(0, 1) - x) * 255) if plan.look.plain and d.shape == x.shape else d
-        d = Budget(config.epsilon).project(base_d - config.step_size * gradient.sign())
+        d = Budget(config.epsilon).project(base_d - length * gradient.sign())
     model.requires_grad_(True)
     if config.form == "samplewise":
         noise[rows] = d
