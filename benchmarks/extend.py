@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--data", default="Imagenette", help="what the photos are, for the record")
     parser.add_argument("--per-class", type=int, default=100)
     parser.add_argument("--test-per-class", type=int, default=100)
+    parser.add_argument("--forms", nargs="+", choices=["classwise", "samplewise"], default=["classwise", "samplewise"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     args = parser.parse_args()
     compute = Compute.choose()
@@ -39,7 +40,7 @@ def main() -> None:
     result["data"] = f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos"
     trial, tested = trials(PHOTOS, len(photos))[0], tensors(test.view(PHOTOS.side))
     for seed in args.seeds:
-        for form, share in [("clean", 0.0), *((form, share) for form in ("classwise", "samplewise") for share in SHARES)]:
+        for form, share in [("clean", 0.0), *((form, share) for form in args.forms for share in SHARES)]:
             done = result["runs"].setdefault(form if not share else f"{form}, {share:.0%}", {})
             if str(seed) in done:
                 continue

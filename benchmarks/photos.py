@@ -22,14 +22,13 @@ from shared import head, some
 from unlearnable import api, methods, presets
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
-from unlearnable.evaluation import trials
-from unlearnable.evaluation.unlearnability import prepare
+from unlearnable.evaluation.trials import Job
+from unlearnable.evaluation.unlearnability import Preparation, prepare
 from unlearnable.report import Record
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
 
-SIDE = 288  # pixels of the squares in memory for trials at up to 224 px, so that they see what is in the photos
+ENLARGED = 1.5  # side of the squares in memory over the side that a network sees, so that a crop magnifies what is in the photo
 
 
 def arguments() -> argparse.Namespace:
@@ -44,15 +43,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--test-per-class", type=int, default=0)
     parser.add_argument("--classes", default="", help="only these classes: a slice such as 0:5")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings over the laptop preset, as TOML")
-    parser.add_argument("--everything", action="store_true", help="other networks, other recipes and treatments too")
+    parser.add_argument("--everything", action="store_true", help="other networks, recipes and treatments too, on the first seed")
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
     compute = Compute.choose()
-    if args.everything:
-        trials.PHOTOS = replace(trials.PHOTOS, side=SIDE)
     given = {"form": args.form, **presets.parse("\n".join(args.set).encode(), "--set")}
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, given))
     photos = some(folder(args.photos), args.per_class, args.classes)
@@ -63,7 +60,7 @@ def main() -> None:
     }  # fmt: skip
     for seed in args.seeds:
         with tempfile.TemporaryDirectory() as scratch:
-            result["seeds"][seed] = one(photos, test, method, seed, compute, Path(scratch), args.everything)
+            result["seeds"][seed] = one(photos, test, method, seed, compute, Path(scratch), args.everything and seed == args.seeds[0])
         result["summary"] = summary(list(result["seeds"].values()))
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=1) + "\n")
@@ -79,26 +76,10 @@ def one(photos: ImageSet, test: ImageSet, method: methods.Method, seed: int, com
     published = api.protect(source, scratch / "protected", method, seed=seed, compute=compute)
     seconds = time.monotonic() - started
     prepared = prepare(source, scratch / "protected", test=test, run=published.run, seeds=(seed,), time_limit=1e9, compute=compute)
-    jobs = prepared.plan.jobs
-    if everything:
-        first = jobs[0].trial
-        wide = Recipe(
-            epochs=first.recipe.epochs,
-            batch=first.recipe.batch,
-            lr=first.recipe.lr,
-            schedule="onecycle",
-            transform=Transform("photo", (0.08, 1.0)),
-        )
-        more = [
-            replace(first, name="crops of 0.08 to 1", recipe=wide),
-            replace(first, name="128 px", size=128, target="resnet18:width=16,stem=imagenet"),
-            replace(first, name="224 px", size=224, target="resnet18:width=16,stem=imagenet"),
-        ]
-        jobs = (*jobs, *(replace(jobs[0], trial=trial, arms=("clean", "protected")) for trial in more))
-    else:
-        jobs = (replace(jobs[0], arms=("clean", "protected")),)
-    prepared = replace(prepared, plan=replace(prepared.plan, jobs=jobs))
-    record = Record.of(prepared.measure(), "photos", "protected")
+    first = prepared.plan.jobs[0]
+    groups = [prepared.plan.jobs, *((job,) for job in wider(first))] if everything else [(replace(first, arms=("clean", "protected")),)]
+    records = [measured(prepared, jobs) for jobs in groups]
+    seen = records[0].seen
     fitted = published.fitted
     assert fitted is not None
     return {
@@ -106,17 +87,39 @@ def one(photos: ImageSet, test: ImageSet, method: methods.Method, seed: int, com
         "rounds": len(fitted.log),
         "stopped": fitted.reason,
         "largest_change": published.largest,
-        "seen": record.seen.model_dump() if record.seen else None,
-        "trials": [trial.model_dump(mode="json") for trial in record.trials],
+        "seen": seen.model_dump() if seen else None,
+        "trials": [trial.model_dump(mode="json") for record in records for trial in record.trials],
     }
+
+
+def wider(first: Job) -> list[Job]:
+    """Trials that ``verify`` does not have: crops that keep less of a photo, and networks that see more pixels."""
+    small = replace(first.trial.recipe, transform=Transform("photo", (0.08, 1.0)))
+    imagenet = "resnet18:width=16,stem=imagenet"
+    more = [
+        replace(first.trial, name="crops of 0.08 to 1", recipe=small),
+        replace(first.trial, name="128 px", size=128, target=imagenet),
+        replace(first.trial, name="224 px", size=224, target=imagenet),
+    ]
+    return [Job(trial, ("clean", "protected")) for trial in more]
+
+
+def measured(prepared: Preparation, jobs: tuple[Job, ...]) -> Record:
+    """Measure jobs that see images of one size."""
+    side = max(prepared.material.settings.side, round(ENLARGED * jobs[0].trial.size))
+    material = replace(prepared.material, settings=replace(prepared.material.settings, side=side), _treated={})
+    prepared = replace(prepared, material=material, plan=replace(prepared.plan, jobs=jobs))
+    return Record.of(prepared.measure(), "photos", "protected")
 
 
 def summary(seeds: list[dict]) -> list[dict]:
     rows = []
     for index, trial in enumerate(seeds[0]["trials"]):
         for arm in range(len(trial["arms"])):
-            arms = [seed["trials"][index]["arms"][arm] for seed in seeds if index < len(seed["trials"])]
+            tried = [seed["trials"][index]["arms"] for seed in seeds if index < len(seed["trials"])]
+            arms = [arms[arm] for arms in tried if arm < len(arms)]
             peaks = [arm["peak"]["value"] for arm in arms]
+            tests = [arm["curves"][0]["test"] for arm in arms]
             rows.append(
                 {
                     "trial": trial["name"],
@@ -124,6 +127,7 @@ def summary(seeds: list[dict]) -> list[dict]:
                     "arm": arms[0]["name"],
                     "peak": round(float(np.mean(peaks)), 4),
                     "spread": round(float(np.std(peaks)), 4),
+                    "late": round(float(np.mean([np.mean(test[len(test) // 2 :]) for test in tests])), 4),
                     "last": round(float(np.mean([arm["last"] for arm in arms])), 4),
                     "seeds": len(arms),
                 }

@@ -28,11 +28,11 @@ from unlearnable.training.compute import Compute
 CHANGES: dict[str, list[dict[str, object]]] = {
     "classwise": [
         {},
-        {"step_schedule": "constant"},
-        {"step_size": 1.6},
-        {"train_epochs": 0.5},
-        {"step_size": 0.4},
+        {"step_schedule": "cosine"},
         {"transforms": "none"},
+        {"step_schedule": "cosine", "step_size": 1.6},
+        {"step_schedule": "cosine", "step_size": 0.4},
+        {"step_schedule": "cosine", "train_epochs": 0.5},
         {"grid": 32},
         {"max_rounds": 360},
         {"restart_error": 0.05, "min_rounds": 120},
@@ -49,12 +49,11 @@ CHANGES: dict[str, list[dict[str, object]]] = {
     "samplewise": [
         {},
         {"step_schedule": "cosine"},
-        {"train_epochs": 0.5},
+        {"transforms": "none"},
+        {"max_rounds": 360, "train_epochs": 0.5},
         {"step_size": 0.8},
         {"step_size": 3.2},
-        {"transforms": "none"},
         {"grid": 32},
-        {"max_rounds": 360},
         {"steps": 5, "max_rounds": 60},
     ],
 }

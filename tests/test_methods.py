@@ -113,6 +113,7 @@ def test_the_training_error_costs_no_pass_and_survives_a_checkpoint(images: Imag
     again = method.fit(view, Context(1), state=load_state(path, {}))
     assert again.log == whole.log
     assert np.array_equal(again.noise.bank, whole.noise.bank)
+    assert np.array_equal(whole.noise.bank, make("error_minimizing", measure="before").fit(view, Context(1)).noise.bank)
     assert all(error is not None and round(error * 24) == pytest.approx(error * 24) for error in whole.log)
 
 
