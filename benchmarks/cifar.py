@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--tests", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--schedule", choices=["cosine", "onecycle"], default="cosine", help="of the targets' learning rate")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings over the paper preset, as TOML")
     args = parser.parse_args()
@@ -47,12 +48,12 @@ def main() -> None:
         some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests // 10),
     )
     trial = Trial(
-        "CIFAR-10", TARGET, 32, Recipe(epochs=args.epochs, batch=128, lr=0.1, schedule="cosine", transform=Transform("flip-crop"))
+        "CIFAR-10", TARGET, 32, Recipe(epochs=args.epochs, batch=128, lr=0.1, schedule=args.schedule, transform=Transform("flip-crop"))
     )
     view, tested = train.view(32), tensors(test.view(32))
     result = head(compute, {"FOLDER": args.data_dir}) | {
         "data": f"CIFAR-10, {args.count} training and {args.tests} test images", "settings": method.config.model_dump(mode="json"),
-        "target": TARGET, "recipe": trial.words, "seeds": {},
+        "target": TARGET, "recipe": f"{trial.words}, {args.schedule}", "seeds": {},
     }  # fmt: skip
     for seed in args.seeds:
         started = time.monotonic()

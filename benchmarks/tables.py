@@ -23,13 +23,14 @@ one pair of networks.
 """
 GOALS = {
     "imagenette500-classwise": "Wanted: clean at least 45%, protected at most 20%, protecting in at most 10 minutes.",
+    "imagenette500-transfer": "Other networks, sizes, crops and treatments, with the noise of 180 rounds.",
     "imagenette3000-classwise": "Wanted: clean at least 60%, protected at most 22%.",
     "cifar10-classwise": "Wanted: clean at least 64%, protected at most 15% (published figures are of the last epoch).",
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25% (published figures are of the last epoch).",
     "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
-    "sweep-classwise": "Settings of the preset for photos, changed.",
-    "sweep-samplewise": "Settings of the preset for photos, changed.",
-    "jpeg-photos": "Class-wise noise, published as JPEG of several qualities, 4:4:4.",
+    "sweep-classwise": "Settings of the preset for photos, changed; 180 rounds unless said otherwise.",
+    "sweep-samplewise": "Settings of the preset for photos, changed; 180 rounds unless said otherwise.",
+    "jpeg-photos": "Class-wise noise of 180 rounds, published as JPEG of several qualities, 4:4:4.",
     "jpeg-digits": "Class-wise noise, published as JPEG of several qualities, 4:4:4, found without and with JPEG inside the search.",
     "extend": "Noise found on a share of the photos and made for the others with `extend`; all of them are protected.",
     "demo": "Wanted, for each seed: clean at least 97%, sample-wise at most 20%, class-wise at most 30%, in at most 3 minutes.",
