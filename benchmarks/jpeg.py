@@ -52,9 +52,6 @@ class Files:
         return self.load(id)[0]
 
 
-ROUNDS = 180  # of a search on photos: half of what `auto` takes for 500, since several are needed
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="?")
@@ -84,7 +81,7 @@ def main() -> None:
             if all(str(seed) in result["runs"].get(words, {}) for words in wanted):
                 continue
             if args.photos:
-                method = laptop(photos, len(photos), form="classwise", jpeg=inside, max_rounds=ROUNDS)
+                method = laptop(photos, len(photos), form="classwise", jpeg=inside)
             else:
                 digital = methods.create("error_minimizing", {**SETTINGS.classwise, "jpeg": inside})
                 method = digital.resolve((side, side), len(photos))

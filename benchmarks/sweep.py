@@ -25,7 +25,6 @@ from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
 
-ROUNDS = 180  # unless it is the rounds that change: half of what `auto` takes for 500 photos, so that more changes can be tried
 CHANGES: dict[str, list[dict[str, object]]] = {
     "classwise": [
         {},
@@ -105,7 +104,7 @@ def protect(
     photos: ImageSet, form: str, change: dict[str, object], seed: int, compute: Compute, views: dict[int, View]
 ) -> tuple[ImageSet, int]:
     """Photos with noise found with the laptop preset, changed, and the number of rounds that took."""
-    method = laptop(photos, len(photos), **{"form": form, "max_rounds": ROUNDS, **change})
+    method = laptop(photos, len(photos), form=form, **change)
     side = round(int(method.config.resolution) * method.zoom)
     if side not in views:
         views[side] = photos.view(int(method.config.resolution), method.zoom)
