@@ -134,6 +134,8 @@ def render() -> str:
             f"{result.get('data', 'Imagenette photos, enlarged')}. {GOALS.get(path.stem, '')}".strip()
             + f"\nFile: `benchmarks/results/{path.name}`; command: `{result['command']}`.\n"
         )
+        if "note" in result:
+            parts.append(f"{result['note']}\n")
         parts.append(kind(result))
     return "\n".join(parts)
 

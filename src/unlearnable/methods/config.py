@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unlearnable.lifting import Interpolation
 
-# ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds; protection grows with them
-LOOKS, LEAST, MOST = 90_000, 60, 1000
+# ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds
+LOOKS, LEAST, MOST = 90_000, 60, 300
 
 
 class Config(BaseModel):
@@ -23,7 +23,7 @@ class Config(BaseModel):
         tile: Class-wise: side of the pattern that is repeated over the grid; 0 for one pattern over the whole grid.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops; ``auto`` is enough to go over 90,000 images, at least 60 and at most 1,000.
+        max_rounds: Rounds after which it stops; ``auto`` is enough to go over 90,000 images, at least 60 and at most 300.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
