@@ -206,7 +206,7 @@ def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_b
         while not method.advance(state, view, ctx).round_ended:
             pass
         moved.append(float((state["noise"] - before).abs().median()))  # where clipping ate noise it moves further
-    assert moved == pytest.approx([method.config.step_length(round, 3) for round in range(3)], abs=1e-5)
+    assert moved == pytest.approx([method.config.step_length(round, 3) for round in range(3)], abs=0.005)  # half precision
 
 
 @pytest.mark.parametrize(("count", "rounds"), [(40, 300), (500, 180), (3000, 60), (50_000, 60)])

@@ -56,7 +56,8 @@ def test_draws_depend_on_seed_and_name_and_on_nothing_else() -> None:
 
 def test_flip_crop_is_shift_and_flip_by_whole_pixels() -> None:
     x = torch.rand(64, 3, 32, 32)
-    out = Transform("flip-crop")(x, 32, generator(0, "t"))
+    transform = Transform("flip-crop")
+    out = transform(x, 32, transform.draw(64, generator(0, "t"), Compute()))
     padded = F.pad(x, (4, 4, 4, 4))
     for image, source in zip(out, padded, strict=True):
         crops = [source[:, i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
@@ -65,8 +66,9 @@ def test_flip_crop_is_shift_and_flip_by_whole_pixels() -> None:
 
 
 def test_photo_crops_keep_to_their_scale_and_stay_inside_the_frame() -> None:
-    maps = Transform("photo", (0.35, 1.0)).sample(4000, generator(0, "t"))
-    assert maps is not None
+    draw = Transform("photo", (0.35, 1.0)).draw(4000, generator(0, "t"), Compute())
+    assert draw is not None
+    maps = draw.maps
     width, height = maps[:, 0, 0].abs(), maps[:, 1, 1]
     area = width * height
     assert 0.25 < float(area.min()) < 0.4  # a little below 0.35 where the aspect ratio is cut off at the frame

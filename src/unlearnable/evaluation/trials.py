@@ -147,7 +147,8 @@ def seconds_per_run(trial: Trial, train: int, tested: int, classes: int, compute
 
     def step() -> float:
         start = time.perf_counter()
-        x = trial.recipe.transform(pixels.to(compute.device, compute.dtype) / 255, trial.size, rng)
+        draw = trial.recipe.transform.draw(batch, rng, compute)
+        x = trial.recipe.transform(pixels.to(compute.device, compute.dtype) / 255, trial.size, draw)
         float(train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels, compute)[0])
         return time.perf_counter() - start
 

@@ -81,7 +81,3 @@ class Context:
             self._kept[name] = (owner, make())
         kept: T = self._kept[name][1]
         return kept
-
-    def hold(self, pixels: Any) -> torch.Tensor:
-        """Return a view's pixels as a uint8 tensor on the device, copied there once."""
-        return self.keep("pixels", pixels, lambda: torch.from_numpy(pixels).to(self.compute.device))

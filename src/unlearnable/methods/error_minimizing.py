@@ -46,9 +46,16 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         if self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-self.config.epsilon, self.config.epsilon, generator=ctx.rng("init", key))
-        state: base.State = {"noise": noise.to(ctx.compute.device, ctx.compute.dtype), "round": 0, "step": 0, "error": -1.0}
+        state: base.State = {"noise": noise.to(ctx.compute.device, self.state_type(ctx)), "round": 0, "step": 0, "error": -1.0}
         ctx.surrogate(state, self.config.surrogate, len(view.classes), self.config.recipe())
         return state
+
+    def state_type(self, ctx: Context) -> torch.dtype:
+        """Sample-wise noise is kept in half precision, whose steps are at most 1/256 of a level below 8; there is a row for every image.
+
+        Class-wise steps are means, which may be smaller, and there are few rows.
+        """
+        return torch.float16 if self.form == "samplewise" and ctx.compute.dtype == torch.float32 else ctx.compute.dtype
 
     def advance(self, state: base.State, view: View, ctx: Context) -> base.Progress:
         """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
@@ -106,7 +113,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
         side = self.config.grid
-        state["noise"] = torch.zeros(len(self.keys(view)), 3, side, side, dtype=ctx.compute.dtype, device=ctx.compute.device)
+        state["noise"] = torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx), device=ctx.compute.device)
         state["round"] = 0
         rounds = self.config.min_rounds
         plan = Plan(self.config, self.rows(view), view, ctx, fitted.classes, rounds)

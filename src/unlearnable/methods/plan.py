@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from unlearnable.data.view import View
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import ErrorMinimizingConfig
+from unlearnable.training.frozen import freeze
+from unlearnable.training.held import Held
 from unlearnable.training.look import Look
 from unlearnable.training.transforms import Transform
+
+
+class Batch(NamedTuple):
+    """Some images on the device: pixels uint8 (B, 3, S, S), rows int64 (B,), labels int64 (B,), grey bool (B,) or None."""
+
+    x: torch.Tensor
+    rows: torch.Tensor
+    y: torch.Tensor
+    grey: torch.Tensor | None
 
 
 class Plan:
@@ -44,10 +56,11 @@ class Plan:
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
         self.noise_batches = config.passes * -(-len(self.searched) // self.batch)
-        self.pixels = ctx.hold(view.pixels)
+        self.images = ctx.keep("images", view.pixels, lambda: Held(torch.from_numpy(view.pixels), ctx.compute))
         index = {name: label for label, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
-        self.grey = torch.from_numpy(view.grey)
+        self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
+        self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
         side = view.pixels.shape[-1]
         transform = Transform(config.transforms, (config.crop_min, 1.0))
         self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute, config.jpeg)
@@ -66,10 +79,19 @@ class Plan:
         """Return the surrogate that lives in a state."""
         return self.ctx.surrogate(state, self.config.surrogate, len(self.classes), self.config.recipe())
 
-    def batch_of(self, index: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return x in [0, 1], each image's own copy of its noise in levels (zero for context), labels, grey."""
-        device, dtype = self.ctx.compute.device, self.ctx.compute.dtype
-        rows = self.rows[index].to(device)
-        x = self.pixels[index.to(device)].to(dtype) / 255
-        d = noise[rows.clamp(min=0)] * (rows >= 0).view(-1, 1, 1, 1)
-        return x, d, self.labels[index].to(device), self.grey[index].to(device)
+    def frozen(self, state: dict[str, Any]) -> nn.Module:
+        """Return the surrogate of a round for everything but its training: it is trained first, and then stays as it is."""
+        if self._frozen is None or self._frozen[0] is not state or self._frozen[1] != state["round"]:
+            self._frozen = (state, state["round"], freeze(self.model(state).model, self.ctx.compute))
+        return self._frozen[2]
+
+    def batch_of(self, index: torch.Tensor) -> Batch:
+        """Return the images of some positions."""
+        send = self.ctx.compute.send
+        grey = None if self.grey is None else send(self.grey[index])
+        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey)
+
+    def noise_of(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return a copy for every image of its row of noise, in levels; zero for context, whose row is -1."""
+        d = noise[rows.clamp(min=0)].to(self.ctx.compute.dtype)
+        return d if len(self.own) == self.count else d * (rows >= 0).view(-1, 1, 1, 1)

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from unlearnable.budget import Budget
-from unlearnable.methods.plan import Plan
+from unlearnable.methods.plan import Batch, Plan
 from unlearnable.training.loop import train_step
+from unlearnable.training.transforms import Draw
 
 State = dict[str, Any]
 
@@ -21,9 +22,10 @@ def train(plan: Plan, state: State, count: int) -> None:
     epoch, place = divmod(count, plan.per_epoch)
     order = torch.randperm(plan.count, generator=plan.ctx.rng("order", epoch))
     index = order[place * plan.batch : (place + 1) * plan.batch]
-    x, d, y, grey = plan.batch_of(index, state["noise"])
-    x = plan.look(x, d, grey, plan.ctx.rng("train", count))
-    right = train_step(model.model, model.optimizer, x, y, plan.ctx.compute, plan.config.clip)[1]
+    batch = plan.batch_of(index)
+    draw = plan.look.draw(len(index), plan.ctx.rng("train", count))
+    x = plan.look(batch.x, plan.noise_of(batch.rows, state["noise"]), batch.grey, draw)
+    right = train_step(model.model, model.optimizer, x, batch.y, plan.ctx.compute, plan.config.clip)[1]
     state["right"] = right if count % plan.train_batches == 0 else state["right"] + right  # on the device: nobody waits for it here
 
 
@@ -34,49 +36,68 @@ def training_error(plan: Plan, state: State) -> float:
 
 def measured_error(plan: Plan, state: State) -> float:
     """Return the share of the protected images that the surrogate gets wrong, in eval mode under the fixed look, in [0, 1]."""
-    model, wrong = plan.model(state).model.eval(), 0
+    model, wrong = plan.frozen(state), torch.zeros((), dtype=torch.long, device=plan.ctx.compute.device)
     with torch.inference_mode():
         for index in torch.split(plan.own, plan.batch):
-            x, d, y, grey = plan.batch_of(index, state["noise"])
+            batch = plan.batch_of(index)
+            x = plan.look(batch.x, plan.noise_of(batch.rows, state["noise"]), batch.grey, None)
             with plan.ctx.compute.autocast():
-                wrong += int((model(plan.look(x, d, grey, None)).argmax(1) != y).sum())
-    return wrong / len(plan.own)
+                wrong += (model(x).argmax(1) != batch.y).sum()
+    return int(wrong) / len(plan.own)
 
 
 def move(plan: Plan, state: State, place: int) -> None:
     """Move the noise of one batch by T sign steps (Eq. 3), the surrogate fixed and in eval mode."""
-    config = plan.config
+    config, noise = plan.config, state["noise"]
     which, start = divmod(place, plan.noise_batches // config.passes)
     order = plan.searched[torch.randperm(len(plan.searched), generator=plan.ctx.rng("noise order", state["round"], which))]
-    index = order[start * plan.batch : (start + 1) * plan.batch]
-    model = plan.model(state).model.eval().requires_grad_(False)
-    noise, rows = state["noise"], plan.rows[index].to(plan.ctx.compute.device)
-    x, d, y, grey = plan.batch_of(index, noise)
+    batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
     rng = plan.ctx.rng("noise", state["round"], place)
-    length = config.step_length(state["round"], plan.rounds)
-    for _ in range(config.steps):
-        gradient = _gradient(plan, model, (x, d, y, grey), rng)
-        # the paper starts each step from the clipped image, so noise that clipping ate does not count
-        base_d = (((x + d / 255).clamp(0, 1) - x) * 255) if plan.look.plain and d.shape == x.shape else d
-        d = Budget(config.epsilon).project(base_d - length * gradient.sign())
-    model.requires_grad_(True)
+    d = descend(plan, plan.frozen(state), batch, plan.noise_of(batch.rows, noise), state["round"], rng)
     if config.form == "samplewise":
-        noise[rows] = d
+        noise[batch.rows] = d.to(noise.dtype)
     else:
-        counts = torch.bincount(rows, minlength=len(noise)).to(noise.dtype).view(-1, 1, 1, 1)
-        mean = torch.zeros_like(noise).index_add_(0, rows, d) / counts.clamp(min=1)
+        # a product with 0 and 1, and not a scattered sum: on a GPU its order, and so its rounding, is the same every time
+        mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
+        counts = mine.sum(1).view(-1, 1, 1, 1)
+        mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
         noise.copy_(torch.where(counts > 0, mean, noise))
 
 
-def _gradient(plan: Plan, model: nn.Module, batch: tuple[torch.Tensor, ...], rng: torch.Generator) -> torch.Tensor:
-    """The gradient of the loss in the noise, summed over ``samples`` transformations."""
-    x, d, y, grey = batch
-    d = d.detach().requires_grad_(True)
-    total = torch.zeros_like(d)
-    for _ in range(plan.config.samples if plan.config.transforms != "none" else 1):
+def descend(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: int, rng: torch.Generator) -> torch.Tensor:
+    """Return the noise of a batch after T sign steps. Nothing in the loop waits for the device, and only the noise gets a gradient.
+
+    Args:
+        plan: The search.
+        model: The surrogate, frozen.
+        batch: The images.
+        d: float (B, 3, h, w), their noise in levels.
+        round: The round, for the length of a step.
+        rng: Where transformations are drawn from, all of them before the first step.
+    """
+    config, budget = plan.config, Budget(plan.config.epsilon)
+    length = config.step_length(round, plan.rounds)
+    samples = config.samples if config.transforms != "none" else 1
+    draws = [[plan.look.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
+    clipped = plan.look.plain and d.shape == batch.x.shape
+    for step in range(config.steps):
+        gradient = _gradient(plan, model, batch, d, draws[step])
+        # the paper starts each step from the clipped image, so noise that clipping ate does not count
+        start = (batch.x + d).clamp_(0, 255).sub_(batch.x) if clipped else d
+        d = budget.project(start - length * gradient.sign())
+    return d
+
+
+def _gradient(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+    """The gradient of the loss in the noise, summed over transformations."""
+    d, total = d.detach().requires_grad_(True), None
+    for draw in draws:
+        x = plan.look(batch.x, d, batch.grey, draw)
         with plan.ctx.compute.autocast():
-            logits = model(plan.look(x, d, grey, rng))
+            logits = model(x)
         # summed, so that an image's step does not depend on its batch mates
-        loss = F.cross_entropy(logits.to(plan.ctx.compute.dtype), y, reduction="sum")
-        total += torch.autograd.grad(loss, d)[0]
+        loss = F.cross_entropy(logits.to(plan.ctx.compute.dtype), batch.y, reduction="sum")
+        gradient = torch.autograd.grad(loss, d)[0]
+        total = gradient if total is None else total + gradient
+    assert total is not None
     return total

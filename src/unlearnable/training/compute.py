@@ -63,6 +63,11 @@ class Compute:
         """Move a model to the device, in the layout in which convolutions are fastest."""
         return model.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def send(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Move a tensor that was made on the CPU to the device, floats in ``dtype``, without waiting for what runs there."""
+        tensor = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.startswith("cuda") else tensor.to(self.device)
+
     def describe(self) -> dict[str, Any]:
         """Return what the bytes of a result may depend on: device, precision, threads, versions."""
         name = torch.cuda.get_device_name() if self.device.startswith("cuda") else platform.processor() or platform.machine()

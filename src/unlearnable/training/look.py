@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from unlearnable.lifting import Interpolation, seen_through
 from unlearnable.training.compute import Compute
 from unlearnable.training.jpeg import encoded
-from unlearnable.training.transforms import Transform
+from unlearnable.training.transforms import Draw, Transform
 
 
 class Look:
-    """``look(x, d, grey, rng)``: view plus K d, clipped, under a sampled transformation; differentiable in d.
+    """``look(x, d, grey, draw)``: view plus K d, clipped, under a sampled transformation; differentiable in d.
 
     K lifts the grid to the photos' own size and resizes that to the view, so the search feels how both weaken the noise. It is
     the identity where the three sizes agree, as in the paper.
@@ -38,39 +40,52 @@ class Look:
         compute: Compute,
         jpeg: int = 0,
     ) -> None:
-        self.size, self.grid, self.transform, self.jpeg = size, grid, transform, jpeg
+        self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
         down, across = (torch.tensor(seen_through(side, length, grid, interpolation)) for length in frame)
         self.plain = side == grid == size and bool((down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all())
         self._down = down.to(compute.device, compute.dtype)
         self._across = across.to(compute.device, compute.dtype).T.contiguous()
 
-    def seen(self, d: torch.Tensor, grey: torch.Tensor) -> torch.Tensor:
+    def draw(self, count: int, rng: torch.Generator) -> Draw | None:
+        """Draw a transformation for each of ``count`` images; None if the trainer transforms nothing."""
+        return self.transform.draw(count, rng, self.compute)
+
+    def seen(self, d: torch.Tensor, grey: torch.Tensor | None) -> torch.Tensor:
         """Return the noise as the view holds it: K d, in levels, float (N, C, side, side).
 
         Args:
             d: float (N, C, h, w) in levels; a pattern smaller than the grid is repeated to cover it.
-            grey: bool (N,): photos whose noise is the same in every channel.
+            grey: bool (N,): photos whose noise is the same in every channel; None if there are none.
         """
-        if bool(grey.any()):
+        if grey is not None:
             d = torch.where(grey.view(-1, 1, 1, 1), d.mean(1, keepdim=True), d)
         height, width = d.shape[-2:]
         if height < self.grid or width < self.grid:
             d = d.repeat(1, 1, -(-self.grid // height), -(-self.grid // width))[..., : self.grid, : self.grid]
         return d if self.plain else self._down @ d @ self._across
 
-    def __call__(self, x: torch.Tensor, d: torch.Tensor | None, grey: torch.Tensor, rng: torch.Generator | None) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, d: torch.Tensor, grey: torch.Tensor | None, draw: Draw | None) -> torch.Tensor:
         """Return what the network is shown: float (N, 3, size, size) in [0, 1].
 
         Args:
-            x: float (N, 3, side, side) in [0, 1].
-            d: Noise in levels, or None for clean images.
-            grey: bool (N,).
-            rng: Where the transformation is drawn from; None for the fixed look on which errors are measured.
+            x: uint8 (N, 3, side, side).
+            d: Noise in levels.
+            grey: bool (N,), or None.
+            draw: What ``draw`` returned; None for the fixed look on which errors are measured.
         """
-        if d is not None:
-            x = x + self.seen(d, grey) / 255
-            # the gradient is taken at the clipped image, as in the paper, so saturated pixels still get one
-            x = x + (x.clamp(0, 1) - x).detach()
+        x = _Published.apply(x, self.seen(d, grey))  # type: ignore[no-untyped-call]
         if self.jpeg:
             x = encoded(x, self.jpeg)
-        return self.transform(x, self.size, rng).contiguous(memory_format=torch.channels_last)
+        return self.transform(x, self.size, draw).contiguous(memory_format=torch.channels_last)
+
+
+class _Published(torch.autograd.Function):
+    """clip(x + d, 0, 255) / 255. The gradient is taken at the clipped image, as in the paper, so saturated pixels still get one."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
+        return x.to(d.dtype, copy=True).add_(d).clamp_(0, 255).div_(255)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor]:
+        return None, gradients[0] / 255

@@ -13,6 +13,7 @@ from torch import nn
 
 from unlearnable import models
 from unlearnable.training.compute import Compute
+from unlearnable.training.held import Held
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.transforms import Transform
 
@@ -96,7 +97,7 @@ def predict(model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute,
     answers = []
     with torch.inference_mode(), compute.autocast():
         for chunk in torch.split(pixels, batch):
-            x = look(_floats(chunk, compute), size, None)
+            x = look(_floats(compute.send(chunk), compute), size, None)
             answers.append(model(x.contiguous(memory_format=torch.channels_last)).argmax(1).cpu())
     return torch.cat(answers)
 
@@ -133,8 +134,7 @@ def fit_model(
     with seeded(seed, "init"):
         model = compute.place(models.create(spec, classes))
     optimizer = recipe.optimizer(model)
-    pixels, labels = train[0].to(compute.device), train[1].to(compute.device)
-    test_pixels = test[0].to(compute.device)
+    images, labels = Held(train[0], compute), train[1].to(compute.device)
     per_epoch = len(labels) // min(recipe.batch, len(labels))
     history: list[Epoch] = []
     for number in range(recipe.epochs):
@@ -143,12 +143,12 @@ def fit_model(
         for step, rows in enumerate(batches(len(labels), recipe.batch, rng)):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(number * per_epoch + step, recipe.epochs * per_epoch)
-            index = rows.to(compute.device)
-            x = recipe.transform(_floats(pixels[index], compute), size, rng).contiguous(memory_format=torch.channels_last)
-            correct += train_step(model, optimizer, x, labels[index], compute, recipe.clip)[1]
+            draw = recipe.transform.draw(len(rows), rng, compute)
+            x = recipe.transform(_floats(images[rows], compute), size, draw).contiguous(memory_format=torch.channels_last)
+            correct += train_step(model, optimizer, x, labels[compute.send(rows)], compute, recipe.clip)[1]
         if (number + 1) % test_every and number + 1 < recipe.epochs:
             continue
-        right = predict(model, test_pixels, size, compute) == test[1]
+        right = predict(model, test[0], size, compute) == test[1]
         seen = per_epoch * min(recipe.batch, len(labels))
         history.append(Epoch(number + 1, float(correct) / seen, float(right.double().mean()), right))
         on_epoch(history[-1])

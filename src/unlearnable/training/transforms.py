@@ -2,6 +2,7 @@
 
 Every geometric transformation here (crop, random resized crop, flip) is one affine sampling grid, so an image and its noise go
 through a single bilinear sampling, and its gradient is the expectation-over-transformation gradient (Athalye et al., ICML 2018).
+Draws are apart from arithmetic: what is drawn on the CPU is sent to the device before a loop, so that nothing in the loop waits.
 """
 
 from __future__ import annotations
@@ -14,8 +15,22 @@ import torch
 import torch.nn.functional as F
 
 from unlearnable.errors import UsageError
+from unlearnable.training.compute import Compute
 
 Name = Literal["none", "flip-crop", "photo"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sampled transformation for every image of a batch, on the device.
+
+    Args:
+        maps: float (N, 2, 3), where in the frame each pixel of the result lies.
+        colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None where colours are left alone.
+    """
+
+    maps: torch.Tensor
+    colours: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,10 +54,16 @@ class Transform:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise UsageError(f"Crops of scale {self.scale} are not shares of an area.", "Give two numbers in (0, 1], the smaller first.")
 
-    def sample(self, count: int, rng: torch.Generator) -> torch.Tensor | None:
-        """Draw one transformation for each of ``count`` images: float (count, 2, 3) affine maps, or None for the identity."""
+    def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:
+        """Draw one transformation for each of ``count`` images, and send it to the device; None for the identity."""
         if self.name == "none":
             return None
+        maps = compute.send(self._maps(count, rng))
+        if not self.jitter:
+            return Draw(maps)
+        return Draw(maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1)))
+
+    def _maps(self, count: int, rng: torch.Generator) -> torch.Tensor:
         maps = torch.zeros(count, 2, 3)
         flip = 1.0 - 2.0 * (torch.rand(count, generator=rng) < 0.5).float()
         if self.name == "flip-crop":
@@ -59,29 +80,26 @@ class Transform:
         maps[:, 0, 2], maps[:, 1, 2] = centre[:, 0] * (1 - width), centre[:, 1] * (1 - height)
         return maps
 
-    def __call__(self, x: torch.Tensor, size: int, rng: torch.Generator | None) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, size: int, draw: Draw | None) -> torch.Tensor:
         """Transform a batch.
 
         Args:
             x: float (N, C, S, S) in [0, 1].
             size: Side of the result in pixels.
-            rng: Where draws come from; None for the fixed look: the whole frame, resized.
+            draw: What was drawn for this batch; None for the fixed look: the whole frame, resized.
 
         Returns:
             float (N, C, size, size).
         """
-        maps = None if rng is None else self.sample(len(x), rng)
-        if maps is None:
+        if draw is None:
             return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
-        grid = F.affine_grid(maps.to(x.device, x.dtype), [len(x), x.shape[1], size, size], align_corners=False)
+        grid = F.affine_grid(draw.maps, [len(x), x.shape[1], size, size], align_corners=False)
         x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return x if self.jitter == 0.0 else self._jitter(x, rng)
+        return x if draw.colours is None else _recolour(x, *draw.colours)
 
-    def _jitter(self, x: torch.Tensor, rng: torch.Generator | None) -> torch.Tensor:
-        brightness, contrast, saturation = (
-            (1 + self.jitter * (2 * torch.rand(len(x), 1, 1, 1, generator=rng) - 1)).to(x.device, x.dtype) for _ in range(3)
-        )
-        x = (x * brightness).clamp(0, 1)
-        x = (x - x.mean((1, 2, 3), keepdim=True)) * contrast + x.mean((1, 2, 3), keepdim=True)
-        grey = x.mean(1, keepdim=True)
-        return ((x - grey) * saturation + grey).clamp(0, 1)
+
+def _recolour(x: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor) -> torch.Tensor:
+    x = (x * brightness).clamp(0, 1)
+    x = (x - x.mean((1, 2, 3), keepdim=True)) * contrast + x.mean((1, 2, 3), keepdim=True)
+    grey = x.mean(1, keepdim=True)
+    return ((x - grey) * saturation + grey).clamp(0, 1)
