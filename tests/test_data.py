@@ -315,3 +315,20 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> N
         write(path, b"two")
     assert path.read_bytes() == b"one"
     assert [p.name for p in path.parent.iterdir()] == ["x.png"]
+
+
+def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_finds(images: ImageSet, tmp_path: Path, monkeypatch) -> None:
+    whole = images.view(16, 1.5)
+    monkeypatch.setattr("unlearnable.data.squares.MEMORY", 1000)
+    mapped = images.view(16, 1.5, tmp_path)
+    assert isinstance(mapped.pixels, np.memmap)
+    assert list(tmp_path.iterdir()) == []
+    assert np.array_equal(mapped.pixels, whole.pixels)
+    assert mapped.fingerprint == whole.fingerprint
+
+
+def test_a_disk_without_room_for_squares_is_named_before_anything_is_read(images: ImageSet, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("unlearnable.data.squares.MEMORY", 1000)
+    monkeypatch.setattr("os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(DataError, match=r"on disk, and there is no room in .*No space left"):
+        images.view(16, 1.5, tmp_path)

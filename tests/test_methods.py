@@ -60,10 +60,10 @@ def test_order_of_the_files_does_not_matter(name: str, form: str, images: ImageS
     assert np.array_equal(fit(name, images.view(16), form).noise.bank, fit(name, shuffled.view(16), form).noise.bank)
 
 
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_resumed_search_equals_an_uninterrupted_one(name: str, form: str, images: ImageSet, tmp_path) -> None:
-    view, whole = images.view(16), fit(name, images.view(16), form)
-    method, path = make(name, form), tmp_path / "checkpoint.safetensors"
+@pytest.mark.parametrize(("name", "form", "more"), [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"search": "fast"})])
+def test_resumed_search_equals_an_uninterrupted_one(name: str, form: str, more: dict[str, object], images: ImageSet, tmp_path) -> None:
+    view, whole = images.view(16), fit(name, images.view(16), form, **more)
+    method, path = make(name, form, **more), tmp_path / "checkpoint.safetensors"
     for stop in (1, 7, 11):
 
         class Killed(Exception):
@@ -175,6 +175,34 @@ def test_unknown_settings_are_named() -> None:
         methods.create("random", {"epsilon": 0})
     with pytest.raises(UsageError, match="no method 'nose'"):
         methods.create("nose")
+
+
+def test_fast_leaves_alone_what_the_surrogate_is_sure_of_and_moves_the_rest(images: ImageSet) -> None:
+    method, view, ctx = (
+        make("error_minimizing", search="fast", batch=4, max_rounds=8, min_rounds=8, train_batches=6),
+        images.view(16),
+        Context(1),
+    )
+    state, moved, left = method.start(view, ctx), [], 0
+    for _ in range(8):
+        before, progress = state["noise"].clone(), None
+        while progress is None or not progress.round_ended:
+            progress = method.advance(state, view, ctx)
+        active = set(state["active"].tolist())
+        assert len(active) % 4 == 0  # batches keep one shape
+        changed = {int(row) for row in (state["noise"] != before).flatten(1).any(1).nonzero()[:, 0]}
+        assert changed <= active
+        moved.append(len(active))
+        left += len(view.ids) - len(active)
+        assert progress.error == state["error"]
+    assert moved[0] == 24  # a surrogate that knows nothing yet is sure of nothing
+    assert left > 0
+    assert set(method.visits(24)) == {"train", "move", "measure"}
+
+
+def test_fast_classwise_is_exact(images: ImageSet) -> None:
+    exact, fast = (fit("error_minimizing", images.view(16), "classwise", search=search).noise.bank for search in ("exact", "fast"))
+    assert np.array_equal(exact, fast)
 
 
 def test_one_class_is_refused(images: ImageSet) -> None:

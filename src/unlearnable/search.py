@@ -61,7 +61,7 @@ def search(
     frame = _frame(images)
     method = method.resolve(frame, len(images))
     size = int(method.config.resolution)
-    view = images.view(size, method.zoom)
+    view = images.view(size, method.zoom, run.path)
     listen(Event("reading", len(images), len(images)))
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}

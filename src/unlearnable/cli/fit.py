@@ -29,6 +29,7 @@ def fit(
     resolution: options.Resolution = None,
     transforms: options.Transforms = None,
     stop_error: options.StopError = None,
+    search: options.Search = None,
     rounds: options.Rounds = None,
     steps: options.Steps = None,
     step_size: options.StepSize = None,
@@ -44,17 +45,17 @@ def fit(
     with console.errors(goes_on=True):
         from unlearnable.cli import work
         from unlearnable.runs import RunFolder
-        from unlearnable.search import search
+        from unlearnable.search import search as find
 
         started = time.monotonic()
         given = {
             "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
-            "stop_error": stop_error, "max_rounds": rounds, "steps": steps, "step_size": step_size,
+            "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
         images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), place)
         with RunFolder(run).open() as opened, console.progress() as listen:
-            fitted = search(images, opened, chosen, seed=seed, compute=compute, listen=listen)
+            fitted = find(images, opened, chosen, seed=seed, compute=compute, listen=listen)
             opened.update(photos=str(photos.resolve()), status="fitted")
         record = {"run": str(run), "rounds": len(fitted.log), "stopped": fitted.reason, "skipped": dict(images.skipped)}
         took = duration(time.monotonic() - started)

@@ -28,6 +28,7 @@ def protect(
     resolution: options.Resolution = None,
     transforms: options.Transforms = None,
     stop_error: options.StopError = None,
+    search: options.Search = None,
     rounds: options.Rounds = None,
     steps: options.Steps = None,
     step_size: options.StepSize = None,
@@ -56,7 +57,7 @@ def protect(
         keep_apart(photos, protected, run or default_run(photos, protected))
         given = {
             "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
-            "stop_error": stop_error, "max_rounds": rounds, "steps": steps, "step_size": step_size,
+            "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)

@@ -16,6 +16,7 @@ import numpy as np
 
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo, squash
+from unlearnable.data.squares import squares
 from unlearnable.data.view import Facts, Source, View, hashed
 from unlearnable.errors import DataError
 from unlearnable.events import Event, Listener, silent
@@ -100,14 +101,14 @@ class ImageSet:
         reasons = {id: f"{error.problem} {error.remedy or ''}".strip() for id, error in bad.items()}
         return replace(self.subset(facts), facts=facts, skipped={**self.skipped, **reasons})
 
-    def view(self, size: int, zoom: float = 1.0) -> View:
-        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB.
+    def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
+        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB; ``folder`` is for what memory does not hold.
 
         Raises:
-            DataError: If an image cannot be read, naming it.
+            DataError: If an image cannot be read, naming it, or the disk has no room.
         """
         side = round(size * zoom)
-        pixels = np.empty((len(self), 3, side, side), dtype=np.uint8)
+        pixels = squares((len(self), 3, side, side), folder)
 
         def fill(row: int) -> tuple[bool, tuple[int, int], str]:
             photo, digest = self.source.load(self.ids[row])

@@ -175,7 +175,10 @@ class Method(ABC, Generic[C]):
                 "There is one class only, so there is nothing to tell it apart from.",
                 "Give other classes to stand against with --context.",
             )
-        state = self.start(view, ctx) if state is None else state
+        if state is None:
+            state = self.start(view, ctx)
+        else:  # it was read into memory, wherever it was before
+            state = {key: value.to(ctx.compute.device) if isinstance(value, torch.Tensor) else value for key, value in state.items()}
         log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
         saved, patience = time.monotonic(), 0.0
         reason = stop_reason(self.config, log)

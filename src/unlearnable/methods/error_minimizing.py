@@ -60,29 +60,34 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
     def advance(self, state: base.State, view: View, ctx: Context) -> base.Progress:
         """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
         plan = ctx.keep("plan", view, lambda: Plan(self.config, self.rows(view), view, ctx))
-        kinds = self._kinds(plan)
+        kinds = self._kinds(plan, state)
         step = state["step"]
         kind, number = kinds[step], kinds[:step].count(kinds[step])
         if kind == "train":
             steps.train(plan, state, state["round"] * plan.train_batches + number)
         elif kind == "measure":
-            state["error"] = steps.measured_error(plan, state)
+            steps.measure(plan, state)
+            kinds = self._kinds(plan, state)  # how much there is to move may depend on it
         else:
             steps.move(plan, state, number)
         state["step"] = step + 1
         if state["step"] < len(kinds):
             return base.Progress(state["step"], len(kinds), kind=kind)
-        if self.config.measure == "training":
+        if self._order == "training":
             state["error"] = steps.training_error(plan, state)
         state["step"], state["round"] = 0, state["round"] + 1
         if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:
             ctx.renew(state, self.config.surrogate, len(plan.classes), state["round"])
         return base.Progress(len(kinds), len(kinds), round_ended=True, error=state["error"], kind=kind)
 
-    def _kinds(self, plan: Plan) -> list[str]:
+    @property
+    def _order(self) -> str:
+        return "before" if self.config.selective else self.config.measure
+
+    def _kinds(self, plan: Plan, state: base.State) -> list[str]:
         """The steps of a round, in order."""
-        train, move = ["train"] * plan.train_batches, ["move"] * plan.noise_batches
-        return {"before": [*train, "measure", *move], "after": [*train, *move, "measure"], "training": [*train, *move]}[self.config.measure]
+        train, move = ["train"] * plan.train_batches, ["move"] * (self.config.passes * plan.noise_batches(state))
+        return {"before": [*train, "measure", *move], "after": [*train, *move, "measure"], "training": [*train, *move]}[self._order]
 
     def visits(self, count: int) -> dict[str, int]:
         """Return how many images a round trains the surrogate on, moves the noise of, and measures."""
@@ -90,7 +95,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         batch = min(config.batch, count)
         train = config.train_batches * batch or round(config.train_epochs * count)
         share = config.share if self.form == "classwise" else 1.0
-        measured = {} if config.measure == "training" else {"measure": count}
+        measured = {} if self._order == "training" else {"measure": count}
         return {"train": train, "move": round(config.passes * share * count), **measured}
 
     def finish(self, state: base.State) -> torch.Tensor:
@@ -118,7 +123,7 @@ class ErrorMinimizing(base.Method[ErrorMinimizingConfig]):
         rounds = self.config.min_rounds
         plan = Plan(self.config, self.rows(view), view, ctx, fitted.classes, rounds)
         for _ in range(rounds):
-            for batch in range(plan.noise_batches):
+            for batch in range(self.config.passes * plan.noise_batches(state)):
                 steps.move(plan, state, batch)
             state["round"] += 1
         return self.to_noise(state["noise"], view, ctx.seed)

@@ -55,7 +55,6 @@ class Plan:
         self.train_batches = config.train_batches or max(1, round(config.train_epochs * self.per_epoch))
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
-        self.noise_batches = config.passes * -(-len(self.searched) // self.batch)
         self.images = ctx.keep("images", view.pixels, lambda: Held(torch.from_numpy(view.pixels), ctx.compute))
         index = {name: label for label, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
@@ -74,6 +73,14 @@ class Plan:
             keep = max(1, round(share * len(mine)))
             chosen.append(mine[torch.randperm(len(mine), generator=self.ctx.rng("share", self.view.classes[label]))[:keep]])
         return torch.cat(chosen).sort().values
+
+    def active(self, state: dict[str, Any]) -> torch.Tensor:
+        """Return the positions of the images whose noise this round moves, int64."""
+        return state["active"].cpu() if self.config.selective and "active" in state else self.searched
+
+    def noise_batches(self, state: dict[str, Any]) -> int:
+        """Return the number of batches in one pass of this round over the images whose noise moves."""
+        return -(-len(self.active(state)) // self.batch)
 
     def model(self, state: dict[str, Any]) -> Surrogate:
         """Return the surrogate that lives in a state."""

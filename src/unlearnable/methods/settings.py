@@ -11,6 +11,7 @@ from unlearnable.methods.config import Config
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Name
 
+SETTLED = 0.01  # loss below which ``fast`` leaves an image alone: the surrogate gives its class 99%
 SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends
 
 
@@ -41,6 +42,9 @@ class ErrorMinimizingConfig(Config):
         momentum: Of the surrogate's SGD.
         weight_decay: Of the surrogate's SGD.
         clip: Largest norm of the surrogate's gradient.
+        search: Sample-wise: ``exact`` (the paper) moves the noise of every image in every round. ``fast`` measures before it moves,
+            whatever ``measure`` says, and moves the noise of images whose loss is 0.01 or more, and of as many others as fill the last
+            batch.
         restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
             that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
     """
@@ -65,8 +69,14 @@ class ErrorMinimizingConfig(Config):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     clip: float = Field(5.0, ge=0)
+    search: Literal["exact", "fast"] = "exact"
     restart_error: float = Field(0.0, ge=0, le=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
+
+    @property
+    def selective(self) -> bool:
+        """Whether a round leaves out images that the surrogate is sure of. Class-wise noise is a mean over all of them."""
+        return self.search == "fast" and self.form == "samplewise"
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""

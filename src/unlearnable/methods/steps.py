@@ -10,6 +10,7 @@ from torch import nn
 
 from unlearnable.budget import Budget
 from unlearnable.methods.plan import Batch, Plan
+from unlearnable.methods.settings import SETTLED
 from unlearnable.training.loop import train_step
 from unlearnable.training.transforms import Draw
 
@@ -34,23 +35,31 @@ def training_error(plan: Plan, state: State) -> float:
     return 1 - float(state["right"]) / (plan.train_batches * plan.batch)
 
 
-def measured_error(plan: Plan, state: State) -> float:
-    """Return the share of the protected images that the surrogate gets wrong, in eval mode under the fixed look, in [0, 1]."""
-    model, wrong = plan.frozen(state), torch.zeros((), dtype=torch.long, device=plan.ctx.compute.device)
+def measure(plan: Plan, state: State) -> None:
+    """Measure every protected image in eval mode under the fixed look: the error, and with ``fast``, which images are not settled yet."""
+    model, losses, wrong = plan.frozen(state), [], []
     with torch.inference_mode():
         for index in torch.split(plan.own, plan.batch):
             batch = plan.batch_of(index)
             x = plan.look(batch.x, plan.noise_of(batch.rows, state["noise"]), batch.grey, None)
             with plan.ctx.compute.autocast():
-                wrong += (model(x).argmax(1) != batch.y).sum()
-    return int(wrong) / len(plan.own)
+                logits = model(x)
+            losses.append(F.cross_entropy(logits.to(plan.ctx.compute.dtype), batch.y, reduction="none"))
+            wrong.append(logits.argmax(1) != batch.y)
+    state["error"] = float(torch.cat(wrong).double().mean())
+    if plan.config.selective:
+        found = torch.cat(losses).cpu()
+        # whole batches, filled up with those that are nearest to the threshold
+        count = min(len(found), -(-int((found >= SETTLED).sum()) // plan.batch) * plan.batch)
+        state["active"] = plan.own[found.argsort(descending=True, stable=True)[:count]].sort().values
 
 
 def move(plan: Plan, state: State, place: int) -> None:
     """Move the noise of one batch by T sign steps (Eq. 3), the surrogate fixed and in eval mode."""
     config, noise = plan.config, state["noise"]
-    which, start = divmod(place, plan.noise_batches // config.passes)
-    order = plan.searched[torch.randperm(len(plan.searched), generator=plan.ctx.rng("noise order", state["round"], which))]
+    which, start = divmod(place, plan.noise_batches(state))
+    active = plan.active(state)
+    order = active[torch.randperm(len(active), generator=plan.ctx.rng("noise order", state["round"], which))]
     batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
     rng = plan.ctx.rng("noise", state["round"], place)
     d = descend(plan, plan.frozen(state), batch, plan.noise_of(batch.rows, noise), state["round"], rng)

@@ -1,0 +1,105 @@
+"""What makes the search fast changes nothing that it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unlearnable import methods, models
+from unlearnable.data.image_set import ImageSet
+from unlearnable.methods import Context, steps
+from unlearnable.methods.error_minimizing import ErrorMinimizing
+from unlearnable.methods.plan import Plan
+from unlearnable.training.compute import Compute
+from unlearnable.training.frozen import freeze
+from unlearnable.training.held import Held
+
+
+def lived_in(name: str, classes: int = 5) -> torch.nn.Module:
+    """A model whose normalisation has seen something, so that folding it has something to get wrong."""
+    torch.manual_seed(0)
+    model = models.create(f"{name}:width=8", classes).double()
+    for _ in range(3):
+        model(torch.rand(8, 3, 32, 32).double() ** 2)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+            torch.nn.init.uniform_(module.bias, -1.0, 1.0)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_frozen_model_answers_like_the_model_and_knows_no_normalisation(name: str) -> None:
+    model = lived_in(name)
+    frozen = freeze(model, Compute("cpu", "float64"))
+    x, y = torch.rand(4, 3, 32, 32).double().requires_grad_(True), torch.tensor([0, 1, 2, 3])
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in frozen.modules())
+    assert torch.allclose(frozen(x), model(x), atol=1e-9)
+    gradients = [torch.autograd.grad(F.cross_entropy(one(x), y, reduction="sum"), x)[0] for one in (frozen, model)]
+    assert torch.allclose(*gradients, atol=1e-9)
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert all(parameter.requires_grad for parameter in model.parameters())  # the model itself is left as it was
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_rounded_weights_answer_like_the_model_under_autocast(name: str) -> None:
+    model, compute, x = lived_in(name).float(), Compute("cpu", "bfloat16"), torch.rand(16, 3, 32, 32)
+    with compute.autocast():
+        rounded, plain = freeze(model, compute)(x).float(), model(x).float().detach()
+    exact = model(x).detach()
+    assert float((rounded - exact).norm() / exact.norm()) < max(0.02, 2 * float((plain - exact).norm() / exact.norm()))
+
+
+def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageSet) -> None:
+    settings = {
+        "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 1, "steps": 1, "form": "samplewise", "resolution": 16,
+        "max_rounds": 2, "measure": "training",
+    }  # fmt: skip
+    method = methods.create("error_minimizing", settings).resolve((16, 16), 24)
+    assert isinstance(method, ErrorMinimizing)
+    view, ctx = images.view(16), Context(0)
+    state = method.start(view, ctx)
+    plan = Plan(method.config, method.rows(view), view, ctx)
+    found = []
+    for round in range(2):
+        state["round"] = round
+        steps.train(plan, state, round)
+        frozen = plan.frozen(state)
+        x = torch.rand(2, 3, 16, 16)
+        assert torch.allclose(frozen(x), plan.model(state).model.eval()(x), atol=1e-4)
+        assert plan.frozen(state) is frozen
+        found.append(frozen(x))
+    assert found[0].shape == found[1].shape
+
+
+def test_batches_are_the_same_wherever_the_images_are_held() -> None:
+    pixels, index = torch.randint(0, 256, (10, 3, 4, 4), dtype=torch.uint8), torch.tensor([3, 1, 7])
+    held = Held(pixels, Compute())
+    assert held.resident
+    held.resident = False  # as when a GPU has no room for all of them
+    assert torch.equal(held[index], pixels[index])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_inner_loop_never_waits_for_the_gpu(images: ImageSet) -> None:
+    settings = {"surrogate": "cnn:width=8,depth=2", "batch": 8, "steps": 3, "form": "samplewise", "resolution": 16, "transforms": "photo"}
+    method = methods.create("error_minimizing", settings).resolve((16, 16), 24)
+    assert isinstance(method, ErrorMinimizing)
+    view, ctx = images.view(16), Context(0, Compute("cuda", "bfloat16"))
+    state = method.start(view, ctx)
+    plan = Plan(method.config, method.rows(view), view, ctx)
+    model, batch = plan.frozen(state), plan.batch_of(torch.arange(8))
+    d = plan.noise_of(batch.rows, state["noise"])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        steps.descend(plan, model, batch, d, 0, ctx.rng("noise"))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_half_precision_noise_loses_less_than_a_hundredth_of_a_level() -> None:
+    levels = torch.linspace(-16, 16, 4001)
+    assert float((levels.half().float() - levels).abs().max()) < 0.01
+    assert np.array_equal(np.rint(levels.half().double().numpy())[::125], np.rint(levels.double().numpy())[::125])
