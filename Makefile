@@ -8,7 +8,7 @@ TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check constraints clean
+.PHONY: demo test test-all bench check constraints clean
 
 demo: $(READY)  ## the whole story on data that comes with a dependency
 	$(BIN)/unlearnable demo
@@ -18,6 +18,9 @@ test: $(READY)  ## what the software promises, in minutes
 
 test-all: $(READY)  ## the slow tests too
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## how fast the search is, against the published way and against the machine
+	$(BIN)/python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from unlearnable.budget import UInt8Array
 
@@ -65,4 +64,6 @@ def squash(pixels: UInt8Array, side: int) -> UInt8Array:
     """Resize uint8 (H, W) or (H, W, C) to a square of ``side`` pixels (antialiased bilinear); unchanged if it has that size."""
     if pixels.shape[:2] == (side, side):
         return pixels
+    from PIL import Image  # here, so that a search on images of one size needs no Pillow
+
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))

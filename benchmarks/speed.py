@@ -1,0 +1,242 @@
+"""The engine against the published way of making noise, and against what the machine can do at most.
+
+    python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
+
+Both sides of a ratio are timed in turns in one process, after a warm-up, on the same images (random ones: the time does not depend on what
+they show). The JSON is written after every part, with every repetition; a part that is in it already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from published import Published
+from shared import head
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from unlearnable import methods, presets
+from unlearnable.data.view import View
+from unlearnable.methods import Context, steps
+from unlearnable.methods.error_minimizing import ErrorMinimizing
+from unlearnable.methods.plan import Plan
+from unlearnable.training.compute import Compute
+from unlearnable.training.frozen import freeze
+
+SIDE, CLASSES = 32, 10
+
+
+def view_of(count: int) -> View:
+    """Random images with labels."""
+    rng = np.random.default_rng(0)
+    return View(
+        ids=tuple(f"{i:06}" for i in range(count)), pixels=rng.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8),
+        labels=rng.integers(0, CLASSES, count), classes=tuple("abcdefghij"), grey=np.zeros(count, bool), own=np.ones(count, bool),
+        frame=(SIDE, SIDE), digests=("",) * count,
+    )  # fmt: skip
+
+
+class Engine:
+    """A search of ours, step by step."""
+
+    def __init__(self, count: int, width: int, batch: int, compute: Compute, T: int) -> None:
+        given = {"form": "samplewise", "surrogate": f"resnet18:width={width},stem=cifar", "batch": batch, "steps": T, "max_rounds": 1}
+        method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((SIDE, SIDE), count)
+        assert isinstance(method, ErrorMinimizing)
+        self.view, self.ctx, self.method = view_of(count), Context(0, compute), method
+        self.state = method.start(self.view, self.ctx)
+        self.plan = Plan(method.config, method.rows(self.view), self.view, self.ctx)
+
+    def published(self) -> Published:
+        """The same images and the same surrogate, the published way."""
+        model = self.ctx.model(self.method.config.surrogate, CLASSES).to(memory_format=torch.contiguous_format)
+        x = torch.from_numpy(self.view.pixels).float() / 255
+        return Published(model, x, torch.from_numpy(self.view.labels), self.method.config.batch)
+
+    def round(self) -> None:
+        """One whole round."""
+        while not self.method.advance(self.state, self.view, self.ctx).round_ended:
+            pass
+
+
+def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str) -> dict[str, list[float]]:
+    """Seconds of every action, taken in turns, after each has run once."""
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(repetitions + 1):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            action()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
+    """Images per second, and how many times as fast as the first action, pair by pair."""
+    first = next(iter(seconds.values()))
+    return {
+        name: {
+            "seconds": [round(one, 4) for one in taken],
+            "per_second": round(images / statistics.median(taken), 1),
+            "ratios": [round(naive / one, 2) for naive, one in zip(first, taken, strict=True)],
+            "ratio": round(statistics.median(naive / one for naive, one in zip(first, taken, strict=True)), 2),
+        }
+        for name, taken in seconds.items()
+    }
+
+
+def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) -> dict[str, Any]:
+    """T sign steps on a batch, gathering and storing noise included: image-steps per second."""
+    ours = {one.precision: Engine(batch, width, batch, one, T) for one in (compute, Compute(compute.device, "float32"))}
+    published, index = ours[compute.precision].published(), torch.arange(batch)
+    actions: dict[str, Callable[[], object]] = {"published": lambda: published.move(index, T)}
+    actions |= {name: lambda e=engine: steps.move(e.plan, e.state, 0) for name, engine in ours.items()}
+    return {"steps": T, "batch": batch, **against(turns(actions, repetitions, compute.device), batch * T)}
+
+
+def training(width: int, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
+    """One training batch of the surrogate: images per second."""
+    ours = {one.precision: Engine(batch, width, batch, one, 1) for one in (compute, Compute(compute.device, "float32"))}
+    published, index = ours[compute.precision].published(), torch.arange(batch)
+    actions: dict[str, Callable[[], object]] = {"published": lambda: published.train(index)}
+    actions |= {name: lambda e=engine: steps.train(e.plan, e.state, 0) for name, engine in ours.items()}
+    return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
+
+
+def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[str, Any]:
+    """Operations and bytes of a sign step, the rate of a large matrix product, and the share of it that the inner loop reaches."""
+    engine = Engine(batch, width, batch, compute, T)
+    model = freeze(engine.plan.model(engine.state).model, compute)
+    x = torch.rand(batch, 3, SIDE, SIDE, device=compute.device, requires_grad=True)
+    moved = 0
+
+    def count(module: nn.Module, given: tuple[torch.Tensor, ...], result: torch.Tensor) -> None:
+        nonlocal moved
+        moved += given[0].nbytes + result.nbytes
+
+    hooks = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)]
+    with FlopCounterMode(display=False) as counter:
+        with compute.autocast():
+            logits = model(x)
+        torch.autograd.backward(logits.float().sum())  # the weights take no gradient
+    for hook in hooks:
+        hook.remove()
+    type = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
+    a, b = (torch.randn(size, size, device=compute.device, dtype=type) for _ in range(2))
+    seconds = turns({"product": lambda: a @ b, "step": lambda: steps.move(engine.plan, engine.state, 0)}, 5, compute.device)
+    rate, step = 2 * size**3 / min(seconds["product"]), statistics.median(seconds["step"]) / T
+    return {
+        "precision": compute.precision, "operations_per_image_step": counter.get_total_flops() // batch,
+        "bytes_per_image_step": 2 * moved // batch,  # what convolutions read and write, forward, and as much on the way back
+        "product_gigaflops": round(rate / 1e9, 1), "reached_gigaflops": round(counter.get_total_flops() / step / 1e9, 1),
+        "share": round(counter.get_total_flops() / step / rate, 3), "product_seconds": [round(one, 4) for one in seconds["product"]],
+        "step_seconds": [round(one / T, 4) for one in seconds["step"]],
+    }  # fmt: skip
+
+
+def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, batch: int) -> dict[str, Any]:
+    """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows."""
+    fewest, per_image, result = min(sizes), {}, {}
+    for count, repetitions in sizes.items():
+        engine = Engine(count, 16, min(batch, count), compute, T)
+        actions: dict[str, Callable[[], object]] = {}
+        if count == fewest:
+            actions["published"] = partial(engine.published().round, M, T)
+        actions["ours"] = engine.round
+        found = turns(actions, pairs if count == fewest else repetitions, compute.device)
+        result[str(count)] = against(found, count)
+        per_image[count] = statistics.median(found["ours"]) / count
+    result["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    *_, before, last = sizes
+    result["growth"] = {"from": before, "to": last, "time_per_image": round(per_image[last] / per_image[before], 3)}
+    return result
+
+
+def start(repetitions: int) -> dict[str, list[float]]:
+    """Seconds from the start of a process to an import, to help, and to the end of a first batch."""
+    here = str(Path(__file__).resolve().parent)
+    first = f"import sys; sys.path.insert(0, {here!r}); import speed; e = speed.Engine(64, 16, 64, speed.Compute.choose(), 1)"
+    first += "; e.method.advance(e.state, e.view, e.ctx)"
+    commands = {"import": "import unlearnable", "help": "from unlearnable.cli.app import app; app(['--help'])", "first batch": first}
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(repetitions):
+        for name, code in commands.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+            seconds[name].append(round(time.perf_counter() - started, 3))
+    return seconds
+
+
+def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What is measured, by name."""
+    batch = 8 if quick else 512 if compute.device == "cuda" else 128
+    T, pairs = (1, 1) if quick else (5, 5)
+    plain = Compute(compute.device, "float32")
+    sizes = {8: 1, 16: 1, 32: 1} if quick else {250: 5, 1000: 3, 4000: 1}
+    size = 256 if quick else 4096 if compute.device == "cuda" else 2048
+    widths = (16,) if quick else (16, 64)
+    found: dict[str, Callable[[], dict[str, Any]]] = {}
+    for width in widths:
+        few = pairs if width == 16 or compute.device == "cuda" else 3
+        found[f"inner loop, width {width}"] = lambda width=width, few=few: inner(width, batch, compute, T if few == 5 else 1, few)
+        found[f"training, width {width}"] = lambda width=width, few=few: training(width, batch, compute, few)
+        for one in {one.precision: one for one in (plain, compute)}.values():
+            name = f"floor, width {width}, {one.precision}"
+            found[name] = lambda width=width, one=one: floor(width, batch, one, 1 if width == 64 else T, size)
+    found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 2 if quick else 10, sizes, pairs, 128)
+    found["start"] = lambda: start(1 if quick else 5)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only", default="", help="parts whose name begins so")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script")
+    args = parser.parse_args()
+    compute = Compute.choose(args.device)
+    result = json.loads(args.out.read_text()) if args.out.exists() else {"parts": {}}
+    result |= head(compute, {}) | {"processor": processor(), "commit": commit(), "quick": args.quick}
+    for name, part in parts(compute, args.quick).items():
+        if name in result["parts"] or not name.startswith(args.only):
+            continue
+        started = time.monotonic()
+        result["parts"][name] = part()
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{name} ({time.monotonic() - started:.0f} s): {json.dumps(result['parts'][name])}", flush=True)
+
+
+def processor() -> str:
+    """The name of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def commit() -> str:
+    """The commit that is measured, with a plus sign if files were changed."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+if __name__ == "__main__":
+    main()
