@@ -20,7 +20,8 @@ test-all: $(READY)  ## the slow tests too
 	$(BIN)/python -m pytest
 
 bench: $(READY)  ## how fast the search is, against the published way and against the machine
-	$(BIN)/python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
+	rm -f build/speed.json
+	$(BIN)/python benchmarks/speed.py --out build/speed.json
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -1,45 +1,57 @@
-"""Everything that needs a GPU, in at most ten minutes; goes on where it stopped.
+"""Everything that needs a GPU; goes on where it stopped, also in the middle of a search.
 
     PYTHONPATH=src python benchmarks/gpu.py --data-dir FOLDER --out benchmarks/results/speed-gpu.json
 
 FOLDER holds the binary version of CIFAR-10. Needs torch, NumPy, safetensors and pydantic, and no installation. First the engine against
-the published way (`speed.py`, in batches of 512), then the noise for all of CIFAR-10 by the `paper` preset, exact and fast, beside one
-published round on fewer images, then a ResNet-18 on clean CIFAR-10, which should reach 94%.
+the published way (`speed.py`, in batches of 512) and one published round on some images, then a ResNet-18 on clean CIFAR-10, which should
+reach 94%, then the noise for all of CIFAR-10 by the `paper` preset, exact and fast.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import speed
 import torch
+from shared import head
+from timing import Part, code, measure, processor
 
 from unlearnable import methods, presets
 from unlearnable.data.benchmarks import benchmark
 from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import UsageError
+from unlearnable.events import Listener, silent
+from unlearnable.files import write_by
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Epoch, Recipe, fit_model
 from unlearnable.training.transforms import Transform
 
 
-def noise(images: ImageSet, compute: Compute, search: str, width: int) -> dict[str, Any]:
-    """Sample-wise noise by the `paper` preset, to its stop."""
-    given = {"form": "samplewise", "search": search, "surrogate": f"resnet18:width={width},stem=cifar"}
+def noise(
+    images: ImageSet, compute: Compute, search: str, width: int, rounds: int, kept: Path, listen: Listener = silent, every: float = 60.0
+) -> dict[str, Any]:
+    """Sample-wise noise by the `paper` preset, to its stop. A search that was cut off goes on from ``kept``."""
+    given = {"form": "samplewise", "search": search, "surrogate": f"resnet18:width={width},stem=cifar", "max_rounds": rounds}
     method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32), len(images))
-    view = images.view(32)
-    started = time.perf_counter()
-    fitted = method.fit(view, Context(0, compute))
-    seconds = time.perf_counter() - started
+    view, before = images.view(32), torch.load(kept, weights_only=True) if kept.exists() else {}
+    before = before if before.get("code") == code() else {}
+    spent, started = before.get("seconds", 0.0), time.perf_counter()
+
+    def save(state: dict[str, Any]) -> None:
+        now = {"code": code(), "seconds": spent + time.perf_counter() - started, "state": state}
+        write_by(kept, lambda draft: torch.save(now, draft))
+
+    fitted = method.fit(view, Context(0, compute), listen, state=before.get("state"), save=save, every=every)
+    seconds = spent + time.perf_counter() - started
+    kept.unlink(missing_ok=True)
     return {
         "images": len(images), "seconds": round(seconds, 2), "rounds": len(fitted.log), "errors": list(fitted.log),
-        "stopped": fitted.reason, **memory(compute),
+        "stopped": fitted.reason, "resumed": bool(before), **memory(compute),
     }  # fmt: skip
 
 
@@ -49,29 +61,46 @@ def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any
     search = speed.Engine(count, width, min(count, 512), compute, T).published()
     started = time.perf_counter()
     search.round(10, T)
-    return {"images": count, "seconds": round(time.perf_counter() - started, 2), "steps": T}
+    seconds = time.perf_counter() - started
+    return {"images": count, "seconds": round(seconds, 2), "seconds_per_image": round(seconds / count, 6), "steps": T, **memory(compute)}
 
 
 def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int) -> dict[str, Any]:
-    """A network on clean images: its accuracy after the last epoch, and the seconds of training, the choice of kernels apart."""
+    """A network on clean images: test accuracy and seconds so far after every epoch, tests included and the choice of kernels apart."""
     recipe = Recipe(epochs=epochs, batch=512, lr=0.2, schedule="onecycle", transform=Transform("flip-crop"))
     views = [images.view(32) for images in (train, test)]
     arms = [(torch.from_numpy(view.pixels), torch.from_numpy(view.labels)) for view in views]
-    spec, found, started = f"resnet18:width={width},stem=cifar", list[float](), 0.0
+    spec, found, started = f"resnet18:width={width},stem=cifar", list[tuple[float, float]](), 0.0
 
     def hear(epoch: Epoch) -> None:
-        found.append(round(epoch.test_accuracy, 4))
+        found.append((round(epoch.test_accuracy, 4), round(time.perf_counter() - started, 2)))
 
     warm = Recipe(epochs=1, batch=512, transform=Transform("flip-crop"))
     fit_model(spec, (arms[0][0][:1024], arms[0][1][:1024]), arms[1], 10, warm, 32, 0, compute)
     started = time.perf_counter()
-    fit_model(spec, arms[0], arms[1], 10, recipe, 32, 0, compute, hear, test_every=epochs)
-    return {"epochs": epochs, "seconds": round(time.perf_counter() - started, 2), "accuracy": found[-1], **memory(compute)}
+    fit_model(spec, arms[0], arms[1], 10, recipe, 32, 0, compute, hear)
+    accuracy, seconds = zip(*found, strict=True)
+    return {
+        "epochs": epochs, "seconds": seconds[-1], "accuracy": accuracy[-1], "accuracy_by_epoch": accuracy, "seconds_by_epoch": seconds,
+        "seconds_to_94": next((at for share, at in found if share >= 0.94), None), **memory(compute),
+    }  # fmt: skip
 
 
 def memory(compute: Compute) -> dict[str, int]:
-    """Peak memory of the GPU so far, in megabytes."""
+    """Peak memory of the GPU since the part began, in megabytes."""
     return {"peak_gpu_megabytes": torch.cuda.max_memory_allocated() // 2**20} if compute.device == "cuda" else {}
+
+
+def fresh(part: Part, compute: Compute) -> Part:
+    """The part, with the GPU's memory empty and its peak forgotten before it."""
+
+    def run() -> dict[str, Any]:
+        if compute.device == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        return part()
+
+    return run
 
 
 def main() -> int:
@@ -84,27 +113,25 @@ def main() -> int:
     args = parser.parse_args()
     if args.device != "cuda" and not args.quick:
         parser.error("without a GPU there is nothing to measure; --quick tries the script")
-    compute = Compute.choose(args.device)
+    try:
+        compute = Compute.choose(args.device)
+    except UsageError as error:
+        parser.error(f"{error.problem} There is nothing to measure; --device cpu --quick tries the script.")
+    # convolutions in float32 take TF32 on a GPU, so the product that they are compared with has to
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
     train, test = (benchmark("cifar10", part, data_dir=args.data_dir) for part in ("train", "test"))
-    width, count, epochs, T = (8, 64, 1, 1) if args.quick else (64, 2048, args.epochs, 20)
+    width, count, epochs, T, rounds = (8, 64, 1, 1, 2) if args.quick else (64, 2048, args.epochs, 20, 100)
     if args.quick:
         train, test = train.subset(train.ids[:: len(train) // 64]), test.subset(test.ids[:: len(test) // 32])
-    todo: dict[str, Callable[[], dict[str, Any]]] = {
+    todo: dict[str, Part] = {
         **{name: part for name, part in speed.parts(compute, args.quick).items() if not name.startswith(("whole", "start"))},
         "published round": lambda: published(count, compute, width, T),
-        "noise, exact": lambda: noise(train, compute, "exact", width),
-        "noise, fast": lambda: noise(train, compute, "fast", width),
-        "clean training": lambda: training(train, test, compute, width, epochs),
+        f"clean training, {epochs} epochs": lambda: training(train, test, compute, width, epochs),
+        "noise, exact": lambda: noise(train, compute, "exact", width, rounds, args.out.with_suffix(".exact")),
+        "noise, fast": lambda: noise(train, compute, "fast", width, rounds, args.out.with_suffix(".fast")),
     }
-    result = json.loads(args.out.read_text()) if args.out.exists() else {"parts": {}}
-    result |= speed.head(compute, {"FOLDER": args.data_dir}) | {"commit": speed.commit(), "quick": args.quick}
-    for name, part in todo.items():
-        if name in result["parts"]:
-            continue
-        result["parts"][name] = part()
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"{name}: {json.dumps(result['parts'][name])}", flush=True)
+    todo = {name: fresh(part, compute) for name, part in todo.items()}
+    measure(args.out, head(compute, {"FOLDER": args.data_dir}) | {"processor": processor()}, todo, args.quick)
     return 0
 
 

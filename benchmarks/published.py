@@ -74,8 +74,9 @@ class Published:
     def round(self, train_batches: int, steps: int) -> None:
         """M training batches, T steps on every image, the error."""
         order = torch.randperm(len(self.images), generator=torch.Generator().manual_seed(0)).split(self.batch)
+        full = max(1, len(self.images) // self.batch)  # ours trains on whole batches only
         for number in range(train_batches):
-            self.train(order[number % len(order)])
+            self.train(order[number % full])
         for index in torch.arange(len(self.images)).split(self.batch):
             self.move(index, steps)
         self.error()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -25,8 +26,8 @@ def head(compute: Compute, places: dict[str, Path]) -> dict[str, Any]:
     for name, path in places.items():
         command = command.replace(str(path), name)
     return {
-        "command": command, "machine": f"{platform.machine()}, 2 cores", "environment": compute.describe(), "version": __version__,
-        "date": time.strftime("%Y-%m-%d"),
+        "command": command, "machine": f"{platform.machine()}, {os.cpu_count()} cores", "environment": compute.describe(),
+        "version": __version__, "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
 
 

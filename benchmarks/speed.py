@@ -3,13 +3,12 @@
     python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
 
 Both sides of a ratio are timed in turns in one process, after a warm-up, on the same images (random ones: the time does not depend on what
-they show). The JSON is written after every part, with every repetition; a part that is in it already is not run again.
+they show). The JSON is written after every part, with every repetition; a part that the same code has measured is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import subprocess
@@ -24,7 +23,9 @@ import numpy as np
 import torch
 from published import Published
 from shared import head
+from timing import against, measure, processor, turns
 from torch import nn
+from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
 from unlearnable import methods, presets
@@ -65,38 +66,17 @@ class Engine:
         x = torch.from_numpy(self.view.pixels).float() / 255
         return Published(model, x, torch.from_numpy(self.view.labels), self.method.config.batch)
 
-    def round(self) -> None:
-        """One whole round."""
-        while not self.method.advance(self.state, self.view, self.ctx).round_ended:
-            pass
-
-
-def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str) -> dict[str, list[float]]:
-    """Seconds of every action, taken in turns, after each has run once."""
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for number in range(repetitions + 1):
-        for name, action in actions.items():
+    def round(self) -> float:
+        """One whole round; returns the seconds that went into moving the noise."""
+        moving = 0.0
+        while True:
             started = time.perf_counter()
-            action()
-            if device == "cuda":
+            step = self.method.advance(self.state, self.view, self.ctx)
+            if self.ctx.compute.device == "cuda":
                 torch.cuda.synchronize()
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
-
-
-def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
-    """Images per second, and how many times as fast as the first action, pair by pair."""
-    first = next(iter(seconds.values()))
-    return {
-        name: {
-            "seconds": [round(one, 4) for one in taken],
-            "per_second": round(images / statistics.median(taken), 1),
-            "ratios": [round(naive / one, 2) for naive, one in zip(first, taken, strict=True)],
-            "ratio": round(statistics.median(naive / one for naive, one in zip(first, taken, strict=True)), 2),
-        }
-        for name, taken in seconds.items()
-    }
+            moving += (time.perf_counter() - started) * (step.kind == "move")
+            if step.round_ended:
+                return moving
 
 
 def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) -> dict[str, Any]:
@@ -148,21 +128,43 @@ def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[s
     }  # fmt: skip
 
 
+def profile(width: int, batch: int, compute: Compute, T: int) -> dict[str, float]:
+    """Shares of the inner loop's time by kind of operation, the ten largest."""
+    engine = Engine(batch, width, batch, compute, T)
+    steps.move(engine.plan, engine.state, 0)
+    with torch.profiler.profile() as profiler:
+        steps.move(engine.plan, engine.state, 0)
+    name, kind = ("device", DeviceType.CUDA) if compute.device == "cuda" else ("cpu", DeviceType.CPU)
+    # on a GPU, an operation reports the time of its kernels once more
+    every = [one for one in profiler.key_averages() if one.device_type == kind]
+    found = sorted(((getattr(one, f"self_{name}_time_total"), one.key) for one in every), reverse=True)
+    return {name: round(taken / sum(one for one, _ in found), 3) for taken, name in found[:10]}
+
+
 def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, batch: int) -> dict[str, Any]:
-    """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows."""
-    fewest, per_image, result = min(sizes), {}, {}
+    """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows.
+
+    Growth is that of the noise steps too, because the training batches of a round are as many for few images as for many.
+    """
+    fewest, per_image, per_step, peaks, result = min(sizes), {}, {}, {}, {}
     for count, repetitions in sizes.items():
         engine = Engine(count, 16, min(batch, count), compute, T)
+        moving: list[float] = []
         actions: dict[str, Callable[[], object]] = {}
         if count == fewest:
             actions["published"] = partial(engine.published().round, M, T)
-        actions["ours"] = engine.round
+        actions["ours"] = lambda engine=engine, moving=moving: moving.append(engine.round())
         found = turns(actions, pairs if count == fewest else repetitions, compute.device)
         result[str(count)] = against(found, count)
         per_image[count] = statistics.median(found["ours"]) / count
-    result["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        per_step[count] = statistics.median(moving[1:]) / count  # the first was the warm-up
+        peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    result["peak_megabytes"], result["peaks"] = peaks[max(sizes)], peaks
     *_, before, last = sizes
-    result["growth"] = {"from": before, "to": last, "time_per_image": round(per_image[last] / per_image[before], 3)}
+    result["growth"] = {
+        "from": before, "to": last, "time_per_image": round(per_image[last] / per_image[before], 3),
+        "time_per_image_step": round(per_step[last] / per_step[before], 3),
+    }  # fmt: skip
     return result
 
 
@@ -184,20 +186,22 @@ def start(repetitions: int) -> dict[str, list[float]]:
 def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
     """What is measured, by name."""
     batch = 8 if quick else 512 if compute.device == "cuda" else 128
-    T, pairs = (1, 1) if quick else (5, 5)
+    # on a GPU as many steps as the paper takes: what the published way does once a batch weighs more there
+    T, pairs = (1, 1) if quick else (20, 5) if compute.device == "cuda" else (5, 5)
     plain = Compute(compute.device, "float32")
     sizes = {8: 1, 16: 1, 32: 1} if quick else {250: 5, 1000: 3, 4000: 1}
-    size = 256 if quick else 4096 if compute.device == "cuda" else 2048
+    size = 1024 if quick else 4096 if compute.device == "cuda" else 2048
     widths = (16,) if quick else (16, 64)
     found: dict[str, Callable[[], dict[str, Any]]] = {}
     for width in widths:
         few = pairs if width == 16 or compute.device == "cuda" else 3
-        found[f"inner loop, width {width}"] = lambda width=width, few=few: inner(width, batch, compute, T if few == 5 else 1, few)
+        found[f"inner loop, width {width}"] = lambda width=width, few=few: inner(width, batch, compute, 1 if few == 3 else T, few)
         found[f"training, width {width}"] = lambda width=width, few=few: training(width, batch, compute, few)
         for one in {one.precision: one for one in (plain, compute)}.values():
             name = f"floor, width {width}, {one.precision}"
-            found[name] = lambda width=width, one=one: floor(width, batch, one, 1 if width == 64 else T, size)
-    found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 2 if quick else 10, sizes, pairs, 128)
+            found[name] = lambda width=width, one=one, few=few: floor(width, batch, one, 1 if few == 3 else T, size)
+    found["profile, width 16"] = lambda: profile(16, batch, compute, T)
+    found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 10, sizes, pairs, 128)  # 10 as in the preset
     found["start"] = lambda: start(1 if quick else 5)
     return found
 
@@ -210,32 +214,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script")
     args = parser.parse_args()
     compute = Compute.choose(args.device)
-    result = json.loads(args.out.read_text()) if args.out.exists() else {"parts": {}}
-    result |= head(compute, {}) | {"processor": processor(), "commit": commit(), "quick": args.quick}
-    for name, part in parts(compute, args.quick).items():
-        if name in result["parts"] or not name.startswith(args.only):
-            continue
-        started = time.monotonic()
-        result["parts"][name] = part()
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"{name} ({time.monotonic() - started:.0f} s): {json.dumps(result['parts'][name])}", flush=True)
-
-
-def processor() -> str:
-    """The name of the processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
-
-
-def commit() -> str:
-    """The commit that is measured, with a plus sign if files were changed."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip()
-
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    measure(args.out, head(compute, {}) | {"processor": processor()}, parts(compute, args.quick), args.quick, args.only)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ GOALS = {
     "fast-cifar10": '`search = "fast"` against `exact`, sample-wise.',
     "cifar10-classwise": "Wanted: clean at least 64%, protected at most 15% (published figures are of the last epoch).",
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25% (published figures are of the last epoch).",
+    "cifar10-samplewise-epochs": "The search that the preset `small` does sample-wise. Wanted: clean at least 64%, protected at most 25%.",
+    "cifar10-samplewise-restarts": "As in the demo: few surrogate batches a round, and a new surrogate for one that errs no more.",
     "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
     "sweep-classwise": "Settings of the preset for photos, changed.",
     "sweep-samplewise": "Settings of the preset for photos, changed.",

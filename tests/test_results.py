@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_results_page_is_rendered_from_the_result_files() -> None:
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
-    assert (ROOT / "docs" / "results.md").read_text("utf-8") == tables.render(), "run python benchmarks/tables.py"
+@pytest.mark.parametrize(("script", "page"), [("tables", "results.md"), ("performance", "performance.md")])
+def test_a_page_is_rendered_from_the_result_files(script: str, page: str, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    found = importlib.import_module(script).render()
+    assert (ROOT / "docs" / page).read_text("utf-8") == found, f"run python benchmarks/{script}.py"

@@ -47,9 +47,9 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--out", str(out)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(out.read_text())
-    assert {name.split(",")[0] for name in result["parts"]} == {"inner loop", "training", "floor", "whole noise", "start"}
+    assert {name.split(",")[0] for name in result["parts"]} == {"inner loop", "training", "floor", "profile", "whole noise", "start"}
     assert result["parts"]["inner loop, width 16"]["published"]["ratio"] == 1
-    assert 0 < result["parts"]["floor, width 16, float32"]["share"] < 1.5
+    assert result["parts"]["floor, width 16, float32"]["share"] > 0
     assert len(first.splitlines()) == len(result["parts"])
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 

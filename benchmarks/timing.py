@@ -1,0 +1,93 @@
+"""What the scripts that measure speed share: timing in turns, and a result file that is written after every part and says what made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearnable.files import write
+
+HERE = Path(__file__).resolve().parent
+Part = Callable[[], dict[str, Any]]
+
+
+def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str) -> dict[str, list[float]]:
+    """Seconds of every action, taken in turns, after each has run once."""
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(repetitions + 1):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            action()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
+    """Images per second, and how many times as fast as the first action, pair by pair."""
+    first = next(iter(seconds.values()))
+    return {
+        name: {
+            "seconds": [round(one, 4) for one in taken],
+            "per_second": round(images / statistics.median(taken), 1),
+            "ratios": [round(naive / one, 2) for naive, one in zip(first, taken, strict=True)],
+            "ratio": round(statistics.median(naive / one for naive, one in zip(first, taken, strict=True)), 2),
+        }
+        for name, taken in seconds.items()
+    }
+
+
+def measure(out: Path, header: dict[str, Any], todo: dict[str, Part], quick: bool, only: str = "") -> None:
+    """Run the parts whose name begins with ``only``, but for those that the same code measured before under the same conditions.
+
+    Parts of other code stay in the file until they are measured again; ``made`` tells what each of them comes from.
+    """
+    result = json.loads(out.read_text("utf-8")) if out.exists() else {}
+    found, made = result.get("parts", {}), result.get("made", {})
+    stamp = {"commit": commit(), "code": code(), "quick": quick, "environment": header["environment"]}
+    same = [key for key in stamp if key != "commit"]  # a commit of something else changes no figure
+    for name, part in todo.items():
+        if not name.startswith(only) or (name in found and name in made and all(made[name].get(key) == stamp[key] for key in same)):
+            continue
+        started = time.monotonic()
+        found[name], made[name] = part(), stamp
+        head = header | {"commit": ", ".join(dict.fromkeys(one["commit"] for one in made.values())), "quick": quick}
+        write(out, (json.dumps({**head, "parts": found, "made": made}, indent=1) + "\n").encode())
+        print(f"{name} ({time.monotonic() - started:.0f} s): {json.dumps(found[name])}", flush=True)
+
+
+def code() -> str:
+    """A hash of everything that is measured and that measures."""
+    files = sorted([*(HERE.parent / "src").rglob("*.py"), *(HERE.parent / "src").rglob("*.toml")])
+    files += [HERE / f"{name}.py" for name in ("gpu", "published", "shared", "speed", "timing")]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def commit() -> str:
+    """The commit that is measured, marked if code was changed after it; nothing where there is no git."""
+    try:
+        dirty = _git("status", "--porcelain", "--untracked-files=no", "--", "../src", "*.py")
+        return _git("rev-parse", "--short", "HEAD") + ("+changes" if dirty else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def processor() -> str:
+    """The name of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
