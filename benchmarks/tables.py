@@ -143,6 +143,8 @@ KINDS = {
 def render() -> str:
     parts = [INTRO]
     for path in sorted((ROOT / "results").glob("*.json")):
+        if path.stem.startswith("speed"):  # docs/performance.md has those
+            continue
         result = json.loads(path.read_text("utf-8"))
         kind = next(kind for name, kind in KINDS.items() if path.stem.startswith(name))
         parts.append(f"## {path.stem}\n")
