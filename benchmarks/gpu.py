@@ -120,7 +120,7 @@ def main() -> int:
     # convolutions in float32 take TF32 on a GPU, so the product that they are compared with has to
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
     train, test = (benchmark("cifar10", part, data_dir=args.data_dir) for part in ("train", "test"))
-    width, count, epochs, T, rounds = (8, 64, 1, 1, 2) if args.quick else (64, 2048, args.epochs, 20, 100)
+    width, count, epochs, T, rounds = (16, 64, 1, 1, 2) if args.quick else (64, 2048, args.epochs, 20, 100)
     if args.quick:
         train, test = train.subset(train.ids[:: len(train) // 64]), test.subset(test.ids[:: len(test) // 32])
     todo: dict[str, Part] = {
