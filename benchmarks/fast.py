@@ -3,8 +3,8 @@
     python benchmarks/fast.py --data digits --out benchmarks/results/fast-digits.json --seeds 0 1 2 3 4
     python benchmarks/fast.py --data cifar10 --data-dir FOLDER --out benchmarks/results/fast-cifar10.json --seeds 0 1 2 3 4
 
-Sample-wise, the only form in which `fast` leaves anything out. Digits as in the demo; 2,000 images of CIFAR-10 with the settings
-below. The JSON is written after every run, and what it holds already is not run again.
+Sample-wise, the only form in which `fast` leaves anything out. Digits as in the demo; CIFAR-10 as the preset `small` does it. The JSON is
+written after every run, and what it holds already is not run again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from shared import head, some, tensors
 
-from unlearnable import methods
+from unlearnable import methods, presets
 from unlearnable.data.benchmarks import benchmark
 from unlearnable.data.digits import INK, SIDE, digits
 from unlearnable.demo import HELD_OUT, SETTINGS
@@ -28,10 +28,6 @@ from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Transform
 
 NARROW = "resnet18:width=16,stem=cifar"
-CIFAR: dict[str, object] = {
-    "surrogate": NARROW, "form": "samplewise", "resolution": 32, "batch": 128, "measure": "before", "init": "uniform", "train_batches": 10,
-    "steps": 5, "stop_error": 0.01, "restart_error": 0.01, "min_rounds": 24, "max_rounds": 24,
-}  # fmt: skip
 CIFAR_TRIAL = Trial("CIFAR-10", NARROW, 32, Recipe(epochs=25, batch=128, lr=0.1, schedule="cosine", transform=Transform("flip-crop")))
 
 
@@ -50,7 +46,7 @@ def main() -> None:
     if args.data == "digits":
         settings, trial, size = {**SETTINGS.samplewise}, SETTINGS.trial, SIDE
     else:
-        settings, trial, size = CIFAR, CIFAR_TRIAL, 32
+        settings, trial, size = presets.merge(presets.read("small"), None, {"form": "samplewise"}), CIFAR_TRIAL, 32
         train = some(benchmark("cifar10", data_dir=args.data_dir), args.count // 10)
         test = some(benchmark("cifar10", "test", data_dir=args.data_dir), args.tests // 10)
     for seed in args.seeds:

@@ -30,7 +30,6 @@ GOALS = {
     "imagenette3000-classwise": "Wanted: clean at least 60%, protected at most 22%.",
     "imagenette3000-samplewise": "The same photos with a noise of their own each.",
     "fast-digits": '`search = "fast"` against `exact`, sample-wise, with the settings of the demo.',
-    "fast-cifar10": '`search = "fast"` against `exact`, sample-wise.',
     "cifar10-classwise": "Wanted: clean at least 64%, protected at most 15% (published figures are of the last epoch).",
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25% (published figures are of the last epoch).",
     "cifar10-samplewise-epochs": "The search that the preset `small` does sample-wise. Wanted: clean at least 64%, protected at most 25%.",

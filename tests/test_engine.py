@@ -62,7 +62,6 @@ def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageS
     view, ctx = images.view(16), Context(0)
     state = method.start(view, ctx)
     plan = Plan(method.config, method.rows(view), view, ctx)
-    found = []
     for round in range(2):
         state["round"] = round
         steps.train(plan, state, round)
@@ -70,8 +69,6 @@ def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageS
         x = torch.rand(2, 3, 16, 16)
         assert torch.allclose(frozen(x), plan.model(state).model.eval()(x), atol=1e-4)
         assert plan.frozen(state) is frozen
-        found.append(frozen(x))
-    assert found[0].shape == found[1].shape
 
 
 def test_batches_are_the_same_wherever_the_images_are_held() -> None:
