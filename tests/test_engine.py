@@ -35,7 +35,8 @@ def test_a_frozen_model_answers_like_the_model_and_knows_no_normalisation(name: 
     model = lived_in(name)
     frozen = freeze(model, Compute("cpu", "float64"))
     x, y = torch.rand(4, 3, 32, 32).double().requires_grad_(True), torch.tensor([0, 1, 2, 3])
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in frozen.modules())
+    # densenet normalises before it convolves, so some of its normalisation has no convolution to become part of
+    assert name == "densenet121" or not any(isinstance(module, torch.nn.BatchNorm2d) for module in frozen.modules())
     assert torch.allclose(frozen(x), model(x), atol=1e-9)
     gradients = [torch.autograd.grad(F.cross_entropy(one(x), y, reduction="sum"), x)[0] for one in (frozen, model)]
     assert torch.allclose(*gradients, atol=1e-9)

@@ -50,6 +50,11 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     return name, settings
 
 
+def revision(spec: str) -> int:
+    """Return the revision of a model: its function's attribute ``revision``, 1 if it has none; raised when its results change."""
+    return int(getattr(_BUILDERS[parse(spec)[0]], "revision", 1))
+
+
 def create(spec: str, classes: int) -> nn.Module:
     """Build a model of a specification, freshly initialised from torch's current random state.
 

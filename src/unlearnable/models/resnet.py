@@ -1,11 +1,17 @@
-"""ResNet-18 (He et al., CVPR 2016) with a stem for each size of image, and a width."""
+"""Residual networks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) with a stem for each size of image, and a width.
+
+Stages, blocks and widths are those of Table 1, the stages at strides 1, 2, 2, 2 after the stem. At stem=cifar they are the networks that
+the literature calls ResNet-18, 34 and 50 on CIFAR; the paper's own CIFAR networks (its section 4.2) are narrower and have three stages.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from unlearnable.errors import UsageError
+from unlearnable.models import parts
 from unlearnable.models.parts import Normalise, conv_bn
 from unlearnable.models.registry import register
 
@@ -13,12 +19,13 @@ from unlearnable.models.registry import register
 class Block(nn.Module):
     """The basic residual block: two 3x3 convolutions, and a projection where the shape changes (He et al., Fig. 2, option B)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(*conv_bn(inputs, outputs, 3, stride), nn.ReLU(inplace=True))
-        self.second = nn.Sequential(*conv_bn(outputs, outputs, 3, 1))
-        same = stride == 1 and inputs == outputs
-        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_bn(inputs, outputs, 1, stride))
+        self.first = nn.Sequential(*conv_bn(inputs, width, 3, stride), nn.ReLU(inplace=True))
+        self.second = nn.Sequential(*conv_bn(width, width, 3, 1))
+        self.shortcut = _shortcut(inputs, width, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
@@ -26,24 +33,58 @@ class Block(nn.Module):
         return out
 
 
-def _stem(name: str, width: int) -> nn.Sequential:
-    if name == "cifar":
-        return nn.Sequential(*conv_bn(3, width, 3, 1), nn.ReLU(inplace=True))
-    if name == "half":
-        return nn.Sequential(*conv_bn(3, width, 3, 2), nn.ReLU(inplace=True))
-    if name == "imagenet":
-        return nn.Sequential(*conv_bn(3, width, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
-    raise UsageError(f"There is no stem {name!r}.", "There are: cifar (stride 1), half (stride 2), imagenet (stride 4).")
+class Bottleneck(nn.Module):
+    """The bottleneck block: 1x1 to fewer channels, 3x3, 1x1 to four times as many (He et al., Fig. 5, right).
+
+    The stride is that of the 3x3 convolution, as in most implementations since; in the authors' it is that of the first 1x1. The parameters
+    are as many.
+    """
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        outputs = self.expansion * width
+        self.first = nn.Sequential(*conv_bn(inputs, width, 1, 1), nn.ReLU(inplace=True))
+        self.second = nn.Sequential(*conv_bn(width, width, 3, stride), nn.ReLU(inplace=True))
+        self.third = nn.Sequential(*conv_bn(width, outputs, 1, 1))
+        self.shortcut = _shortcut(inputs, outputs, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map a batch."""
+        out: torch.Tensor = torch.relu(self.third(self.second(self.first(x))) + self.shortcut(x))
+        return out
+
+
+def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
+    same = stride == 1 and inputs == outputs
+    return nn.Identity() if same else nn.Sequential(*conv_bn(inputs, outputs, 1, stride))
+
+
+def _resnet(block: type[Block | Bottleneck], depths: Sequence[int], classes: int, width: int, stem: str) -> nn.Sequential:
+    blocks: list[nn.Module] = []
+    inputs = width
+    for stage, depth in enumerate(depths):
+        for number in range(depth):
+            blocks.append(block(inputs, width * 2**stage, 2 if stage and number == 0 else 1))
+            inputs = block.expansion * width * 2**stage
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+    return nn.Sequential(Normalise(), parts.stem(stem, width), *blocks, *head)  # the stem is drawn last: published noise depends on it
 
 
 @register
 def resnet18(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
     """ResNet-18; width=64 is the published one; stem=cifar (stride 1), half (3x3, stride 2) or imagenet (7x7, stride 4)."""
-    widths = [width, 2 * width, 4 * width, 8 * width]
-    blocks: list[nn.Module] = []
-    inputs = width
-    for stage, outputs in enumerate(widths):
-        blocks += [Block(inputs, outputs, 1 if stage == 0 else 2), Block(outputs, outputs, 1)]
-        inputs = outputs
-    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-    return nn.Sequential(Normalise(), _stem(stem, width), *blocks, *head)
+    return _resnet(Block, (2, 2, 2, 2), classes, width, stem)
+
+
+@register
+def resnet34(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
+    """ResNet-34; settings as for resnet18."""
+    return _resnet(Block, (3, 4, 6, 3), classes, width, stem)
+
+
+@register
+def resnet50(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
+    """ResNet-50, of bottleneck blocks; settings as for resnet18."""
+    return _resnet(Bottleneck, (3, 4, 6, 3), classes, width, stem)
