@@ -12,7 +12,7 @@ from PIL import Image
 from unlearnable.budget import Budget
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.lifting import lift, resample, seen_through
-from unlearnable.noise import Noise
+from unlearnable.noise import Noise, Slot
 
 
 def classwise(bank: np.ndarray, **more: object) -> Noise:
@@ -78,29 +78,29 @@ def test_noise_is_added_first_and_clipped_after_within_the_budget(height: int, w
     rng = np.random.default_rng(seed)
     noise = classwise(rng.integers(-8, 9, (2, 3, 16, 16), dtype=np.int8))
     photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    out = noise.add(photo, 1)
+    out = noise.add(photo, Slot(1))
     assert out.dtype == np.uint8
     assert noise.budget.check(photo, out) <= 8
 
 
 def test_negative_noise_is_not_lost() -> None:
     noise = classwise(np.full((1, 3, 4, 4), -8, np.int8))
-    assert (noise.add(np.full((4, 4, 3), 100, np.uint8), 0) == 92).all()
-    assert (noise.add(np.full((4, 4, 3), 3, np.uint8), 0) == 0).all()
+    assert (noise.add(np.full((4, 4, 3), 100, np.uint8), Slot(0)) == 92).all()
+    assert (noise.add(np.full((4, 4, 3), 3, np.uint8), Slot(0)) == 0).all()
 
 
 def test_grey_gets_one_value_and_alpha_is_left_alone() -> None:
     bank = np.stack([np.full((4, 4), value, np.int8) for value in (2, 4, 6)])[None]
     noise = classwise(bank)
-    assert (noise.add(np.full((9, 9), 100, np.uint8), 0) == 104).all()
-    out = noise.add(np.full((9, 9, 4), 100, np.uint8), 0)
+    assert (noise.add(np.full((9, 9), 100, np.uint8), Slot(0)) == 104).all()
+    out = noise.add(np.full((9, 9, 4), 100, np.uint8), Slot(0))
     assert out[0, 0].tolist() == [102, 104, 106, 100]
 
 
 def test_a_tile_is_repeated_over_the_grid() -> None:
     tile = np.arange(12, dtype=np.int8).reshape(1, 3, 2, 2) - 6
     noise = Noise(tile, ("a",), "classwise", Budget(8), (5, 5))
-    pattern = noise.pattern(0)
+    pattern = noise.pattern(Slot(0))
     assert pattern.shape == (3, 5, 5)
     assert np.array_equal(pattern[:, 2:4, 2:4], tile[0])
     assert np.array_equal(pattern[:, 4, 4], tile[0, :, 0, 0])

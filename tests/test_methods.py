@@ -21,7 +21,11 @@ QUICK = {
     "error_minimizing": {
         "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 3, "steps": 3, "min_rounds": 3, "max_rounds": 3, "stop_error": 0.0,
         "resolution": 16,
-    }
+    },
+    "error_maximizing": {
+        "surrogate": "cnn:width=8,depth=2", "batch": 8, "pretrain_epochs": 1.0, "steps": 3, "min_rounds": 3, "max_rounds": 3,
+        "stop_error": 1.0, "resolution": 16,
+    },
 }  # fmt: skip
 FORMS = ("samplewise", "classwise")
 EVERY = [(name, form) for name in methods.names() for form in FORMS]
@@ -203,6 +207,11 @@ def test_fast_leaves_alone_what_the_surrogate_is_sure_of_and_moves_the_rest(imag
 def test_fast_classwise_is_exact(images: ImageSet) -> None:
     exact, fast = (fit("error_minimizing", images.view(16), "classwise", search=search).noise.bank for search in ("exact", "fast"))
     assert np.array_equal(exact, fast)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_method_has_a_revision(name: str) -> None:
+    assert methods.get(name).revision >= 1
 
 
 def test_one_class_is_refused(images: ImageSet) -> None:

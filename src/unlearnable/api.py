@@ -185,7 +185,8 @@ def open_photos(photos: Path, context: Path | None = None, *, listen: Listener =
 def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute) -> Fitted:
     """Noise for own images that have none, made the run's way and kept with the others."""
     noise, record = fitted.noise, run.read()
-    new = [id for id in images.own if noise.row(id, images.class_of[id], images.about(id).digest) is None]
+    covered = [id for id in images.own if noise.assignment.covers(id, images.class_of[id])]  # others are left out on purpose
+    new = [id for id in covered if noise.slot(id, images.class_of[id], images.about(id).digest) is None]
     if not new:
         return fitted
     if record["method"] == "imported":

@@ -1,7 +1,7 @@
 """Noise = a bank of int8 patterns and the assignment of images to them.
 
-The assignment looks at an image's id (sample-wise) or at the *name* of its class (class-wise), never at a position in a loader or
-at a class index: shuffling, filtering or adding images cannot put a noise on the wrong image.
+The assignment (``assignment.py``) looks at an image's id and at the *name* of its class, never at a position in a loader or at a class
+index: shuffling, filtering or adding images cannot put a noise on the wrong image.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
 from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.files import write_by
@@ -24,7 +25,15 @@ from unlearnable.lifting import Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
 FORMAT = "unlearnable-noise/1"
+ASSIGNED = "unlearnable-noise/2"  # with an assignment, which a version that knows only the first would ignore and put noise elsewhere
 STRIP = 256  # rows of a photo that noise is added to at a time
+
+
+class Slot(NamedTuple):
+    """Where the noise of one image is: its row of the bank, and the (top, left) of the pattern on the grid, None if it is repeated."""
+
+    row: int
+    corner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,13 +42,14 @@ class Noise:
 
     Args:
         bank: int8 (rows, C, h, w), in levels of 1/255, signed; C is 3 (or 1 for grey data).
-        keys: One per row, no two equal: image ids (sample-wise) or class names (class-wise).
+        keys: One per row, no two equal: image ids (sample-wise), or those of ``assignment.keys`` (class-wise): class names.
         form: What the keys are.
         budget: The budget that the bank obeys.
-        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it is repeated to cover it.
+        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it lies where the assignment says.
         interpolation: How the grid is lifted to a photo's own size.
         digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets no noise.
         provenance: Method, configuration, fingerprint, version: where the noise comes from.
+        assignment: Which images get noise, which of several patterns, and where a small one lies; by default all, one, everywhere.
     """
 
     bank: Int8Array
@@ -50,6 +60,7 @@ class Noise:
     interpolation: Interpolation = "bilinear"
     digests: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    assignment: Assignment = field(default_factory=Assignment)
 
     def __post_init__(self) -> None:
         if self.bank.dtype != np.int8 or self.bank.ndim != 4:
@@ -58,6 +69,10 @@ class Noise:
             raise UnlearnableError(f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}.")
         if self.digests and len(self.digests) != len(self.keys):
             raise UnlearnableError(f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}.")
+        if self.assignment.several > 1 and self.form == "samplewise":
+            raise UnlearnableError("Sample-wise noise is one per image, and not one of several.")
+        if self.assignment.place != "tile" and (self.bank.shape[2] > self.grid[0] or self.bank.shape[3] > self.grid[1]):
+            raise UnlearnableError(f"A pattern of {self.bank.shape[2:]} has no place on a grid of {self.grid}.")
         # a bank in a file is not read just to look at it: what is published is checked pixel by pixel anyway
         mapped = isinstance(self.bank, np.memmap)
         if not mapped and self.bank.size and max(int(self.bank.max()), -int(self.bank.min())) > self.budget.epsilon:
@@ -69,29 +84,48 @@ class Noise:
 
     def row(self, id: str, class_name: str, digest: str | None = None) -> int | None:
         """Return the row of the bank that belongs to an image, or None if it has no noise."""
-        row = self._rows.get(id if self.form == "samplewise" else class_name)
+        if not self.assignment.covers(id, class_name):
+            return None
+        row = self._rows.get(id if self.form == "samplewise" else self.assignment.key(id, class_name))
         if row is not None and digest is not None and self.digests and self.digests[row] != digest:
             return None
         return row
 
-    def pattern(self, row: int) -> Int8Array:
-        """Return a row's pattern, repeated to cover the grid: int8 (C, grid height, grid width)."""
-        pattern = self.bank[row]
+    def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
+        """Return the row that belongs to an image and the place of its pattern, or None if it has no noise.
+
+        Args:
+            id: Of the image.
+            class_name: Name of its class.
+            digest: Its content hash; None if it is known to be the image that the noise was made for.
+        """
+        row = self.row(id, class_name, digest)
+        height, width = self.bank.shape[2:]
+        return None if row is None else Slot(row, self.assignment.corner(id, (height, width), self.grid))
+
+    def pattern(self, slot: Slot) -> Int8Array:
+        """Return a pattern on the grid, repeated or at its place among zeros: int8 (C, grid height, grid width)."""
+        pattern = self.bank[slot.row]
         height, width = self.grid
+        if slot.corner is not None:
+            (top, left), (down, across) = slot.corner, pattern.shape[1:]
+            placed = np.zeros((len(pattern), height, width), np.int8)
+            placed[:, top : top + down, left : left + across] = pattern
+            return placed
         down, across = -(-height // pattern.shape[1]), -(-width // pattern.shape[2])
         return np.tile(pattern, (1, down, across))[:, :height, :width]
 
-    def add(self, pixels: UInt8Array, row: int) -> UInt8Array:
-        """Add a row's noise to an image at its own size, and clip *after* adding.
+    def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
+        """Add noise to an image at its own size, and clip *after* adding.
 
         Args:
             pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3), or (H, W, 4) with alpha; alpha is left as it is.
-            row: Row of the bank.
+            slot: What ``slot`` returned for the image: a small pattern is put on the grid first, and the grid lifted then.
 
         Returns:
             A new array of the same shape and type, within the budget.
         """
-        pattern = self.pattern(row).astype(np.float32)
+        pattern = self.pattern(slot).astype(np.float32)
         out = pixels.copy()
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
         if colours.shape[2] == 1:
@@ -103,9 +137,19 @@ class Noise:
             strip[...] = _clip(strip, lifted.transpose(1, 2, 0))
         return out
 
+    @property
+    def _kind(self) -> tuple[Any, ...]:
+        """What two banks must agree in to be one."""
+        mine = self.assignment
+        drawn = mine.seed if mine.several > 1 or mine.place == "random" else None
+        return self.form, self.grid, self.bank.shape[1:], self.budget, mine.several, mine.place, drawn
+
     def joined(self, other: Noise) -> Noise:
-        """Return this noise and that of another bank of the same kind; where both know a key, the other's pattern counts."""
-        if (self.form, self.grid, self.bank.shape[1:], self.budget) != (other.form, other.grid, other.bank.shape[1:], other.budget):
+        """Return this noise and that of another bank of the same kind; where both know a key, the other's pattern counts.
+
+        Which images are left out, and what classes are mapped onto, stays as it is here.
+        """
+        if self._kind != other._kind:
             raise UnlearnableError("The two noises are of different kinds and cannot be joined.")
         kept = [row for row, key in enumerate(self.keys) if key not in other._rows]
         digests = (*(self.digests[row] for row in kept), *other.digests) if self.digests and other.digests else ()
@@ -119,9 +163,11 @@ class Noise:
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, whole or not at all."""
         path = Path(path)
+        plain = self.assignment == Assignment()
         meta = {
-            "format": FORMAT, "form": self.form, "epsilon": self.budget.epsilon, "grid": list(self.grid),
+            "format": FORMAT if plain else ASSIGNED, "form": self.form, "epsilon": self.budget.epsilon, "grid": list(self.grid),
             "interpolation": self.interpolation, "provenance": dict(self.provenance),
+            **({} if plain else {"assignment": self.assignment.to_json()}),
         }  # fmt: skip
         tensors = {"bank": np.ascontiguousarray(self.bank), "keys": _pack(self.keys), "digests": _pack(self.digests)}
         metadata = {"unlearnable": json.dumps(meta, sort_keys=True)}
@@ -138,12 +184,13 @@ class Noise:
         try:
             with safe_open(str(path), framework="np") as file:
                 meta = json.loads((file.metadata() or {})["unlearnable"])
-                if meta["format"] != FORMAT:
+                if meta["format"] not in (FORMAT, ASSIGNED):
                     raise DataError(f"{path} is a noise file of another version ({meta['format']}).", "Make it again with this version.")
                 return cls(
                     bank=_mapped(path), keys=_unpack(file.get_tensor("keys")), form=meta["form"],
                     budget=Budget(meta["epsilon"]), grid=(meta["grid"][0], meta["grid"][1]), interpolation=meta["interpolation"],
                     digests=_unpack(file.get_tensor("digests")), provenance=meta["provenance"],
+                    assignment=Assignment.from_json(meta["assignment"]) if meta["format"] == ASSIGNED else Assignment(),
                 )  # fmt: skip
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise DataError(f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`.") from error

@@ -42,9 +42,9 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encod
             photo, digest = images.source.load(id)
         except DataError:
             continue
-        row = noise.row(id, images.class_of[id], digest)
-        if row is not None:
-            written += len(encode(Photo(noise.add(photo.pixels, row), photo.profile), encoding))
+        slot = noise.slot(id, images.class_of[id], digest)
+        if slot is not None:
+            written += len(encode(Photo(noise.add(photo.pixels, slot), photo.profile), encoding))
             looked_at += pixels[id]
     return round(sum(pixels.values()) * (written / looked_at if looked_at else 3.0))
 

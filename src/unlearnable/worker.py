@@ -20,6 +20,9 @@ from unlearnable.noise import Noise
 # what would befall every other file too: no space, a disk that is read-only or failing, no permission
 HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
+UNKNOWN = "the noise of this run does not cover it (`apply --missing extend` makes some)"
+LEFT_OUT = "the noise of this run leaves it out: it is for a share of the images, or for other classes"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -81,10 +84,10 @@ def make(job: Job, noise_file: Path) -> File:
     noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
     try:
         photo, digest = _read(job)
-        row = noise.row(job.id, job.class_name, digest)
-        if row is None:
-            return File(job.id, reason="the noise of this run does not cover it (`apply --missing extend` makes some)")
-        protected = Photo(noise.add(photo.pixels, row), photo.profile, photo.metadata)
+        slot = noise.slot(job.id, job.class_name, digest)
+        if slot is None:
+            return File(job.id, reason=UNKNOWN if noise.assignment.covers(job.id, job.class_name) else LEFT_OUT)
+        protected = Photo(noise.add(photo.pixels, slot), photo.profile, photo.metadata)
         data = encode(protected, job.encoding)
         back = decode(data, str(job.output), max_pixels=photo.size[0] * photo.size[1])
     except DataError as error:

@@ -70,6 +70,7 @@ def _folder(path: Path) -> Described:
 def _noise(path: Path) -> Described:
     import numpy as np
 
+    from unlearnable.assignment import Assignment
     from unlearnable.noise import Noise
 
     noise = Noise.load(path)
@@ -78,11 +79,12 @@ def _noise(path: Path) -> Described:
     record = {
         "kind": "noise", "form": noise.form, "patterns": len(noise.keys), "shape": list(noise.bank.shape[1:]), "grid": list(noise.grid),
         "interpolation": noise.interpolation, "epsilon": noise.budget.epsilon, "largest": used, "rms": round(rms, 3),
-        "provenance": dict(noise.provenance),
+        "assignment": noise.assignment.to_json(), "provenance": dict(noise.provenance),
     }  # fmt: skip
     lines = [
         f"{len(noise.keys)} {noise.form} patterns of {_size(noise.bank.shape[2:])} px on a grid of {_size(noise.grid)}",
         f"  budget {noise.budget}; largest value {used}, rms {rms:.2f} levels",
+        *[f"  {key}: {value}" for key, value in noise.assignment.to_json().items() if value != getattr(Assignment(), key)],
         *[f"  {key}: {value}" for key, value in sorted(noise.provenance.items())],
     ]
     return record, lines

@@ -20,6 +20,7 @@ from unlearnable.data.squares import squares
 from unlearnable.data.view import Facts, Source, View, hashed
 from unlearnable.errors import DataError
 from unlearnable.events import Event, Listener, silent
+from unlearnable.noise import Slot
 
 READERS = 4
 
@@ -163,11 +164,11 @@ class ImageSet:
 class Noisy(Protocol):
     """What ``with_noise`` needs of a noise."""
 
-    def row(self, id: str, class_name: str, digest: str | None = None) -> int | None:
-        """Return the row that belongs to an image, or None."""
+    def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
+        """Return the pattern that belongs to an image and its place, or None."""
 
-    def add(self, pixels: UInt8Array, row: int) -> UInt8Array:
-        """Return the image with the noise of a row."""
+    def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
+        """Return the image with that noise."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +199,8 @@ class _WithNoise:
 
     def load(self, id: str) -> tuple[Photo, str]:
         photo, digest = self.clean.source.load(id)
-        row = self.noise.row(id, self.clean.class_of[id], digest)
-        return (photo if row is None else replace(photo, pixels=self.noise.add(photo.pixels, row))), digest
+        slot = self.noise.slot(id, self.clean.class_of[id], digest)
+        return (photo if slot is None else replace(photo, pixels=self.noise.add(photo.pixels, slot))), digest
 
     def stamp(self, id: str) -> str:
         return self.clean.source.stamp(id)

@@ -73,10 +73,10 @@ def _protected(images: ImageSet, noise: Noise) -> Iterator[tuple[str, Photo, Pho
     none = True
     for id in images.own:
         photo, digest = images.source.load(id)
-        row = noise.row(id, images.class_of[id], digest)
-        if row is not None:
+        slot = noise.slot(id, images.class_of[id], digest)
+        if slot is not None:
             none = False
-            yield id, photo, Photo(noise.add(photo.pixels, row), photo.profile)
+            yield id, photo, Photo(noise.add(photo.pixels, slot), photo.profile)
     if none:
         raise DataError("The noise covers none of these images.", "Give the images, or classes of the same names, it was made for.")
 

@@ -1,5 +1,6 @@
 """Ways of making noise, one file each, by name."""
 
+from unlearnable.methods import error_maximizing as _error_maximizing
 from unlearnable.methods import error_minimizing as _error_minimizing
 from unlearnable.methods import random as _random
 from unlearnable.methods.base import Method, Progress, State
@@ -9,4 +10,4 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import create, get, load_plugin, names, register
 
 __all__ = ["Config", "Context", "Fitted", "Method", "Progress", "State", "create", "get", "load_plugin", "names", "register"]
-_BUILT_IN = (_error_minimizing, _random)  # importing them registers them
+_BUILT_IN = (_error_maximizing, _error_minimizing, _random)  # importing them registers them

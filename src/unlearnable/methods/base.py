@@ -61,6 +61,7 @@ class Method(ABC, Generic[C]):
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
+    revision: ClassVar[int] = 1  # raised when the same settings and seed give other noise than before; result files name it
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
@@ -112,7 +113,8 @@ class Method(ABC, Generic[C]):
 
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
         """Return noise for images that the search has not seen. Class-wise noise needs nothing more than their class."""
-        missing = sorted(set(_classes(view)) - set(fitted.noise.keys))
+        assignment = fitted.noise.assignment
+        missing = [name for name in _classes(view) if not set(assignment.keys(name)) <= set(fitted.noise.keys)]
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
         what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that were not there"
@@ -121,14 +123,18 @@ class Method(ABC, Generic[C]):
         )
 
     def keys(self, view: View) -> tuple[str, ...]:
-        """Return what the rows of the bank belong to: own ids, or own classes."""
-        return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own) if self.form == "samplewise" else _classes(view)
+        """Return what the rows of the bank belong to: own ids, or own classes, each once for each of its noises."""
+        if self.form == "samplewise":
+            return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own)
+        assignment = self.config.assignment(0)
+        return tuple(key for name in _classes(view) for key in assignment.keys(name))
 
-    def rows(self, view: View) -> torch.Tensor:
-        """Return the row of every image, int64 (N,); -1 for context."""
-        index = {key: row for row, key in enumerate(self.keys(view))}
-        names = view.ids if self.form == "samplewise" else [view.classes[label] for label in view.labels]
-        return torch.tensor([index.get(name, -1) if own else -1 for name, own in zip(names, view.own, strict=True)])
+    def rows(self, view: View, seed: int = 0) -> torch.Tensor:
+        """Return the row of every image, int64 (N,); -1 for context. ``seed`` is that of the run, for one of several noises per class."""
+        index, assignment = {key: row for row, key in enumerate(self.keys(view))}, self.config.assignment(seed)
+        named = zip(view.ids, view.labels, strict=True)
+        keys = view.ids if self.form == "samplewise" else [assignment.key(id, view.classes[label]) for id, label in named]
+        return torch.tensor([index.get(key, -1) if own else -1 for key, own in zip(keys, view.own, strict=True)])
 
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
         """Project, round and check patterns in levels, and give them their keys and provenance."""
@@ -140,6 +146,7 @@ class Method(ABC, Generic[C]):
         return Noise(
             bank=bank, keys=self.keys(view), form=self.form, budget=budget, grid=(self.config.grid, self.config.grid),
             interpolation=self.config.interpolation, digests=digests if self.form == "samplewise" else (),
+            assignment=self.config.assignment(seed),
             provenance={
                 "method": self.name, "config": self.config.model_dump(mode="json"), "fingerprint": view.fingerprint,
                 "version": __version__, "seed": seed,

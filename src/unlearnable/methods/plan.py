@@ -9,20 +9,25 @@ from torch import nn
 
 from unlearnable.data.view import View
 from unlearnable.methods.context import Context, Surrogate
-from unlearnable.methods.settings import ErrorMinimizingConfig
+from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.training.frozen import freeze
 from unlearnable.training.held import Held
 from unlearnable.training.look import Look
-from unlearnable.training.transforms import Transform
+from unlearnable.training.transforms import Draw, Transform
 
 
 class Batch(NamedTuple):
-    """Some images on the device: pixels uint8 (B, 3, S, S), rows int64 (B,), labels int64 (B,), grey bool (B,) or None."""
+    """Some images on the device: pixels uint8 (B, 3, S, S), rows int64 (B,), labels int64 (B,), grey bool (B,) or None.
+
+    ``spots`` is where their patterns lie, None where they cover the grid: matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that
+    put the rows and the columns of a pattern at their place on the grid, with zeros around them.
+    """
 
     x: torch.Tensor
     rows: torch.Tensor
     y: torch.Tensor
     grey: torch.Tensor | None
+    spots: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
 class Plan:
@@ -39,7 +44,7 @@ class Plan:
 
     def __init__(
         self,
-        config: ErrorMinimizingConfig,
+        config: SurrogateConfig,
         rows: torch.Tensor,
         view: View,
         ctx: Context,
@@ -52,12 +57,13 @@ class Plan:
         self.count = len(view.ids)
         self.batch = min(config.batch, self.count)
         self.per_epoch = max(1, self.count // self.batch)
-        self.train_batches = config.train_batches or max(1, round(config.train_epochs * self.per_epoch))
+        self.train_batches = config.surrogate_batches(self.per_epoch)
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
         self.images = ctx.keep("images", view.pixels, lambda: Held(torch.from_numpy(view.pixels), ctx.compute))
         index = {name: label for label, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
+        self.corners = self._corners()
         self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
         self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
         side = view.pixels.shape[-1]
@@ -73,6 +79,12 @@ class Plan:
             keep = max(1, round(share * len(mine)))
             chosen.append(mine[torch.randperm(len(mine), generator=self.ctx.rng("share", self.view.classes[label]))[:keep]])
         return torch.cat(chosen).sort().values
+
+    def _corners(self) -> torch.Tensor | None:
+        """The (top, left) of every image's pattern on the grid, int64 (N, 2), as they will be published; None if it covers the grid."""
+        assignment, side, grid = self.config.assignment(self.ctx.seed), self.config.side, self.config.grid
+        found = [assignment.corner(id, (side, side), (grid, grid)) for id in self.view.ids]
+        return None if assignment.place == "tile" else torch.tensor(found)
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
         """Return the positions of the images whose noise this round moves, int64."""
@@ -96,7 +108,29 @@ class Plan:
         """Return the images of some positions."""
         send = self.ctx.compute.send
         grey = None if self.grey is None else send(self.grey[index])
-        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey)
+        spots = None if self.corners is None else self._spots(send(self.corners[index]))
+        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey, spots)
+
+    def _spots(self, corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # products with 0 and 1, and not scattered sums: exact, and on a GPU the same every time
+        where = corners.T[:, :, None] + torch.arange(self.config.side, device=corners.device)
+        onto = torch.arange(self.config.grid, device=corners.device).view(-1, 1) == where[:, :, None, None]
+        down, across = onto.to(self.ctx.compute.dtype)
+        return down, across
+
+    def show(self, batch: Batch, d: torch.Tensor, draw: Draw | None) -> torch.Tensor:
+        """Return what the network is shown of a batch with noise ``d``, (B, 3, h, w) in levels: every pattern at its image's place."""
+        if batch.spots is not None:
+            d = batch.spots[0] @ d @ batch.spots[1].mT
+        return self.look(batch.x, d, batch.grey, draw)
+
+    def under(self, batch: Batch, d: torch.Tensor) -> torch.Tensor | None:
+        """Return the pixels that a batch's noise ``d`` is added to, of its shape; None if it does not lie on them one to one."""
+        if not self.look.plain:
+            return None
+        if batch.spots is not None:
+            return batch.spots[0].mT @ batch.x.to(d.dtype) @ batch.spots[1]
+        return batch.x if d.shape == batch.x.shape else None
 
     def noise_of(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Return a copy for every image of its row of noise, in levels; zero for context, whose row is -1."""

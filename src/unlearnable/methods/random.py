@@ -21,7 +21,7 @@ class RandomConfig(Config):
 
 @register
 class Random(base.Method[RandomConfig]):
-    """Uniform noise in +-epsilon, drawn once per image or class: the control (Huang et al., ICLR 2021, Section 4.1).
+    """Uniform noise in +-epsilon, drawn once per image, or for each noise of a class: the control (Huang et al., ICLR 2021, Section 4.1).
 
     A draw belongs to its image's id or its class's name, so adding or removing images changes no other noise. Noise for images that
     come later is drawn the same way.
@@ -48,8 +48,7 @@ class Random(base.Method[RandomConfig]):
         return self.to_noise(self._draw(self.keys(view), ctx), view, ctx.seed)
 
     def _draw(self, keys: tuple[str, ...], ctx: Context) -> torch.Tensor:
-        epsilon = self.config.epsilon
-        side = self.config.tile if self.config.tile and self.form == "classwise" else self.config.grid
+        epsilon, side = self.config.epsilon, self.config.side
         drawn = torch.empty(len(keys), 3, side, side, dtype=torch.int8)
         for row, key in enumerate(keys):
             drawn[row] = torch.randint(-epsilon, epsilon + 1, (3, side, side), generator=ctx.rng("noise", key), dtype=torch.int8)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+import torch
 from pydantic import Field
 
 from unlearnable.methods.config import Config
@@ -15,8 +16,8 @@ SETTLED = 0.01  # loss below which ``fast`` leaves an image alone: the surrogate
 SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends
 
 
-class ErrorMinimizingConfig(Config):
-    """Settings of error_minimizing.
+class SurrogateConfig(Config):
+    """Settings of every search against a surrogate.
 
     Attributes:
         surrogate: The network that the noise is found against.
@@ -31,22 +32,13 @@ class ErrorMinimizingConfig(Config):
         step_size: Length of a sign step, in levels.
         step_schedule: ``constant`` (the paper), or ``cosine``: steps that shorten to a twentieth over ``max_rounds``, so that noise which
             sees every image under other crops settles on what helps under all of them.
-        train_batches: M, surrogate batches per round; 0 to count in epochs.
-        train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
         share: Class-wise: share of every class that the noise steps go over.
-        measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or ``before``; or, at no cost, of the
-            surrogate's own batches as it was ``training`` on them, for a search that does not stop by its error.
         init: Noise before the first round: ``zero``, or ``uniform`` in +-epsilon.
         batch: Images per batch.
-        lr: Learning rate of the surrogate, constant.
+        lr: Learning rate of the surrogate; constant in a min-min search.
         momentum: Of the surrogate's SGD.
         weight_decay: Of the surrogate's SGD.
         clip: Largest norm of the surrogate's gradient.
-        search: Sample-wise: ``exact`` (the paper) moves the noise of every image in every round. ``fast`` measures before it moves,
-            whatever ``measure`` says, and moves the noise of images whose loss is 0.01 or more, and of as many others as fill the last
-            batch.
-        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
-            that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
     """
 
     surrogate: str = "resnet18:width=64,stem=cifar"
@@ -59,24 +51,34 @@ class ErrorMinimizingConfig(Config):
     passes: int = Field(1, ge=1)
     step_size: float = Field(0.8, gt=0)
     step_schedule: Literal["constant", "cosine"] = "constant"
-    train_batches: int = Field(10, ge=0)
-    train_epochs: float = Field(1.0, gt=0)
     share: float = Field(1.0, gt=0, le=1)
-    measure: Literal["before", "after", "training"] = "after"
     init: Literal["zero", "uniform"] = "zero"
     batch: int = Field(512, ge=2)
     lr: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     clip: float = Field(5.0, ge=0)
-    search: Literal["exact", "fast"] = "exact"
-    restart_error: float = Field(0.0, ge=0, le=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
+
+    clean: ClassVar[bool] = False  # whether the surrogate is trained on images without noise
 
     @property
     def selective(self) -> bool:
-        """Whether a round leaves out images that the surrogate is sure of. Class-wise noise is a mean over all of them."""
-        return self.search == "fast" and self.form == "samplewise"
+        """Whether a round leaves out images that the surrogate is sure of."""
+        return False
+
+    @property
+    def direction(self) -> int:
+        """Where the noise's steps go along the gradient of the loss: down (-1), or up (1)."""
+        return -1
+
+    def surrogate_batches(self, per_epoch: int) -> int:
+        """Return the number of batches that the surrogate is trained on when it is trained."""
+        raise NotImplementedError
+
+    def aim(self, y: torch.Tensor, classes: int) -> torch.Tensor:
+        """Return the classes whose loss the noise lowers or raises, for images of the classes ``y``, both int64 (B,)."""
+        return y
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""
@@ -89,3 +91,34 @@ class ErrorMinimizingConfig(Config):
         return Recipe(
             batch=self.batch, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip, schedule="constant"
         )  # fmt: skip
+
+
+class ErrorMinimizingConfig(SurrogateConfig):
+    """Settings of error_minimizing.
+
+    Attributes:
+        train_batches: M, surrogate batches per round; 0 to count in epochs.
+        train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
+        measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or ``before``; or, at no cost, of the
+            surrogate's own batches as it was ``training`` on them, for a search that does not stop by its error.
+        search: Sample-wise: ``exact`` (the paper) moves the noise of every image in every round. ``fast`` measures before it moves,
+            whatever ``measure`` says, and moves the noise of images whose loss is 0.01 or more, and of as many others as fill the last
+            batch.
+        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
+            that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
+    """
+
+    train_batches: int = Field(10, ge=0)
+    train_epochs: float = Field(1.0, gt=0)
+    measure: Literal["before", "after", "training"] = "after"
+    search: Literal["exact", "fast"] = "exact"
+    restart_error: float = Field(0.0, ge=0, le=1)
+
+    @property
+    def selective(self) -> bool:
+        """Whether a round leaves out images that the surrogate is sure of. Class-wise noise is a mean over all of them."""
+        return self.search == "fast" and self.form == "samplewise"
+
+    def surrogate_batches(self, per_epoch: int) -> int:
+        """Return M, or as many as there are in ``train_epochs``."""
+        return self.train_batches or max(1, round(self.train_epochs * per_epoch))

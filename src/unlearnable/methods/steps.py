@@ -1,4 +1,4 @@
-"""The three things that a round of the min-min search consists of, as functions of a plan and a state."""
+"""The three things that a round of a search against a surrogate consists of, as functions of a plan and a state."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ State = dict[str, Any]
 
 
 def train(plan: Plan, state: State, count: int) -> None:
-    """Train the surrogate on one batch of protected images, the noise fixed; ``count`` batches came before."""
-    model = plan.model(state)
+    """Train the surrogate on one batch of protected images (or clean ones), the noise fixed; ``count`` batches came before."""
+    model, recipe = plan.model(state), plan.config.recipe()
+    for group in model.optimizer.param_groups:
+        group["lr"] = recipe.rate(count, plan.train_batches)
     epoch, place = divmod(count, plan.per_epoch)
     order = torch.randperm(plan.count, generator=plan.ctx.rng("order", epoch))
     index = order[place * plan.batch : (place + 1) * plan.batch]
     batch = plan.batch_of(index)
     draw = plan.look.draw(len(index), plan.ctx.rng("train", count))
-    x = plan.look(batch.x, plan.noise_of(batch.rows, state["noise"]), batch.grey, draw)
+    d = plan.noise_of(batch.rows, state["noise"])
+    x = plan.show(batch, torch.zeros_like(d) if plan.config.clean else d, draw)
     right = train_step(model.model, model.optimizer, x, batch.y, plan.ctx.compute, plan.config.clip)[1]
     state["right"] = right if count % plan.train_batches == 0 else state["right"] + right  # on the device: nobody waits for it here
 
@@ -41,7 +44,7 @@ def measure(plan: Plan, state: State) -> None:
     with torch.inference_mode():
         for index in torch.split(plan.own, plan.batch):
             batch = plan.batch_of(index)
-            x = plan.look(batch.x, plan.noise_of(batch.rows, state["noise"]), batch.grey, None)
+            x = plan.show(batch, plan.noise_of(batch.rows, state["noise"]), None)
             with plan.ctx.compute.autocast():
                 logits = model(x)
             losses.append(F.cross_entropy(logits.to(plan.ctx.compute.dtype), batch.y, reduction="none"))
@@ -61,6 +64,7 @@ def move(plan: Plan, state: State, place: int) -> None:
     active = plan.active(state)
     order = active[torch.randperm(len(active), generator=plan.ctx.rng("noise order", state["round"], which))]
     batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
+    batch = batch._replace(y=config.aim(batch.y, len(plan.classes)))
     rng = plan.ctx.rng("noise", state["round"], place)
     d = descend(plan, plan.frozen(state), batch, plan.noise_of(batch.rows, noise), state["round"], rng)
     if config.form == "samplewise":
@@ -79,21 +83,21 @@ def descend(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: 
     Args:
         plan: The search.
         model: The surrogate, frozen.
-        batch: The images.
+        batch: The images; ``y`` is the class whose loss is lowered, or raised where ``config.direction`` is 1.
         d: float (B, 3, h, w), their noise in levels.
         round: The round, for the length of a step.
         rng: Where transformations are drawn from, all of them before the first step.
     """
     config, budget = plan.config, Budget(plan.config.epsilon)
-    length = config.step_length(round, plan.rounds)
+    length = config.direction * config.step_length(round, plan.rounds)
     samples = config.samples if config.transforms != "none" else 1
     draws = [[plan.look.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
-    clipped = plan.look.plain and d.shape == batch.x.shape
+    under = plan.under(batch, d)
     for step in range(config.steps):
         gradient = _gradient(plan, model, batch, d, draws[step])
         # the paper starts each step from the clipped image, so noise that clipping ate does not count
-        start = (batch.x + d).clamp_(0, 255).sub_(batch.x) if clipped else d
-        d = budget.project(start - length * gradient.sign())
+        start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
+        d = budget.project(start + length * gradient.sign())
     return d
 
 
@@ -101,7 +105,7 @@ def _gradient(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, draws
     """The gradient of the loss in the noise, summed over transformations."""
     d, total = d.detach().requires_grad_(True), None
     for draw in draws:
-        x = plan.look(batch.x, d, batch.grey, draw)
+        x = plan.show(batch, d, draw)
         with plan.ctx.compute.autocast():
             logits = model(x)
         # summed, so that an image's step does not depend on its batch mates
