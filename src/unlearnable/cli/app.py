@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import demo, export, fit, inspect, lists, protect, verify
+from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
 from unlearnable.version import __version__
 
 app = typer.Typer(
@@ -28,7 +28,10 @@ def main(
     """Make photos that people can look at but models cannot learn from, and prove it."""
 
 
-for verb in (demo.demo, protect.protect, verify.verify, fit.fit, fit.apply, inspect.inspect, lists.methods, lists.models):
+for verb in (
+    demo.demo, protect.protect, verify.verify, fit.fit, fit.apply, inspect.inspect, lists.methods, lists.models, lists.countermeasures,
+):  # fmt: skip
     app.command()(verb)
+app.command()(experiment.experiment)
 app.command("import")(export.import_)
 app.command()(export.export)

@@ -1,4 +1,4 @@
-"""``unlearnable methods`` and ``unlearnable models``: what there is, one line each."""
+"""``unlearnable methods``, ``models`` and ``countermeasures``: what there is, one line each."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def models(json: Json = False) -> None:
     console = Console(json)
     with console.errors():
         from unlearnable import models as package
+
+        _show(console, package.names())
+
+
+def countermeasures(json: Json = False) -> None:
+    """List what somebody may try who wants to learn from the images anyway."""
+    console = Console(json)
+    with console.errors():
+        from unlearnable import countermeasures as package
 
         _show(console, package.names())
 

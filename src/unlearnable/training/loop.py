@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from unlearnable import models
+from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.held import Held
 from unlearnable.training.randomness import generator, seeded
@@ -29,7 +30,8 @@ class Recipe:
         momentum: Of SGD.
         weight_decay: Of SGD.
         clip: Largest norm of the gradient; 0 for no limit.
-        schedule: ``constant``, ``cosine`` to zero, or ``onecycle``: linear warm-up over a fifth of the steps, then cosine.
+        schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps, then cosine, or ``steps``:
+            a tenth from three quarters of the training on, and a hundredth in its last tenth.
         transform: What happens to each batch.
     """
 
@@ -39,7 +41,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     clip: float = 0.0
-    schedule: Literal["constant", "cosine", "onecycle"] = "cosine"
+    schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
     transform: Transform = field(default_factory=Transform)
 
     def optimizer(self, model: nn.Module) -> torch.optim.SGD:
@@ -50,6 +52,8 @@ class Recipe:
         """Return the learning rate of one step out of ``steps``."""
         if self.schedule == "constant":
             return self.lr
+        if self.schedule == "steps":
+            return self.lr * (0.01 if step >= 0.9 * steps else 0.1 if step >= 0.75 * steps else 1.0)
         warm = 0.2 * steps if self.schedule == "onecycle" else 0.0
         if step < warm:
             return self.lr * (step + 1) / (warm + 1)
@@ -66,10 +70,30 @@ class Epoch:
     correct: torch.Tensor
 
 
+class Stages(Protocol):
+    """Where somebody who trains a model may change what it is trained on; ``countermeasures.base`` says what each stage gets."""
+
+    @property
+    def test_time(self) -> bool:
+        """Whether test images are prepared too (with ``labels`` None)."""
+
+    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+        """Return images as they are trained on: uint8 (N, 3, S, S) on the host."""
+
+    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return float (B, 3, s, s) in [0, 1] and the probabilities of the classes, float (B, classes)."""
+
+    def step(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the input on which the step is taken."""
+
+
 def train_step(
     model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, compute: Compute, clip: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take one step on a batch in train mode. Returns (mean loss, number of correct answers), both on the device."""
+    """Take one step on a batch in train mode. Returns (mean loss, number of correct answers), both on the device.
+
+    ``y`` is int64 (B,), or float (B, classes) with the probabilities of the classes; then the likeliest counts as correct.
+    """
     model.train()
     with compute.autocast():
         logits = model(x)
@@ -79,7 +103,7 @@ def train_step(
     if clip:
         nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
-    return loss.detach(), (logits.detach().argmax(1) == y).sum()
+    return loss.detach(), (logits.detach().argmax(1) == (y if y.ndim == 1 else y.argmax(1))).sum()
 
 
 def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
@@ -113,8 +137,10 @@ def fit_model(
     compute: Compute,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     test_every: int = 1,
+    countermeasure: Stages | None = None,
+    start: dict[str, torch.Tensor] | None = None,
 ) -> tuple[nn.Module, list[Epoch]]:
-    """Train a target from scratch.
+    """Train a target, from scratch unless weights to start from are given.
 
     Args:
         spec: The model, as ``models.create`` takes it.
@@ -127,25 +153,42 @@ def fit_model(
         compute: Where.
         on_epoch: Called after each epoch that is tested.
         test_every: Epochs between two tests; the last epoch is always tested.
+        countermeasure: What the trainer does against the noise. Order and transformations are drawn as without it.
+        start: Weights by name to start from; a last layer of another number of classes is initialised freshly.
 
     Returns:
         The model and its tested epochs.
+
+    Raises:
+        UsageError: If ``start`` belongs to another model.
     """
     with seeded(seed, "init"):
-        model = compute.place(models.create(spec, classes))
+        model = models.create(spec, classes)
+    if start is not None:
+        _load(model, start, spec)
+    model = compute.place(model)
+    if countermeasure is not None:
+        train = (countermeasure.prepare(*train, generator(seed, "prepare")), train[1])
+        if countermeasure.test_time:
+            test = (countermeasure.prepare(test[0], None, generator(seed, "prepare")), test[1])
     optimizer = recipe.optimizer(model)
     images, labels = Held(train[0], compute), train[1].to(compute.device)
+    sure = torch.eye(classes, device=compute.device, dtype=compute.dtype)  # a row for each class: its label as probabilities
     per_epoch = len(labels) // min(recipe.batch, len(labels))
     history: list[Epoch] = []
     for number in range(recipe.epochs):
         correct = torch.zeros((), dtype=torch.long, device=compute.device)
-        rng = generator(seed, "epoch", number)
+        rng, other = generator(seed, "epoch", number), generator(seed, "countermeasure", number)
         for step, rows in enumerate(batches(len(labels), recipe.batch, rng)):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(number * per_epoch + step, recipe.epochs * per_epoch)
             draw = recipe.transform.draw(len(rows), rng, compute)
             x = recipe.transform(_floats(images[rows], compute), size, draw).contiguous(memory_format=torch.channels_last)
-            correct += train_step(model, optimizer, x, labels[compute.send(rows)], compute, recipe.clip)[1]
+            y = labels[compute.send(rows)]
+            if countermeasure is not None:
+                x, y = countermeasure.batch(x, sure[y], other, compute)
+                x = countermeasure.step(model, x, y, other, compute).contiguous(memory_format=torch.channels_last)
+            correct += train_step(model, optimizer, x, y, compute, recipe.clip)[1]
         if (number + 1) % test_every and number + 1 < recipe.epochs:
             continue
         right = predict(model, test[0], size, compute) == test[1]
@@ -153,6 +196,17 @@ def fit_model(
         history.append(Epoch(number + 1, float(correct) / seen, float(right.double().mean()), right))
         on_epoch(history[-1])
     return model, history
+
+
+def _load(model: nn.Module, start: dict[str, torch.Tensor], spec: str) -> None:
+    """Put weights into a model. Its last layer keeps its own where the number of classes is another one."""
+    own = model.state_dict()
+    last = list(own)[-1].rpartition(".")[0]
+    fresh = {name for name in own if name.rpartition(".")[0] == last and name in start and start[name].shape[1:] == own[name].shape[1:]}
+    if start.keys() != own.keys() or any(start[name].shape != own[name].shape for name in own.keys() - fresh):
+        raise UsageError(f"The weights to start from are not those of a model {spec!r}.", "Start from weights of the same model.")
+    same = not any(start[name].shape != own[name].shape for name in fresh)
+    model.load_state_dict({name: own[name] if name in fresh and not same else start[name] for name in own})
 
 
 def _floats(pixels: torch.Tensor, compute: Compute) -> torch.Tensor:

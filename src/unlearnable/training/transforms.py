@@ -42,11 +42,13 @@ class Transform:
             CIFAR), ``photo`` (random resized crop and flip: the usual recipe for photos).
         scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
         jitter: Largest relative change of brightness, contrast and saturation; 0 leaves colours alone.
+        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for none.
     """
 
     name: Name = "none"
     scale: tuple[float, float] = (0.35, 1.0)
     jitter: float = 0.0
+    rotation: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in ("none", "flip-crop", "photo"):
@@ -58,7 +60,10 @@ class Transform:
         """Draw one transformation for each of ``count`` images, and send it to the device; None for the identity."""
         if self.name == "none":
             return None
-        maps = compute.send(self._maps(count, rng))
+        maps = self._maps(count, rng)
+        if self.rotation:
+            maps[:, :, :2] = maps[:, :, :2] @ self._turns(count, rng)
+        maps = compute.send(maps)
         if not self.jitter:
             return Draw(maps)
         return Draw(maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1)))
@@ -79,6 +84,10 @@ class Transform:
         maps[:, 0, 0], maps[:, 1, 1] = width * flip, height
         maps[:, 0, 2], maps[:, 1, 2] = centre[:, 0] * (1 - width), centre[:, 1] * (1 - height)
         return maps
+
+    def _turns(self, count: int, rng: torch.Generator) -> torch.Tensor:
+        angle = math.radians(self.rotation) * (2 * torch.rand(count, generator=rng) - 1)
+        return torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(count, 2, 2)
 
     def __call__(self, x: torch.Tensor, size: int, draw: Draw | None) -> torch.Tensor:
         """Transform a batch.

@@ -1,0 +1,151 @@
+"""The image operations that AutoAugment, RandAugment and TrivialAugment draw from, each with a strength for every image of a batch.
+
+What they compute is what Pillow computes, for a whole batch on the device (Cubuk et al., "AutoAugment", CVPR 2019, table 6). As in
+the authors' code, geometric operations take the nearest pixel, shear about the upper left corner, and fill with grey.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from unlearnable.training.compute import Compute
+
+Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # float (B, 3, s, s) in [0, 1], float (B, 1, 1, 1) -> like the first
+FILL = 128 / 255
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How an operation's value depends on a strength in [0, 1]: ``none + reach strength``, with a random sign if ``signed``."""
+
+    none: float = 0.0
+    reach: float = 0.0
+    signed: bool = False
+
+    def __call__(self, strength: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+        """Return the values of some images from float (B,) strengths and signs."""
+        return self.none + self.reach * strength * (sign if self.signed else 1.0)
+
+
+def space(rotate: float, shear: float, shift: float, blend: float, bits: float) -> dict[str, Reach]:
+    """Return a space of operations by name.
+
+    Args:
+        rotate: Largest angle in degrees.
+        shear: Largest shift of a row per row.
+        shift: Largest shift as a share of the side.
+        blend: Largest relative change of brightness, contrast, colour and sharpness.
+        bits: Bits that the strongest posterisation takes from 8.
+    """
+    return {
+        "identity": Reach(), "autocontrast": Reach(), "equalize": Reach(), "rotate": Reach(0, rotate, True),
+        "shear_x": Reach(0, shear, True), "shear_y": Reach(0, shear, True),
+        "translate_x": Reach(0, shift, True), "translate_y": Reach(0, shift, True),
+        "color": Reach(1, blend, True), "contrast": Reach(1, blend, True),
+        "brightness": Reach(1, blend, True), "sharpness": Reach(1, blend, True),
+        "posterize": Reach(8, -bits), "solarize": Reach(256, -256),
+    }  # fmt: skip
+
+
+def apply(
+    x: torch.Tensor, kinds: torch.Tensor, strengths: torch.Tensor, reaches: Mapping[str, Reach], rng: torch.Generator, compute: Compute
+) -> torch.Tensor:
+    """Apply to each image one operation. Images are sorted on the host, so that nothing waits for the device.
+
+    Args:
+        x: float (B, 3, s, s) in [0, 1], on the device.
+        kinds: int64 (B,) on the host: which of ``reaches``; -1 for none.
+        strengths: float (B,) in [0, 1], on the host.
+        reaches: Operations by name.
+        rng: For signs.
+        compute: Where.
+    """
+    signs, out = 1.0 - 2.0 * torch.randint(0, 2, kinds.shape, generator=rng), x.clone()
+    for kind, (name, reach) in enumerate(reaches.items()):
+        rows = (kinds == kind).nonzero()[:, 0]
+        if len(rows) and name != "identity":
+            where, values = compute.send(rows), compute.send(reach(strengths[rows], signs[rows]))
+            out[where] = OPERATIONS[name](x[where], values.view(-1, 1, 1, 1))
+    return out
+
+
+def _levels(x: torch.Tensor) -> torch.Tensor:
+    return (x * 255).round()
+
+
+def _luminance(x: torch.Tensor) -> torch.Tensor:
+    return 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
+
+
+def _blend(none: torch.Tensor, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    return (none + factor * (x - none)).clamp(0, 1)
+
+
+def _smooth(x: torch.Tensor) -> torch.Tensor:
+    """Pillow's SMOOTH, which leaves the border alone."""
+    kernel = torch.ones(3, 3, device=x.device, dtype=x.dtype)
+    kernel[1, 1] = 5
+    out = x.clone()
+    out[..., 1:-1, 1:-1] = F.conv2d(x, (kernel / 13).expand(3, 1, 3, 3), groups=3)
+    return out
+
+
+def _autocontrast(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    return torch.where(high > low, (x - low) / (high - low).clamp(min=1e-6), x).clamp(0, 1)
+
+
+def _equalize(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """Map levels so that they are about equally frequent, in each channel, by Pillow's rule in integers."""
+    levels = _levels(x).long().flatten(2).flatten(0, 1)  # (3 B, s s)
+    counts = torch.zeros(len(levels), 256, dtype=torch.long, device=x.device).scatter_add_(1, levels, torch.ones_like(levels))
+    step = (levels.shape[1] - counts.gather(1, levels.amax(1, keepdim=True))) // 255
+    table = (step // 2 + counts.cumsum(1) - counts) // step.clamp(min=1)
+    out = torch.where(step > 0, table.gather(1, levels).clamp(max=255), levels)
+    return (out.to(x.dtype) / 255).view(x.shape)
+
+
+def _posterize(x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    width = torch.exp2(8 - bits.round())
+    return torch.floor(_levels(x) / width) * width / 255
+
+
+def _solarize(x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
+    return torch.where(_levels(x) >= threshold, 1 - x, x)
+
+
+def _warp(x: torch.Tensor, maps: list[list[torch.Tensor | float]]) -> torch.Tensor:
+    """Take each pixel from where an affine map in units of half the side, the centre at 0, says."""
+    like = next(entry for row in maps for entry in row if isinstance(entry, torch.Tensor)).flatten()
+    rows = [torch.stack([torch.zeros_like(like) + (e.flatten() if isinstance(e, torch.Tensor) else e) for e in row], 1) for row in maps]
+    grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+    return F.grid_sample(x - FILL, grid, mode="nearest", padding_mode="zeros", align_corners=False) + FILL
+
+
+def _rotate(x: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
+    angle = degrees * (math.pi / 180)
+    return _warp(x, [[angle.cos(), -angle.sin(), 0.0], [angle.sin(), angle.cos(), 0.0]]).clamp(0, 1)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "identity": lambda x, _: x,
+    "invert": lambda x, _: 1 - x,
+    "autocontrast": _autocontrast,
+    "equalize": _equalize,
+    "rotate": _rotate,
+    "shear_x": lambda x, v: _warp(x, [[1.0, v, v], [0.0, 1.0, 0.0]]).clamp(0, 1),
+    "shear_y": lambda x, v: _warp(x, [[1.0, 0.0, 0.0], [v, 1.0, v]]).clamp(0, 1),
+    "translate_x": lambda x, v: _warp(x, [[1.0, 0.0, 2 * v], [0.0, 1.0, 0.0]]).clamp(0, 1),
+    "translate_y": lambda x, v: _warp(x, [[1.0, 0.0, 0.0], [0.0, 1.0, 2 * v]]).clamp(0, 1),
+    "color": lambda x, v: _blend(_luminance(x), x, v),
+    "contrast": lambda x, v: _blend(_luminance(x).mean((1, 2, 3), keepdim=True), x, v),
+    "brightness": lambda x, v: (x * v).clamp(0, 1),
+    "sharpness": lambda x, v: _blend(_smooth(x), x, v),
+    "posterize": _posterize,
+    "solarize": _solarize,
+}

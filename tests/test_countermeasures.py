@@ -1,0 +1,410 @@
+"""What somebody may try who wants to learn from the data anyway: each countermeasure does what it says, and training takes it."""
+
+from __future__ import annotations
+
+import copy
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageEnhance, ImageOps
+
+from conftest import pixels
+from unlearnable import countermeasures, models
+from unlearnable.countermeasures import Chain, Countermeasure, create
+from unlearnable.countermeasures.autoaugment import POLICY
+from unlearnable.countermeasures.autoaugment import SPACE as AUTO
+from unlearnable.countermeasures.operations import FILL, OPERATIONS, apply
+from unlearnable.countermeasures.project import Project, orthonormal, removed
+from unlearnable.errors import UsageError
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Epoch, Recipe, fit_model, train_step
+from unlearnable.training.pgd import attack
+from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.transforms import Transform
+
+CPU = Compute()
+PREPARING = ["bitdepth", "blur", "grey", "jpeg", "project"]
+
+
+def some(count: int = 24, side: int = 32, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """uint8 images and their labels, of three classes."""
+    return torch.from_numpy(pixels(count, side, seed).transpose(0, 3, 1, 2).copy()), torch.arange(count) % 3
+
+
+def a_batch(count: int = 24, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = some(count, side)
+    return x / 255, F.one_hot(y, 3).float()
+
+
+def prepared(spec: str, x: torch.Tensor | None = None, y: torch.Tensor | None = None) -> torch.Tensor:
+    images, labels = some()
+    return create(spec).prepare(images if x is None else x, labels if y is None else y, generator(0, "prepare"))
+
+
+def lived_in(name: str = "cnn:width=8,depth=2") -> torch.nn.Module:
+    """A model in train mode whose normalisation has seen something and whose parameters have gradients."""
+    with seeded(0, "model"):
+        model = models.create(name, 3)
+    for step in range(3):
+        F.cross_entropy(model(a_batch()[0] ** (step + 1)), a_batch()[1]).backward()
+    return model.train()
+
+
+# Every countermeasure
+
+
+@pytest.mark.parametrize("name", countermeasures.names())
+@pytest.mark.parametrize("side", [16, 33])
+def test_contract(name: str, side: int) -> None:
+    chain, (images, labels), (x, y) = create(name), some(13, side), a_batch(13, side)
+    before = images.clone(), x.clone(), y.clone()
+    model = lived_in()
+    found = []
+    for _ in range(2):
+        out = chain.prepare(images, labels, generator(7, "p"))
+        assert (out.dtype, out.shape, out.device.type) == (torch.uint8, images.shape, "cpu")
+        rng = generator(7, "b")
+        seen, targets = chain.batch(x, y, rng, CPU)
+        seen = chain.step(model, seen, targets, rng, CPU)
+        assert (seen.dtype, seen.shape, targets.dtype, targets.shape) == (x.dtype, x.shape, y.dtype, y.shape)
+        assert not seen.requires_grad
+        assert 0 <= float(seen.min()) <= float(seen.max()) <= 1
+        assert float((targets.sum(1) - 1).abs().max()) < 1e-5
+        assert float(targets.min()) >= 0
+        found.append((out, seen, targets))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))  # the same seed, the same result
+    assert all(torch.equal(*pair) for pair in zip(before, (images, x, y), strict=True))  # nothing in place
+    assert torch.equal(found[0][0], images) == (name not in PREPARING)
+    tested = chain.prepare(images, None, generator(7, "p"))
+    assert torch.equal(tested, images) == (not chain.test_time)
+    assert create(chain.spec) == chain
+    assert chain.revisions == {name: chain.members[0].revision}
+
+
+@pytest.mark.parametrize("name", countermeasures.names())
+def test_every_countermeasure_says_in_a_line_what_it_does_and_cites(name: str) -> None:
+    assert countermeasures.names()[name].endswith(".")
+    kind = type(create(name).members[0])
+    assert "arXiv:" in str(sys.modules[kind.__module__].__doc__) or name == "noise"  # which is nobody's
+
+
+def test_chains_are_read_in_order_and_write_themselves() -> None:
+    assert create("jpeg:30 + cutout").spec == "jpeg:30+cutout:16"
+    assert create("adversarial:8,3").spec == "adversarial:8,3"
+    assert create("none") == create("") == Chain()
+    assert create("").spec == "none"
+    assert create("grey+jpeg").test_time
+    assert not create("jpeg").test_time
+    images, _ = some()
+    grey_then_bits = prepared("grey+bitdepth:2")
+    assert torch.equal(grey_then_bits, prepared("bitdepth:2", prepared("grey")))
+    assert not torch.equal(grey_then_bits, prepared("bitdepth:2+grey"))
+    assert torch.equal(create("grey+bitdepth:2").prepare(images, None, generator(0)), prepared("grey"))  # test images: what holds for them
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("sharpen", "no countermeasure 'sharpen'.*\n.*There are: none, adversarial.*jpeg"),
+        ("jpeg:0", "jpeg: quality is 0.*\n.*from 1 to 100"),
+        ("jpeg:101", "quality is 101"),
+        ("jpeg:ten", "whole number, not 'ten'"),
+        ("jpeg:10,20", "2 values.*\n.*quality"),
+        ("mixup:1", "1 values.*\n.*no settings"),
+        ("blur:0.1", "sigma is 0.1"),
+        ("noise:nan", "epsilon is nan"),
+        ("jpeg++grey", "no countermeasure ''"),
+        ("adversarial+adversarial:4", "each change the step"),
+    ],
+)
+def test_what_makes_no_sense_is_named(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        create(spec)
+
+
+# Images, once
+
+
+def test_blur_takes_high_frequencies_and_keeps_the_mean() -> None:
+    images, _ = some()
+    images = (images.float() + 40 * torch.randn(images.shape, generator=generator(0))).clamp(0, 255).byte()
+    out = prepared("blur:1", images)
+    assert float((out.float().mean((1, 2, 3)) - images.float().mean((1, 2, 3))).abs().max()) < 0.2
+    energy = [torch.fft.rfft2(one.float())[..., 8:24, 8:].abs().square().mean() for one in (images, out)]
+    assert energy[1] < 0.01 * energy[0]
+    for sigma in (0.4, 1.0, 3.0):  # at its smallest it blurs, too: a dot is spread
+        dot = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+        dot[..., 16, 16] = 255
+        x = torch.arange(32) - 16.0
+        bell = torch.exp(-(x**2) / (2 * sigma**2))
+        bell = bell / bell.sum()
+        assert float((prepared(f"blur:{sigma}", dot).float() - 255 * torch.outer(bell, bell)).abs().max()) < 0.6
+    assert int(prepared("blur:0.4", dot)[0, 0, 16, 16]) < 250
+
+
+def test_jpeg_is_pillows_and_a_lower_quality_changes_more() -> None:
+    images, _ = some()
+    changes = [float((prepared(f"jpeg:{quality}").float() - images).abs().mean()) for quality in (90, 50, 10)]
+    assert 0 < changes[0] < changes[1] < changes[2]
+
+
+def test_grey_has_equal_channels_and_pillows_luminance() -> None:
+    images, _ = some()
+    out = prepared("grey")
+    assert torch.equal(out[:, 0], out[:, 1])
+    assert torch.equal(out[:, 0], out[:, 2])
+    expected = np.stack([np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L")) for image in images])
+    assert np.array_equal(out[:, 0].numpy(), expected)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_bitdepth_leaves_few_levels_and_takes_the_nearest(bits: int) -> None:
+    ramp = torch.arange(256).byte().view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    out = prepared(f"bitdepth:{bits}", ramp)
+    levels = out.unique().double()
+    assert len(levels) == 2**bits
+    assert (levels[0], levels[-1]) == (0, 255)
+    nearest = (ramp.double().unsqueeze(-1) - levels).abs().amin(-1)
+    assert float(((out.double() - ramp).abs() - nearest).max()) <= 1
+
+
+def test_projection_removes_what_a_linear_classifier_sees() -> None:
+    images, labels = some(300)
+    signs = 16 * (torch.randint(0, 2, (3, 3, 32, 32), generator=generator(3)) * 2 - 1)
+    noisy = (images.int() + signs[labels]).clamp(0, 255).byte()
+
+    weights = Project().fit(noisy, labels, generator(0, "prepare"))
+    basis = orthonormal(weights)
+    assert float((basis.T @ basis - torch.eye(3)).abs().max()) < 1e-5
+    assert float((removed(noisy, basis) @ weights).abs().max()) < 1e-4
+    cleaned = prepared("project", noisy, labels)
+    logits = [one.flatten(1).float() / 255 @ weights for one in (noisy, cleaned)]
+    assert float(logits[1].std()) < 0.02 * float(logits[0].std())  # what clipping and rounding put back
+
+    def accuracy(x: torch.Tensor) -> float:
+        """Of a linear classifier that is trained on these images."""
+        return float((x.flatten(1).float() @ Project().fit(x, labels, generator(1))).argmax(1).eq(labels).float().mean())
+
+    assert accuracy(noisy) > 0.95
+    assert accuracy(cleaned) < accuracy(images) + 0.15
+    left = [torch.stack([one[labels == k].float().mean(0) for k in range(3)]) for one in (noisy, cleaned)]
+    agreement = [float(((one - one.mean(0)) * signs).mean()) for one in left]
+    assert abs(agreement[1]) < 0.35 * agreement[0], agreement
+    assert torch.equal(create("project").prepare(noisy, None, generator(0)), noisy)
+
+
+# Batches
+
+
+@pytest.mark.parametrize(("side", "length"), [(32, 16), (64, 32), (32, 5)])
+def test_cutout_blacks_out_a_square_and_leaves_the_rest(side: int, length: int) -> None:
+    x, y = torch.rand(200, 3, side, side) * 0.5 + 0.5, torch.eye(3)[torch.arange(200) % 3]
+    seen, targets = create("cutout" if length * 2 == side else f"cutout:{length}").batch(x, y, generator(1), CPU)
+    black = (seen == 0).all(1)
+    assert torch.equal(torch.where(black.unsqueeze(1), x, seen), x)
+    assert torch.equal(targets, y)
+    heights, widths = black.any(2).sum(1), black.any(1).sum(1)
+    assert torch.equal(black.sum((1, 2)), heights * widths)
+    assert int(heights.max()) == int(widths.max()) == length
+    assert int(heights.min()) < length  # some are cut off by the border
+
+
+def test_mixup_weights_labels_like_pixels() -> None:
+    x = torch.linspace(0, 1, 32).view(-1, 1, 1, 1).expand(32, 3, 4, 4)
+    weights = []
+    for seed in range(30):
+        seen, targets = create("mixup").batch(x, torch.eye(32), generator(seed), CPU)
+        assert torch.allclose(targets @ x[:, 0, 0, 0], seen[:, 0, 0, 0], atol=1e-6)
+        weights.append(float(targets.diagonal().min()))
+    assert min(weights) < 0.2
+    assert max(weights) > 0.8
+
+
+def test_cutmix_weights_labels_by_shares_of_pixels() -> None:
+    x = torch.arange(32).view(-1, 1, 1, 1).expand(32, 3, 20, 20) / 31
+    happened = 0
+    for seed in range(40):
+        seen, targets = create("cutmix").batch(x, torch.eye(32), generator(seed), CPU)
+        shares = torch.stack([(seen[:, 0] * 31).round().eq(k).float().mean((1, 2)) for k in range(32)], 1)
+        assert torch.allclose(shares, targets, atol=1e-5)
+        happened += not torch.equal(seen, x)
+    assert 10 <= happened <= 30
+    assert torch.equal(create("cutmix:0").batch(x, torch.eye(32), generator(0), CPU)[0], x)
+
+
+def test_noise_stays_within_its_bound_and_is_new_in_each_batch() -> None:
+    (x, y), rng = a_batch(), generator(0)
+    first, second = (create("noise:6").batch(x, y, rng, CPU)[0] for _ in range(2))
+    assert 5.9 < float((first - x).abs().max()) * 255 <= 6.001
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["randaugment", "trivialaugment", "autoaugment"])
+def test_augmentations_differ_between_images_and_follow_the_generator(name: str) -> None:
+    x, y = a_batch(1)
+    x, y = x.expand(64, -1, -1, -1), y.expand(64, -1)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    seen, same, other = (create(name).batch(x, y, generator(seed), CPU)[0] for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), state)  # the global state is not used
+    assert torch.equal(seen, same)
+    assert not torch.equal(seen, other)
+    assert len(seen.flatten(1).unique(dim=0)) > 20
+
+
+def affine(image: Image.Image, *numbers: float) -> Image.Image:
+    return image.transform(image.size, Image.Transform.AFFINE, numbers, fillcolor=(128,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "pillow"),
+    [
+        ("invert", 0.0, ImageOps.invert),
+        ("autocontrast", 0.0, ImageOps.autocontrast),
+        ("equalize", 0.0, ImageOps.equalize),
+        ("posterize", 5.0, lambda image: ImageOps.posterize(image, 5)),
+        ("solarize", 100.0, lambda image: ImageOps.solarize(image, 100)),
+        ("color", 1.7, lambda image: ImageEnhance.Color(image).enhance(1.7)),
+        ("contrast", 0.4, lambda image: ImageEnhance.Contrast(image).enhance(0.4)),
+        ("brightness", 1.5, lambda image: ImageEnhance.Brightness(image).enhance(1.5)),
+        ("sharpness", 1.9, lambda image: ImageEnhance.Sharpness(image).enhance(1.9)),
+        ("rotate", 22.0, lambda image: image.rotate(22, fillcolor=(128,) * 3)),
+        ("shear_x", 0.3, lambda image: affine(image, 1, 0.3, 0, 0, 1, 0)),
+        ("shear_y", -0.3, lambda image: affine(image, 1, 0, 0, -0.3, 1, 0)),
+        ("translate_x", 0.25, lambda image: affine(image, 1, 0, 8, 0, 1, 0)),
+        ("translate_y", -0.25, lambda image: affine(image, 1, 0, 0, 0, 1, -8)),
+    ],
+)
+def test_operations_are_pillows(name: str, value: float, pillow) -> None:
+    images, _ = some(6)
+    seen = OPERATIONS[name](images / 255, torch.full((6, 1, 1, 1), value)) * 255
+    expected = torch.from_numpy(np.stack([np.asarray(pillow(Image.fromarray(i.permute(1, 2, 0).numpy()))) for i in images]))
+    wrong = ((seen - expected.permute(0, 3, 1, 2).float()).abs() > 2.01).float().mean()
+    assert float(wrong) < 0.02  # a pixel that lies between two may be the other one
+
+
+def test_a_strength_of_nothing_changes_nothing_and_each_image_gets_its_own() -> None:
+    x, _ = a_batch(15)
+    neutral = apply(x, torch.arange(15) % len(AUTO), torch.zeros(15), AUTO, generator(0), CPU)
+    unchanged = [name for row, name in enumerate(AUTO) if torch.allclose(neutral[row], x[row], atol=1e-6)]
+    assert set(AUTO) - set(unchanged) <= {"autocontrast", "equalize", "invert"}
+    assert torch.equal(apply(x, torch.full((15,), -1), torch.ones(15), AUTO, generator(0), CPU), x)
+    assert len(POLICY.split()) == 25 * 6
+    assert 0 < FILL < 1
+
+
+# Steps
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_attack_stays_in_its_budget_raises_the_loss_and_leaves_the_model_alone(precision: str) -> None:
+    compute, model, (x, y) = Compute("cpu", precision), lived_in(), a_batch()
+    before = copy.deepcopy(model.state_dict())
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    moved = attack(model, x, y, 8, 2, 10, generator(0), compute)
+    assert float((moved - x).abs().max()) * 255 <= 8.001
+    assert 0 <= float(moved.min()) <= float(moved.max()) <= 1
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(torch.equal(p.grad, old) for p, old in zip(model.parameters(), gradients, strict=True))
+    assert all(p.requires_grad for p in model.parameters())
+    model.eval().requires_grad_(False)
+    losses = [float(F.cross_entropy(model(one), y)) for one in (x, moved, attack(model, x, y, 8, 2, 0, generator(0), compute))]
+    assert losses[1] - losses[0] > 0.05 + 10 * abs(losses[2] - losses[0])  # a random start alone hardly matters
+    hard = attack(model, x, y.argmax(1), 8, 2, 10, generator(0), CPU)
+    assert torch.equal(hard.gt(x), attack(model, x, y, 8, 2, 10, generator(0), CPU).gt(x))
+    assert torch.equal(attack(model, x, y, 0, 2, 3, generator(0), CPU), x)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", countermeasures.names())
+def test_batches_and_steps_never_wait_for_the_gpu(name: str) -> None:
+    compute = Compute("cuda", "bfloat16")
+    chain, model, (x, y) = create(name), compute.place(lived_in()), (part.cuda() for part in a_batch())
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        chain.step(model, *chain.batch(x, y, generator(0), compute), generator(0), compute)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+# Training
+
+
+RECIPE = Recipe(epochs=2, batch=8, lr=0.05, transform=Transform("flip-crop"))
+
+
+def weights(spec: str | None, **more) -> tuple[torch.Tensor, list[Epoch]]:
+    data = some(24, 16)
+    chain = None if spec is None else create(spec)
+    model, history = fit_model("cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=chain, **more)
+    return torch.cat([p.detach().flatten() for p in model.parameters()]), history
+
+
+def test_training_without_a_countermeasure_is_as_it_was() -> None:
+    """Against the loop as it was before there were countermeasures, draw by draw."""
+    pixels, labels = some(24, 16)
+    with seeded(0, "init"):
+        model = CPU.place(models.create("cnn:width=8,depth=2", 3))
+    optimizer = RECIPE.optimizer(model)
+    for number in range(2):
+        rng = generator(0, "epoch", number)
+        order = torch.randperm(24, generator=rng)
+        for step in range(3):
+            optimizer.param_groups[0]["lr"] = RECIPE.rate(3 * number + step, 6)
+            rows = order[8 * step : 8 * step + 8]
+            x = RECIPE.transform(pixels[rows].float() / 255, 16, RECIPE.transform.draw(8, rng, CPU))
+            train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels[rows], CPU)
+    assert torch.equal(weights(None)[0], torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert torch.allclose(weights(None)[0], weights("none")[0], atol=1e-6)  # labels as probabilities round differently
+
+
+@pytest.mark.parametrize("spec", [*countermeasures.names(), "jpeg:50+grey+cutout+mixup+adversarial:4,1"])
+def test_training_takes_every_countermeasure_and_repeats(spec: str) -> None:
+    (first, history), (again, _) = weights(spec), weights(spec)
+    assert torch.isfinite(first).all()
+    assert torch.equal(first, again)
+    assert not torch.equal(first, weights(None)[0])
+    assert all(0 <= epoch.train_accuracy <= 1 for epoch in history)
+
+
+def test_test_images_are_prepared_where_that_is_said() -> None:
+    class Black(Countermeasure):
+        name, test_time = "black", True
+
+        def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+            return pixels if labels is not None else torch.zeros_like(pixels)
+
+    data = some(24, 16)
+    _, history = fit_model("cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=Black())
+    assert history[-1].test_accuracy == pytest.approx(1 / 3)  # one answer for all
+
+
+def test_training_starts_from_given_weights_and_renews_a_last_layer_of_another_size() -> None:
+    data = some(24, 16)
+    still = Recipe(epochs=1, batch=8, lr=0.0)
+    start = models.create("cnn:width=8,depth=2", 3).state_dict()
+    kept = {name: value.clone() for name, value in start.items()}
+
+    def named(spec: str, classes: int, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+        model = fit_model(spec, data, data, classes, still, 16, 0, CPU, start=start)[0]
+        return {name: p.detach() for name, p in model.named_parameters()}
+
+    assert all(torch.equal(p, start[name]) for name, p in named("cnn:width=8,depth=2", 3, start).items())
+    other, fresh = (named("cnn:width=8,depth=2", 5, weights) for weights in (start, None))
+    changed = [name for name, p in other.items() if p.shape != start[name].shape or not torch.equal(p, start[name])]
+    assert len(changed) == 2
+    assert all(torch.equal(other[name], fresh[name]) for name in changed)
+    assert all(torch.equal(start[name], value) for name, value in kept.items())
+    for spec in ("cnn:width=16,depth=2", "resnet18:width=8"):
+        with pytest.raises(UsageError, match="not those of a model"):
+            named(spec, 3, start)
+
+
+def test_the_schedule_of_steps() -> None:
+    recipe = Recipe(lr=0.1, schedule="steps")
+    rates = [recipe.rate(step, 100) for step in (0, 74, 75, 89, 90, 99)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
