@@ -1,4 +1,4 @@
-"""Render docs/results.md from the result files.
+"""Render docs/results.md from the result files: the paper's experiments from `results`, measurements of the tool from `benchmarks/results`.
 
 python benchmarks/tables.py
 """
@@ -10,18 +10,43 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from unlearnable import experiments
+from unlearnable.cells.results import Results
+from unlearnable.experiments import profiles
+from unlearnable.experiments.markdown import section
+from unlearnable.experiments.table import tabulate
+
 ROOT = Path(__file__).resolve().parent
 DOCS = ROOT.parent / "docs" / "results.md"
+RESULTS = ROOT.parent / "results"
 INTRO = """# Results
 
-Rendered from the files in `benchmarks/results` by `python benchmarks/tables.py`; nothing here is typed by hand, and a test compares.
-Every file holds the command, the settings, the seeds, the versions and every repetition. All runs are on two shared CPU cores
-with bfloat16 instructions, one thread each except for the demo, so times are upper bounds. GPU rows are missing: no GPU has been at
-hand yet.
+Rendered from result files by `python benchmarks/tables.py`; nothing here is typed by hand, and a test compares. All runs are on two shared
+CPU cores with bfloat16 instructions, one thread each except for the demo, so times are upper bounds. GPU rows are missing: no GPU has been
+at hand yet.
+
+- [The paper's experiments](#the-papers-experiments), from `results/`
+- [Measurements of the tool](#measurements-of-the-tool): photos, the demo, speed of applying, from `benchmarks/results/`
+"""
+EXPERIMENTS = """## The paper's experiments
+
+[How to run them](experiments.md). {about} The numbers are therefore not the paper's; the orderings can be compared.
+
+Accuracy on clean test images in percent after the last epoch, ± standard deviation over seeds where there are several; in brackets after
+the best epoch, chosen on the test images, which is what early stopping could reach at most. A seed is one noise and one training. A claim
+holds if it holds for the means; `within the spread` says that the gap is smaller than the spread of the seeds. With one seed there is no
+spread, and a few points mean nothing. The tables are also in [one page](../results/cpu/index.html) and as CSV, a line for each seed, in
+`results/cpu/`.
+"""
+PAPER = """### With the paper's data and settings
+
+Not run yet: no GPU has been at hand. Each command goes on where it stopped; `--budget 10m` ends it in time, `--seed 0` runs one seed first.
+"""
+TOOL = """## Measurements of the tool
 
 Accuracies are balanced accuracies on clean test images: mean over seeds of the best epoch (chosen on the test images, which favours
 whoever trains), with the last epoch beside it. The mean over the second half of the epochs depends least on luck. A seed is one noise and
-one pair of networks.
+one pair of networks. Every file holds the command, the settings, the seeds, the versions and every repetition.
 """
 GOALS = {
     "imagenette500-classwise": "Wanted: clean at least 45%, protected at most 20%, protecting in at most 10 minutes.",
@@ -139,14 +164,28 @@ KINDS = {
 }
 
 
+def experiments_of_the_paper() -> list[str]:
+    """The section of the paper's experiments: those of the profile `cpu` that were run, and commands for those on a GPU."""
+    found = Results(RESULTS / "cpu" / "cells").all()
+    tables = [tabulate(experiments.get(name), profiles.CPU, found) for name in experiments.names()]
+    parts = [EXPERIMENTS.format(about=profiles.CPU.about)]
+    parts += [section(one, f"../results/cpu/{one.experiment.name}.svg") for one in tables]
+    grids = {name: experiments.get(name).entries(profiles.PAPER) for name in experiments.names()}
+    ready = [
+        [title, str(len({entry.cell for entry in grids[name]})), f"`unlearnable experiment {name} --profile paper`"]
+        for name, title in experiments.names().items()
+    ]
+    return [*parts, PAPER, table(["experiment", "trainings", "command"], ready)]
+
+
 def render() -> str:
-    parts = [INTRO]
+    parts = [INTRO, *experiments_of_the_paper(), TOOL]
     for path in sorted((ROOT / "results").glob("*.json")):
         if path.stem.startswith("speed"):  # docs/performance.md has those
             continue
         result = json.loads(path.read_text("utf-8"))
         kind = next(kind for name, kind in KINDS.items() if path.stem.startswith(name))
-        parts.append(f"## {path.stem}\n")
+        parts.append(f"### {path.stem}\n")
         parts.append(
             f"{result.get('data', 'Imagenette photos, enlarged')}. {GOALS.get(path.stem, '')}".strip()
             + f"\nFile: `benchmarks/results/{path.name}`; command: `{result['command']}`.\n"

@@ -55,7 +55,7 @@ def _options(command: Any) -> list[list[str]]:
             continue
         named = ", ".join(f"`{name}`" for name in parameter.opts)
         default = parameter.default
-        rows.append([named, parameter.help or "", "" if default is None or default is False else f"`{default}`"])
+        rows.append([named, parameter.help or "", "" if default in (None, False, "") else f"`{default}`"])
     return rows
 
 

@@ -28,6 +28,7 @@ from unlearnable import errors, methods
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
 from unlearnable.evaluation import trials
+from unlearnable.experiments import base
 from unlearnable.methods.settings import ErrorMinimizingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +74,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     write(tmp_path / "unseen", CLASSES, slice(100, 108))
     np.save(tmp_path / "theirs.npy", np.full((4, 3, 32, 32), 8 / 255, np.float32))
     (tmp_path / "mine.toml").write_text("patience = 3\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small are many times slower on two threads that others want too
     yield tmp_path
@@ -160,6 +162,19 @@ def test_the_plugin_of_the_docs_works(place: Path) -> None:
         methods.registry._METHODS.pop("stripes", None)
     assert result.exit_code == 0, (result.stderr, result.exception)
     assert len(list((place / "out").rglob("*.png"))) == 16
+
+
+def test_the_experiment_of_the_docs_runs(place: Path) -> None:
+    (block,) = blocks(ROOT / "docs" / "experiments.md", "python experiment")
+    try:
+        exec(compile(block.text, "epochs.py", "exec"), {"__name__": "docs"})
+        options = ["--profile", "smoke", "--only", "2/", "--cache", "cache", "--results", "results"]
+        result = CliRunner().invoke(app, ["experiment", "epochs", *options])
+    finally:
+        base._EXPERIMENTS.pop("epochs", None)
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    assert len(list((place / "results" / "smoke" / "cells").iterdir())) == 2
+    assert "class-wise noise holds for a longer training" in (place / "results" / "smoke" / "epochs.md").read_text()
 
 
 def reference() -> Any:

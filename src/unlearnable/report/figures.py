@@ -20,11 +20,11 @@ def curves(record: Record) -> str:
     """Learning curves of the headline's trial: training and test accuracy of every arm, one thin line per seed and their mean."""
     trial, clean, headline = record.main
     shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
-    figure, axes = _canvas(len(shown), 3.1, 2.7, sharey=True)
+    figure, axes = canvas(len(shown), 3.1, 2.7, sharey=True)
     for place, arm, colour in zip(axes, shown, (CLEAN, *MORE), strict=False):
         _curve(place, arm, colour, trial)
     axes[0].set_ylabel("accuracy")
-    return _svg(figure, "Learning curves: training and test accuracy by epoch")
+    return svg(figure, "Learning curves: training and test accuracy by epoch")
 
 
 def _curve(axes: Any, arm: ArmRecord, colour: str, trial: TrialRecord) -> None:
@@ -50,7 +50,7 @@ def classes(record: Record) -> str | None:
     if len(record.classes) > MANY_CLASSES:
         return None
     shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
-    figure, (axes,) = _canvas(1, 6.6, 0.75 + 0.16 * len(record.classes) * (len(shown) + 0.6))
+    figure, (axes,) = canvas(1, 6.6, 0.75 + 0.16 * len(record.classes) * (len(shown) + 0.6))
     height = 0.8 / len(shown)
     middle = np.arange(len(record.classes))
     for index, (arm, colour) in enumerate(zip(shown, (CLEAN, *MORE), strict=False)):
@@ -61,16 +61,17 @@ def classes(record: Record) -> str | None:
     axes.set_yticklabels(record.classes)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
-    return _svg(figure, "Recall of every class")
+    return svg(figure, "Recall of every class")
 
 
-def _canvas(columns: int, width: float, height: float, **kind: Any) -> tuple[Any, list[Any]]:
+def canvas(columns: int, width: float, height: float, sharey: bool = False, rows: int = 1) -> tuple[Any, list[Any]]:
+    """Return a figure of panels that are ``width`` wide, ``height`` high all together, in inches, and the panels row by row."""
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 
     figure = Figure(figsize=(width * columns, height), layout="constrained")
-    axes = [figure.add_subplot(1, columns, 1)]
-    for column in range(1, columns):
-        axes.append(figure.add_subplot(1, columns, column + 1, sharey=axes[0] if kind.get("sharey") else None))
+    axes = [figure.add_subplot(rows, columns, 1)]
+    for place in range(1, rows * columns):
+        axes.append(figure.add_subplot(rows, columns, place + 1, sharey=axes[0] if sharey else None))
     for one in axes:
         one.tick_params(colors=INK, labelsize=8, length=2)
         one.spines[["top", "right"]].set_visible(False)
@@ -81,7 +82,8 @@ def _canvas(columns: int, width: float, height: float, **kind: Any) -> tuple[Any
     return figure, axes
 
 
-def _svg(figure: Any, title: str) -> str:
+def svg(figure: Any, title: str) -> str:
+    """Return a figure as SVG without addresses and dates, as wide as there is room."""
     import matplotlib
 
     buffer = io.StringIO()

@@ -1,0 +1,5 @@
+"""The unit of an experiment: one training, described whole; what it needs is made once and kept, what it found is a small file."""
+
+from unlearnable.cells.spec import Cell, Data, Poison, Search, Victim
+
+__all__ = ["Cell", "Data", "Poison", "Search", "Victim"]

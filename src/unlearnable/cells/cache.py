@@ -1,0 +1,54 @@
+"""Artefacts: what is large and made once, in a folder outside the project, and who is making what at the moment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+def usual() -> Path:
+    """Return where artefacts are kept unless somebody says otherwise: the user's cache."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "unlearnable"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "unlearnable"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
+
+
+class Busy(Exception):
+    """Another process is making it."""
+
+
+class Cache:
+    """A folder of artefacts, each in a folder of its own that is named by its hash.
+
+    Args:
+        folder: Where; made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def place(self, kind: str, hash: str) -> Path:
+        """Return the folder of an artefact."""
+        return self.folder / kind / hash[:16]
+
+    @contextmanager
+    def claim(self, kind: str, hash: str) -> Iterator[None]:
+        """Hold the right to make something. The kernel gives it back when the process ends, however it ends.
+
+        Raises:
+            Busy: If another process holds it.
+        """
+        path = self.folder / "locks" / f"{kind}-{hash[:16]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=0):
+                yield
+        except Timeout:
+            raise Busy from None

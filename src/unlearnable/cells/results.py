@@ -1,0 +1,116 @@
+"""Result files: one small JSON for each cell, committed, read by whoever renders a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unlearnable.cells.spec import Cell
+from unlearnable.errors import DataError
+from unlearnable.files import write
+
+FORMAT = 1
+
+
+class Result(BaseModel):
+    """What a cell came to. Accuracies are shares of the test images in [0, 1].
+
+    Attributes:
+        format: Version of the file.
+        hash: Of the description, the data's fingerprints and the revisions.
+        cell: The description.
+        fingerprints: Of every set of images that was used, by the hash of its description.
+        revisions: Of every method, model and countermeasure that was used.
+        artefacts: Hashes of the noise and of the weights it started from.
+        classes: Names of the classes, in order.
+        images: Number of training images.
+        protected: How many of them had noise.
+        train: Accuracy on the training batches, each epoch.
+        test: Accuracy on the test images, each epoch.
+        recall: Accuracy on each class's test images after the last epoch.
+        confusion: Test images by class (row) and answer (column) after the last epoch; None for more than 20 classes.
+        search: Rounds, last error, reason to stop and seconds of the search; None for clean images.
+        seconds: Time of the training.
+        environment: Device, precision, threads, versions.
+        machine: Architecture and number of cores.
+        version: Of this package.
+        date: Day of the run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    hash: str
+    cell: Cell
+    fingerprints: dict[str, str]
+    revisions: dict[str, int]
+    artefacts: dict[str, str]
+    classes: list[str]
+    images: int
+    protected: int
+    train: list[float]
+    test: list[float]
+    recall: list[float]
+    confusion: list[list[int]] | None
+    search: dict[str, Any] | None
+    seconds: float
+    environment: dict[str, Any]
+    machine: str
+    version: str
+    date: str
+
+    @property
+    def last(self) -> float:
+        """Accuracy after the last epoch."""
+        return self.test[-1]
+
+    @property
+    def peak(self) -> float:
+        """Accuracy after the best epoch, chosen on the test images: what early stopping would have given at most."""
+        return max(self.test)
+
+
+class Results:
+    """The result files of one profile.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[Path, Result] = {}
+
+    def path(self, cell: Cell, hash: str) -> Path:
+        """Return the place of a cell's file."""
+        return self.folder / f"{cell.label}-{hash[:12]}.json"
+
+    def save(self, result: Result) -> None:
+        """Write a file, whole or not at all."""
+        record = result.model_dump(mode="json", exclude={"cell"}) | {"cell": json.loads(result.cell.text)}
+        lines = [f"{json.dumps(key)}: {json.dumps(record[key], ensure_ascii=False)}" for key in Result.model_fields]
+        write(self.path(result.cell, result.hash), ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+    def all(self) -> dict[str, Result]:
+        """Return every result by the text of its cell; of several under one description, the latest.
+
+        Raises:
+            DataError: If a file is damaged.
+        """
+        found: dict[str, Result] = {}
+        for path in sorted(self.folder.glob("*.json")):
+            if path not in self._read:
+                try:
+                    self._read[path] = Result.model_validate_json(path.read_bytes())
+                except ValidationError as error:
+                    where = error.errors()[0]
+                    raise DataError(
+                        f"{path} is no result of a cell ({where['loc']}: {where['msg']}).", "Remove it; the cell is run again."
+                    ) from error
+            result = self._read[path]
+            if result.cell.text not in found or found[result.cell.text].date <= result.date:
+                found[result.cell.text] = result
+        return found

@@ -1,0 +1,154 @@
+"""What a cell is: data, noise, who trains on it and how, a seed. Nothing here computes anything.
+
+A description is complete: the same description on the same data gives the same result, so its hash is the name of what it stands for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unlearnable.training.loop import Recipe
+from unlearnable.training.transforms import Name, Transform
+
+
+class Spec(BaseModel):
+    """A frozen description with a canonical text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def text(self) -> str:
+        """The description as canonical JSON; what is at its default is left out, so that new settings change no old hash."""
+        return canonical(self.model_dump(mode="json", exclude_defaults=True))
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Data(Spec):
+    """Images to train and to test on.
+
+    Attributes:
+        name: A benchmark, ``digits``, or a folder of the data folder that has ``train`` and ``val``.
+        per_class: Training images of each class, the first ones; 0 for all.
+        tests: Test images of each class, the first ones; 0 for all.
+        classes: Only these classes; empty for all.
+        plus: Other sets whose classes are added; no class may be in two of them.
+    """
+
+    name: str
+    per_class: int = 0
+    tests: int = 0
+    classes: tuple[str, ...] = ()
+    plus: tuple[Data, ...] = ()
+
+
+class Search(Spec):
+    """A search for noise.
+
+    Attributes:
+        data: What the noise is found on.
+        own: Classes that get noise, the others are context; empty for all.
+        method: Name of the method.
+        settings: Its settings.
+        lifted: Whether the search knows of the photos' own size; else it takes them to be as large as what the network sees.
+        seed: Of the noise and the surrogate.
+    """
+
+    data: Data
+    own: tuple[str, ...] = ()
+    method: str = "error_minimizing"
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    lifted: bool = True
+    seed: int = 0
+
+
+class Poison(Spec):
+    """How noise gets onto images.
+
+    Attributes:
+        search: Where it comes from.
+        share: Share of the images that get it.
+        classes: Only images of these classes; empty for all.
+        mapped: Classes of the images onto those of the search, for noise that is moved to other data.
+        shuffle: Give the noise of an image to another one, of the same class (``within``) or any (``across``).
+        positive_only: Drop every negative value, as the published code did by clamping noise before it was added.
+    """
+
+    search: Search
+    share: float = Field(default=1.0, ge=0, le=1)
+    classes: tuple[str, ...] = ()
+    mapped: dict[str, str] = Field(default_factory=dict)
+    shuffle: Literal["", "within", "across"] = ""
+    positive_only: bool = False
+
+
+class Victim(Spec):
+    """Who trains: a network and a recipe (the fields of ``Recipe`` and ``Transform``), at a size in pixels."""
+
+    model: str
+    size: int = 32
+    zoom: Annotated[float, Field(ge=1)] = 1.0
+    epochs: int = 60
+    batch: int = 128
+    lr: float = 0.1
+    weight_decay: float = 5e-4
+    clip: float = 0.0
+    schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
+    transform: Name = "flip-crop"
+    crop_min: float = 0.35
+    jitter: float = 0.0
+    rotation: float = 0.0
+
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+        transform = Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation)
+        return Recipe(
+            epochs=self.epochs, batch=self.batch, lr=self.lr, weight_decay=self.weight_decay, clip=self.clip,
+            schedule=self.schedule, transform=transform,
+        )  # fmt: skip
+
+
+class Cell(Spec):
+    """One training and its test.
+
+    Attributes:
+        data: What is trained and tested on.
+        victim: Who trains.
+        poison: Noise on the training images; None for clean ones.
+        keep: ``clean``: only the images that got no noise are trained on.
+        relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. Noise goes by the labels of the data.
+        countermeasure: What the trainer does against noise.
+        start: A training whose weights this one starts from; None for fresh ones.
+        seed: Of the training.
+    """
+
+    data: Data
+    victim: Victim
+    poison: Poison | None = None
+    keep: Literal["all", "clean"] = "all"
+    relabel: str = ""
+    countermeasure: str = "none"
+    start: Cell | None = None
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """A few words for a file name; the hash beside them tells cells apart."""
+        noise = "clean" if self.poison is None else f"{self.poison.search.method}-{self.poison.search.settings.get('form', '')}"
+        parts = [self.data.name, noise, self.victim.model.partition(":")[0], self.countermeasure.replace("none", ""), f"s{self.seed}"]
+        return "-".join("".join(c if c.isalnum() or c in "-_" else "" for c in part) for part in parts if part)
+
+
+def canonical(value: Any) -> str:
+    """Write a value as JSON in the one way that hashes are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(*parts: Any) -> str:
+    """Return the hash of some values."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()

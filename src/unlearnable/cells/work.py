@@ -1,0 +1,233 @@
+"""One cell, made: its data opened, its noise found or taken from the cache, its network trained and tested."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearnable import countermeasures, methods, models
+from unlearnable.cells.cache import Cache
+from unlearnable.cells.results import Result
+from unlearnable.cells.sets import Sets, relabelled, standing_against
+from unlearnable.cells.spec import Cell, Data, Poison, Search, digest
+from unlearnable.data.image_set import ImageSet
+from unlearnable.events import Event, Listener, silent
+from unlearnable.methods import Context
+from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
+from unlearnable.noise import Noise
+from unlearnable.training.compute import Compute
+from unlearnable.training.loop import Epoch, fit_model, predict
+from unlearnable.version import __version__
+
+REVISION = 1  # of what this file does with a description
+CONFUSION = 20  # classes up to which the whole table is kept
+
+
+class TimeIsUp(Exception):
+    """The budget is spent; what was done so far is kept."""
+
+
+@dataclass
+class Workshop:
+    """Where cells are made.
+
+    Args:
+        sets: Opens data.
+        cache: Keeps noise and weights.
+        compute: Device and precision.
+        listen: Told about progress.
+        deadline: ``time.monotonic()`` after which a search is put aside.
+        every: Seconds between two checkpoints of a search.
+    """
+
+    sets: Sets
+    cache: Cache
+    compute: Compute
+    listen: Listener = silent
+    deadline: float = float("inf")
+    every: float = 60.0
+
+    def hash(self, cell: Cell) -> str:
+        """Return the name of a cell's result: over the description, the data and the revisions of what it uses."""
+        return digest(cell.text, self.fingerprints(cell), revisions(cell))
+
+    def fingerprints(self, cell: Cell) -> dict[str, str]:
+        """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
+        return {digest(data.text)[:12]: self.sets.fingerprint(data) for data in _data(cell)}
+
+    def search_hash(self, search: Search) -> str:
+        """Return the name of a search's noise."""
+        return digest(search.text, self.sets.fingerprint(search.data), _search_revisions(search))
+
+    def fitted(self, search: Search) -> tuple[Fitted, float]:
+        """Return noise and the seconds that finding it took; from the cache, or found now.
+
+        Raises:
+            Busy: If another process is finding it.
+            TimeIsUp: If the time is over; the search goes on where it was when it is asked for again.
+        """
+        hash = self.search_hash(search)
+        place = self.cache.place("noise", hash)
+        if not (place / "noise.safetensors").exists():
+            with self.cache.claim("noise", hash):
+                if not (place / "noise.safetensors").exists():
+                    self._find(search, place)
+        seconds = load_tensors(place / "time.safetensors")[1]["seconds"]
+        return Fitted.load(place), seconds
+
+    def _find(self, search: Search, place: Path) -> None:
+        images = standing_against(self.sets(search.data)[0], search.own)
+        frame = images.photo(images.ids[0]).size
+        method = methods.create(search.method, dict(search.settings)).resolve(frame, len(images))
+        view = images.view(int(method.config.resolution), method.zoom, place)
+        if not search.lifted:
+            view = replace(view, frame=view.pixels.shape[-2:])
+        checkpoint, identity = place / "checkpoint.safetensors", {"search": search.text, "revisions": _search_revisions(search)}
+        state = load_state(checkpoint, identity)
+        before = 0.0 if state is None else float(state.pop("seconds"))
+        started = time.monotonic()
+
+        def save(state: dict[str, Any]) -> None:
+            save_state(checkpoint, {**state, "seconds": before + time.monotonic() - started}, identity)
+            if time.monotonic() > self.deadline:
+                raise TimeIsUp
+
+        fitted = method.fit(view, Context(search.seed, self.compute), self.listen, state=state, save=save, every=self.every)
+        save_tensors(place / "time.safetensors", {}, {"seconds": round(before + time.monotonic() - started, 1)})
+        fitted.save(place)  # the noise last: where it is, everything is
+        checkpoint.unlink(missing_ok=True)
+
+    def weights(self, cell: Cell) -> dict[str, torch.Tensor]:
+        """Return the weights that a training ends with; from the cache, or trained now."""
+        hash = self.hash(cell)
+        path = self.cache.place("weights", hash) / "weights.safetensors"
+        if not path.exists():
+            with self.cache.claim("weights", hash):
+                if not path.exists():
+                    save_tensors(path, self._train(cell, lambda _: None)[0], {"cell": cell.text})
+        return load_tensors(path)[0]
+
+    def run(self, cell: Cell, on_epoch: Callable[[Epoch], None] = lambda _: None) -> Result:
+        """Make a cell.
+
+        Raises:
+            Busy: If another process is making something that it needs.
+            TimeIsUp: If the time is over before its noise is found.
+        """
+        artefacts, search = {}, None
+        if cell.poison is not None:
+            fitted, found_in = self.fitted(cell.poison.search)
+            artefacts["noise"] = self.search_hash(cell.poison.search)
+            errors = [error for error in fitted.log if error is not None]
+            search = {
+                "rounds": len(fitted.log), "error": errors[-1] if errors else None, "stopped": fitted.reason, "seconds": found_in,
+            }  # fmt: skip
+        if cell.start is not None:
+            artefacts["start"] = self.hash(cell.start)
+        started = time.monotonic()
+        _, facts = self._train(cell, on_epoch)
+        return Result(
+            hash=self.hash(cell), cell=cell, fingerprints=self.fingerprints(cell), revisions=revisions(cell), artefacts=artefacts, **facts,
+            search=search, seconds=round(time.monotonic() - started, 1), environment=self.compute.describe(),
+            machine=f"{platform.machine()}, {os.cpu_count()} cores", version=__version__, date=time.strftime("%Y-%m-%d"),
+        )  # fmt: skip
+
+    def _train(self, cell: Cell, on_epoch: Callable[[Epoch], None]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        train, test = self.sets(cell.data)
+        protected: set[str] = set()
+        if cell.poison is not None:
+            noise = poisoned(self.fitted(cell.poison.search)[0].noise, cell.poison, train.class_of, cell.seed)
+            digests = {id: train.source.load(id)[1] for id in train.ids}
+            protected = {id for id in train.ids if noise.slot(id, train.class_of[id], digests[id]) is not None}
+            train = train.with_noise(noise)
+        if cell.keep == "clean":
+            train = train.subset([id for id in train.ids if id not in protected])
+        train, test = relabelled(train, cell.relabel), relabelled(test, cell.relabel)
+        victim, count = cell.victim, len(test.classes)
+        folder = self.cache.folder / "views"
+        pixels, tested = (_tensors(images, victim.size, victim.zoom, folder) for images in (train, test))
+
+        def told(epoch: Epoch) -> None:
+            self.listen(Event("training", epoch.number, victim.epochs, f"{epoch.test_accuracy:.1%}"))
+            on_epoch(epoch)
+
+        model, history = fit_model(
+            victim.model, pixels, tested, count, victim.recipe(), victim.size, cell.seed, self.compute, told,
+            countermeasure=None if cell.countermeasure == "none" else countermeasures.create(cell.countermeasure),
+            start=None if cell.start is None else self.weights(cell.start),
+        )  # fmt: skip
+        answers = predict(model, tested[0], victim.size, self.compute)
+        table = np.zeros((count, count), np.int64)
+        np.add.at(table, (tested[1].numpy(), answers.numpy()), 1)
+        facts = {
+            "classes": list(test.classes), "images": len(train), "protected": len(protected & set(train.ids)),
+            "train": [round(epoch.train_accuracy, 4) for epoch in history], "test": [round(epoch.test_accuracy, 4) for epoch in history],
+            "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
+            "confusion": table.tolist() if count <= CONFUSION else None,
+        }  # fmt: skip
+        return {name: value.detach().cpu() for name, value in model.state_dict().items()}, facts
+
+
+def poisoned(noise: Noise, poison: Poison, class_of: Mapping[str, str], seed: int) -> Noise:
+    """Return noise as a cell applies it to images of some classes, by id."""
+    if poison.positive_only:
+        noise = replace(noise, bank=np.maximum(noise.bank, 0))
+    if poison.shuffle:
+        noise = _shuffled(noise, poison.shuffle, class_of, seed)
+    assignment = replace(noise.assignment, share=poison.share, classes=poison.classes or None, mapped=poison.mapped)
+    return replace(noise, assignment=assignment)
+
+
+def _shuffled(noise: Noise, how: str, class_of: Mapping[str, str], seed: int) -> Noise:
+    """Give every pattern the key of another one: of the same class, or of any. Class-wise noise is the same for a whole class anyway."""
+    rng = np.random.default_rng(seed)
+    group = [class_of[key] if how == "within" and noise.form == "samplewise" else key if how == "within" else "" for key in noise.keys]
+    keys = np.array(noise.keys, dtype=object)
+    for name in sorted(set(group)):
+        rows = np.array([row for row, mine in enumerate(group) if mine == name])
+        keys[rows] = keys[rng.permutation(rows)]
+    return replace(noise, keys=tuple(keys), digests=())
+
+
+def revisions(cell: Cell) -> dict[str, int]:
+    """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
+    found = {"cell": REVISION, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
+    found |= {f"countermeasure {name}": number for name, number in countermeasures.create(cell.countermeasure).revisions.items()}
+    if cell.poison is not None:
+        found |= _search_revisions(cell.poison.search)
+    if cell.start is not None:
+        found |= revisions(cell.start)
+    return found
+
+
+def _search_revisions(search: Search) -> dict[str, int]:
+    method = methods.create(search.method, dict(search.settings))
+    found = {f"method {search.method}": method.revision}
+    surrogate = getattr(method.config, "surrogate", "")
+    return found | ({f"model {_name(surrogate)}": models.revision(surrogate)} if surrogate else {})
+
+
+def _data(cell: Cell) -> list[Data]:
+    found = [cell.data]
+    if cell.poison is not None:
+        found.append(cell.poison.search.data)
+    if cell.start is not None:
+        found += _data(cell.start)
+    return sorted(set(found), key=lambda data: data.text)
+
+
+def _name(spec: str) -> str:
+    return spec.partition(":")[0]
+
+
+def _tensors(images: ImageSet, size: int, zoom: float, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    view = images.view(size, zoom, folder)
+    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)

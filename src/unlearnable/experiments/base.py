@@ -1,0 +1,135 @@
+"""The contract of an experiment: a grid of cells, what the paper claims of it, and how it is drawn."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from unlearnable.cells import Cell
+from unlearnable.errors import UsageError
+from unlearnable.experiments.profiles import Profile
+
+Figure = Literal["bars", "lines", "curves", "heat", "confusion"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell and its place in the table.
+
+    Args:
+        row: Name of the row.
+        column: Name of the column.
+        cell: What is run; cells with the same place differ in their seed only.
+        x: Where the row lies on the axis of a ``lines`` figure.
+        over: The classes whose images count; empty for all. There is a last epoch only, then.
+    """
+
+    row: str
+    column: str
+    cell: Cell
+    x: float | None = None
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Below:
+    """A claim: accuracy at one place of the table is below that at another.
+
+    Args:
+        lower: (row, column) of the place that should be lower.
+        upper: (row, column) of the other.
+        text: The claim in words.
+        measure: ``last`` or ``peak`` accuracy.
+        by: By how much at least, as a share in [-1, 1]; negative where the claim is that the two hardly differ.
+    """
+
+    lower: tuple[str, str]
+    upper: tuple[str, str]
+    text: str
+    measure: Literal["last", "peak"] = "last"
+    by: float = 0.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table or figure of the paper.
+
+    Args:
+        name: What ``unlearnable experiment`` calls it.
+        place: Where it comes in lists and on pages.
+        title: What it is about, for a heading.
+        question: The question it answers, a sentence or two.
+        grid: Yields the entries under a profile, all seeds.
+        rows: What the rows are.
+        columns: What the columns are.
+        figure: How it is drawn.
+        claims: What the paper says of it, in a form that can be checked.
+        published: Published figures by (row, column), as text, for the profile ``paper``.
+    """
+
+    name: str
+    place: int
+    title: str
+    question: str
+    grid: Callable[[Profile], Iterable[Entry]]
+    rows: str
+    columns: str
+    figure: Figure
+    claims: Sequence[Below] = ()
+    published: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def entries(self, profile: Profile, seeds: Sequence[int] = (), only: str = "") -> list[Entry]:
+        """Return the entries under a profile, the first seed of all before the second.
+
+        Args:
+            profile: What to run.
+            seeds: Only these seeds; empty for all of the profile.
+            only: Part of a row's or a column's name, or of ``row/column``; empty for all.
+        """
+        chosen = [entry for entry in self.grid(profile) if not seeds or entry.cell.seed in seeds]
+        chosen = [entry for entry in chosen if only.lower() in f"{entry.row}/{entry.column}".lower()]
+        return sorted(chosen, key=lambda entry: entry.cell.seed)
+
+
+_EXPERIMENTS: dict[str, Experiment] = {}
+
+
+def experiment(
+    *,
+    title: str,
+    place: int = 1000,
+    rows: str,
+    columns: str = "form of the noise",
+    figure: Figure = "bars",
+    claims: Sequence[Below] = (),
+    published: Mapping[tuple[str, str], str] | None = None,
+) -> Callable[[Callable[[Profile], Iterable[Entry]]], Callable[[Profile], Iterable[Entry]]]:
+    """Register a grid under its function's name; its docstring is the question that it answers."""
+
+    def register(grid: Callable[[Profile], Iterable[Entry]]) -> Callable[[Profile], Iterable[Entry]]:
+        name = grid.__name__.replace("_", "-")
+        if name in _EXPERIMENTS:
+            raise ValueError(f"An experiment called {name} is registered already.")
+        question = " ".join((inspect.getdoc(grid) or "").split())
+        _EXPERIMENTS[name] = Experiment(name, place, title, question, grid, rows, columns, figure, claims, published or {})
+        return grid
+
+    return register
+
+
+def names() -> dict[str, str]:
+    """Return every experiment's name and title, in the order of the pages."""
+    return {one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.place, one.name))}
+
+
+def get(name: str) -> Experiment:
+    """Return an experiment.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in _EXPERIMENTS:
+        raise UsageError(f"There is no experiment {name!r}.", f"There are: {', '.join(names())}; or all.")
+    return _EXPERIMENTS[name]

@@ -1,0 +1,132 @@
+"""A picture for each kind of experiment, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from unlearnable.experiments.base import Figure
+from unlearnable.experiments.table import Table
+from unlearnable.report.figures import CLEAN, INK, MORE, canvas, svg
+
+COLOURS = (CLEAN, *MORE, "#b5838d", "#6d6875", "#8ab17d")
+
+
+def draw(table: Table) -> str:
+    """Return the picture of a table."""
+    return DRAW[table.experiment.figure](table)
+
+
+def bars(table: Table) -> str:
+    """Accuracy after the last epoch as bars, after the best one as dots."""
+    rows = [row for row in table.rows if any((row, column) in table.places for column in table.columns)]
+    figure, (axes,) = canvas(1, 6.6, 0.9 + 0.19 * len(rows) * (len(table.columns) + 0.6))
+    height, middle = 0.8 / len(table.columns), np.arange(len(rows))
+    for index, (column, colour) in enumerate(zip(table.columns, COLOURS, strict=False)):
+        places = [table.places.get((row, column)) for row in rows]
+        y = middle + (index - (len(table.columns) - 1) / 2) * height
+        axes.barh(y, [100 * mean(place.last) if place else 0 for place in places], height * 0.9, color=colour, label=column)
+        peaks = [(at, 100 * mean(place.peak)) for at, place in zip(y, places, strict=True) if place and place.peak]
+        axes.plot([peak for _, peak in peaks], [at for at, _ in peaks], "o", color=colour, markeredgecolor=INK, markersize=3.5, linewidth=0)
+    axes.set(xlim=(0, 100), yticks=middle, ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy on clean test images: last epoch (dot: best)")
+    axes.set_yticklabels(rows)
+    _guessing(table, axes.axvline)
+    _percent(axes.xaxis)
+    axes.legend(
+        frameon=False, fontsize=7.5, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(table.columns))
+    )
+    return svg(figure, table.experiment.title)
+
+
+def lines(table: Table) -> str:
+    """Accuracy after the last epoch against what the rows stand for."""
+    figure, (axes,) = canvas(1, 6.2, 3.2)
+    for column, colour in zip(table.columns, COLOURS, strict=False):
+        points = sorted((place.x or 0.0, place.last) for (_, name), place in table.places.items() if name == column)
+        x, y = [at for at, _ in points], [100 * mean(values) for _, values in points]
+        error = [100 * stdev(values) if len(values) > 1 else 0.0 for _, values in points]
+        axes.errorbar(x, y, error, color=colour, marker="o", markersize=3.5, linewidth=1.8, capsize=2, label=column)
+    axes.set(ylim=(0, 100), xlabel=table.experiment.rows, ylabel="accuracy on clean test images")
+    _guessing(table, axes.axhline)
+    _percent(axes.yaxis)
+    axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="best")
+    return svg(figure, table.experiment.title)
+
+
+def curves(table: Table) -> str:
+    """Accuracy on clean test images after each epoch, one panel per column."""
+    figure, panels = canvas(len(table.columns), 3.3, 2.9, sharey=True)
+    for axes, column in zip(panels, table.columns, strict=True):
+        for row, colour in zip(table.rows, COLOURS, strict=False):
+            place = table.places.get((row, column))
+            if place:
+                test = 100 * np.array([result.test for result in place.results])
+                epochs = np.arange(1, test.shape[1] + 1)
+                axes.plot(epochs, test.mean(0), color=colour, linewidth=2, label=row)
+                if len(test) > 1:
+                    axes.fill_between(epochs, test.min(0), test.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.set(ylim=(0, 100), xlabel="epoch")
+        axes.set_title(column, fontsize=9.5, color=INK)
+        _guessing(table, axes.axhline)
+        _percent(axes.yaxis)
+    panels[0].set_ylabel("accuracy on clean test images")
+    panels[-1].legend(frameon=False, fontsize=7, labelcolor=INK, loc="best")
+    return svg(figure, table.experiment.title)
+
+
+def heat(table: Table) -> str:
+    """Accuracy after the last epoch as a map of rows by columns."""
+    figure, (axes,) = canvas(1, 1.6 + 1.2 * len(table.columns), 0.9 + 0.32 * len(table.rows))
+    values = np.array([[_last(table, row, column) for column in table.columns] for row in table.rows])
+    _matrix(axes, values, table.rows, table.columns, "{:.0f}")
+    axes.set(xlabel=table.experiment.columns)
+    return svg(figure, table.experiment.title)
+
+
+def confusion(table: Table) -> str:
+    """Where the test images of each class (row) end up, in percent of the class, for every cell that kept its table."""
+    shown: dict[str, Any] = {}
+    for (row, column), place in table.places.items():
+        if place.results[0].confusion is not None:
+            shown.setdefault(place.results[0].hash, (row, column.partition(",")[0], place.results[0]))
+    figure, panels = canvas(min(3, max(1, len(shown))), 3.0, 3.1 * -(-max(1, len(shown)) // 3), rows=-(-max(1, len(shown)) // 3))
+    for axes, (row, column, result) in zip(panels, shown.values(), strict=False):
+        counts = np.array(result.confusion, dtype=float)
+        _matrix(axes, 100 * counts / counts.sum(1, keepdims=True), result.classes, result.classes, "", size=5.5)
+        axes.set_title(f"{row} ({column})", fontsize=8, color=INK)
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    return svg(figure, table.experiment.title)
+
+
+DRAW: dict[Figure, Callable[[Table], str]] = {"bars": bars, "lines": lines, "curves": curves, "heat": heat, "confusion": confusion}
+
+
+def _last(table: Table, row: str, column: str) -> float:
+    place = table.places.get((row, column))
+    return 100 * mean(place.last) if place else float("nan")
+
+
+def _matrix(axes: Any, values: Any, rows: Any, columns: Any, form: str, size: float = 7.5) -> None:
+    axes.imshow(values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
+    axes.set(xticks=range(len(columns)), yticks=range(len(rows)))
+    axes.set_xticklabels(columns, rotation=45 if len(columns) > 5 else 0, ha="right" if len(columns) > 5 else "center", fontsize=size)
+    axes.set_yticklabels(rows, fontsize=size)
+    for place, value in np.ndenumerate(values):
+        if form and not np.isnan(value):
+            axes.text(
+                place[1], place[0], form.format(value), ha="center", va="center", fontsize=7.5, color="#fff" if value < 60 else "#222"
+            )
+
+
+def _guessing(table: Table, line: Callable[..., Any]) -> None:
+    counts = {len(result.classes) for result in table.results}
+    if len(counts) == 1:
+        line(100 / counts.pop(), color=INK, linewidth=0.9, linestyle=":")
+
+
+def _percent(axis: Any) -> None:
+    axis.set_major_formatter(lambda value, _: f"{value:.0f}%")

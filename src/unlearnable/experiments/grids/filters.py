@@ -1,0 +1,23 @@
+"""Filters against the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unlearnable.experiments.base import Entry, experiment
+from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+
+FILTERS = ("none", *(f"jpeg:{quality}" for quality in (10, 30, 50, 70, 90)), "grey", "blur:1", "bitdepth:3", "project")
+
+
+@experiment(place=13, title="Filters against the noise", rows="filter", columns="trained on")
+def filters(p: Profile) -> Iterator[Entry]:
+    """Does it help to compress, blur or project the images before training?
+
+    Grey is known to undo this noise, and strong JPEG too.
+    """
+    for seed in p.seeds:
+        for name in FILTERS:
+            yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
+            for form in FORMS:
+                yield Entry(name, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), countermeasure=name))

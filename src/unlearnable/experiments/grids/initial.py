@@ -1,0 +1,19 @@
+"""Victims that start from other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unlearnable.experiments.base import Entry, experiment
+from unlearnable.experiments.profiles import FORMS, WORDS, Profile, Settings
+
+
+@experiment(place=16, title="Where the victim starts", rows="weights at the start", columns="trained on")
+def initial(p: Profile) -> Iterator[Entry]:
+    """Does noise protect against a network that was trained on other data before, and with a seed that the search never had?"""
+    for seed in p.seeds:
+        starts: dict[str, Settings] = {"fresh": {}, "trained on other data": {"start": p.cell("other", seed)}}
+        for row, more in starts.items():
+            yield Entry(row, "clean", p.cell("cifar10", seed, **more))
+            for form in FORMS:
+                yield Entry(row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), **more))

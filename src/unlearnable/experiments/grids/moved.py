@@ -1,0 +1,29 @@
+"""Class-wise noise that was found on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unlearnable.experiments.base import Below, Entry, experiment
+from unlearnable.experiments.profiles import Profile
+
+OWN, MOVED = "found on these images", "found on other data"
+
+
+@experiment(
+    place=9,
+    title="Noise moved between data sets",
+    rows="class-wise noise",
+    columns="trained and tested on",
+    claims=[Below((MOVED, "cifar10"), ("none", "cifar10"), "class-wise noise protects other data too", by=0.1)],
+)
+def moved(p: Profile) -> Iterator[Entry]:
+    """Does class-wise noise protect data that it was not found on, each class taking the noise of another one's class?"""
+    pair = {"cifar10": "other", "other": "cifar10"}
+    for seed in p.seeds:
+        for data, source in pair.items():
+            yield Entry("none", data, p.cell(data, seed))
+            yield Entry(OWN, data, p.cell(data, seed, p.poison(data, "classwise", seed)))
+            mapped = dict(zip(p.classes(data), p.classes(source), strict=False))
+            poison = p.poison(source, "classwise", seed).model_copy(update={"mapped": mapped})
+            yield Entry(MOVED, data, p.cell(data, seed, poison))

@@ -1,0 +1,29 @@
+"""More than one noise per class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unlearnable.experiments.base import Below, Entry, experiment
+from unlearnable.experiments.profiles import Profile
+
+COUNTS = (1, 2, 4)
+
+
+@experiment(
+    place=7,
+    title="Several noises per class",
+    rows="noises per class",
+    columns="trained on",
+    claims=[Below(("2", "protected"), ("2", "clean"), "two noises per class protect", by=0.2)],
+)
+def several(p: Profile) -> Iterator[Entry]:
+    """Class-wise noise that somebody has found can be taken off every image of the class.
+
+    Do several, one drawn for each image, protect too?
+    """
+    for seed in p.seeds:
+        for count in COUNTS:
+            poison = p.poison("cifar10", "classwise", seed, **({"several": count} if count > 1 else {}))
+            yield Entry(str(count), "clean", p.cell("cifar10", seed))
+            yield Entry(str(count), "protected", p.cell("cifar10", seed, poison))

@@ -1,0 +1,250 @@
+"""How large an experiment is: the paper's data, networks and settings, or what stands for them where there is no GPU.
+
+An experiment speaks of data, networks and methods by the paper's names; a profile says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unlearnable import presets
+from unlearnable.cells import Cell, Data, Poison, Search, Victim
+from unlearnable.data.catalogue import BENCHMARKS
+from unlearnable.errors import UsageError
+from unlearnable.noise import Form
+
+Settings = dict[str, Any]
+FORMS: tuple[Form, ...] = ("samplewise", "classwise")
+WORDS = {"samplewise": "sample-wise", "classwise": "class-wise"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the names in an experiment stand for.
+
+    Args:
+        name: Its name.
+        about: What it is, in a sentence.
+        seeds: One noise and one training each.
+        sets: Data by the paper's name.
+        main: The sets of the main table.
+        models: Networks by the paper's name.
+        stems: Stem of the networks for a set; ``""`` for those that are not named.
+        victims: How is trained on a set; ``""`` for those that are not named.
+        searches: Settings of a search by (method, form).
+        by_set: Settings of a search that differ for a set.
+        pgd: Countermeasure that stands for the paper's adversarial training.
+        epsilons: Budgets besides the usual one.
+        patches: Sides of patches, in pixels.
+    """
+
+    name: str
+    about: str
+    seeds: tuple[int, ...]
+    sets: Mapping[str, Data]
+    main: tuple[str, ...]
+    models: Mapping[str, str]
+    stems: Mapping[str, str]
+    victims: Mapping[str, Settings]
+    searches: Mapping[tuple[str, Form], Settings]
+    by_set: Mapping[str, Settings]
+    pgd: str
+    epsilons: tuple[int, ...]
+    patches: tuple[int, ...]
+
+    def classes(self, data: str) -> tuple[str, ...]:
+        """Return the names of a set's classes, in order, without opening it."""
+        found = self.sets[data]
+        known = tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
+        return found.classes or known
+
+    def model(self, data: str, model: str) -> str:
+        """Return the specification of a network for a set."""
+        return f"{self.models[model]},stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else self.models[model]
+
+    def search(
+        self, data: str, form: Form, seed: int, method: str = "error_minimizing", surrogate: str = "resnet18",
+        own: tuple[str, ...] = (), lifted: bool = True, **changes: Any,
+    ) -> Search:  # fmt: skip
+        """Return a search for noise on a set."""
+        own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
+        settings = {"form": form, **self.searches[method, form], **own_settings, **changes}
+        if method != "random":
+            settings["surrogate"] = self.model(data, surrogate)
+        return Search(data=self.sets[data], own=own, method=method, settings=settings, lifted=lifted, seed=seed)
+
+    def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
+        """Return the noise of a search on every image."""
+        return Poison(search=self.search(data, form, seed, **changes))
+
+    def budget(self, data: str, form: Form, epsilon: int) -> Settings:
+        """Return what a search needs for another budget: steps grow with it, as in the paper."""
+        usual = self.search(data, form, 0).settings
+        before = int(usual.get("epsilon", 8))
+        return {} if epsilon == before else {"epsilon": epsilon, "step_size": float(usual.get("step_size", 0.8)) * epsilon / before}
+
+    def victim(self, data: str, model: str = "resnet18", **changes: Any) -> Victim:
+        """Return who trains on a set."""
+        return Victim(model=self.model(data, model), **{**self.victims.get(data, self.victims[""]), **changes})
+
+    def cell(
+        self, data: str, seed: int, poison: Poison | None = None, model: str = "resnet18", train: Settings | None = None, **more: Any
+    ) -> Cell:
+        """Return a training on a set, clean without ``poison``; ``train`` changes the recipe."""
+        return Cell(data=self.sets[data], victim=self.victim(data, model, **(train or {})), poison=poison, seed=seed, **more)
+
+
+def _preset(name: str, form: Form, **changes: Any) -> Settings:
+    """The settings of a preset without its surrogate, which a profile chooses."""
+    merged = presets.merge(presets.read(name), None, {"form": form, **changes})
+    return {key: value for key, value in merged.items() if key != "surrogate"}
+
+
+def _searches(minimizing: Callable[[Form], Settings], maximizing: Callable[[Form], Settings]) -> dict[tuple[str, Form], Settings]:
+    return {
+        **{("error_minimizing", form): minimizing(form) for form in FORMS},
+        **{("error_maximizing", form): maximizing(form) for form in FORMS},
+        **{("random", form): {} for form in FORMS},
+    }
+
+
+def _maximizing(form: Form, **more: Any) -> Settings:
+    """The paper's settings of error-maximizing noise: until the surrogate errs on 90% of the images, class-wise on 80%."""
+    return {"steps": 20, "stop_error": 0.9, **more} if form == "samplewise" else {"steps": 1, "stop_error": 0.8, **more}
+
+
+def _without(settings: Settings, *names: str) -> Settings:
+    return {key: value for key, value in settings.items() if key not in names}
+
+
+_DIGITS = Data(name="digits", per_class=40, tests=20)
+_NO_SHIP = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck")
+
+SMOKE = Profile(
+    name="smoke",
+    about="scikit-learn's digits and tiny networks: seconds per cell, to see that everything runs; its figures mean nothing.",
+    seeds=(0,),
+    sets={
+        "cifar10": _DIGITS,
+        "cifar101": Data(
+            name="digits",
+            per_class=40,
+            tests=20,
+            classes=tuple("012345678"),
+            plus=(Data(name="digits", per_class=40, tests=20, classes=("9",)),),
+        ),
+        "other": Data(name="digits", per_class=30, tests=20),
+        "photos": _DIGITS,
+    },
+    main=("cifar10",),
+    models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")} | {"cnn": "cnn:width=8"},
+    stems={"": "imagenet"},
+    victims={"": {"epochs": 2, "batch": 64}, "photos": {"epochs": 2, "batch": 64, "size": 16}, "adversarial": {"schedule": "steps"}},
+    searches=_searches(
+        lambda form: _preset("small", form, batch=64, min_rounds=1, max_rounds=2),
+        lambda form: {"steps": 2, "batch": 64, "pretrain_epochs": 1, "max_rounds": 1},
+    ),
+    by_set={"photos": {"resolution": 16}},
+    pgd="adversarial:8,1",
+    epsilons=(4,),
+    patches=(16,),
+)
+
+CPU = Profile(
+    name="cpu",
+    about=(
+        "4,000 training and 2,000 test images, and narrow networks that halve the image first: two cores of a CPU. Error-minimizing "
+        "noise is found as with the preset `small`, in 30 rounds; error-maximizing noise with the paper's settings."
+    ),
+    seeds=(0, 1, 2),
+    sets={
+        "cifar10": Data(name="cifar10", per_class=400, tests=200),
+        "fashion-mnist": Data(name="fashion-mnist", per_class=400, tests=200),
+        "cifar101": Data(
+            name="cifar10", per_class=400, tests=200, classes=_NO_SHIP,
+            plus=(Data(name="cifar10", per_class=400, tests=200, classes=("ship",)),),
+        ),
+        "other": Data(name="fashion-mnist", per_class=400, tests=200),
+        "photos": Data(name="imagenette", per_class=100, tests=40),
+    },
+    main=("cifar10", "fashion-mnist"),
+    models={
+        "resnet18": "resnet18:width=16", "vgg11": "vgg11:width=16", "resnet50": "resnet50:width=8", "densenet121": "densenet121:width=8",
+        "cnn": "cnn:width=32",
+    },
+    stems={"": "half"},
+    victims={
+        "": {"epochs": 15, "batch": 64, "schedule": "onecycle"},
+        "fashion-mnist": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
+        "other": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
+        "photos": {"epochs": 40, "batch": 64, "schedule": "onecycle", "size": 64, "zoom": 1.5, "transform": "photo"},
+        "adversarial": {"schedule": "steps"},
+    },
+    searches=_searches(
+        lambda form: _preset("small", form, max_rounds=30),
+        lambda form: _maximizing(form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25),
+    ),
+    by_set={"photos": _without(_preset("laptop", "classwise"), "form", "step_size")},
+    pgd="adversarial:8,3",
+    epsilons=(2, 4, 16),
+    patches=(8, 16, 24),
+)  # fmt: skip
+
+PAPER = Profile(
+    name="paper",
+    about="The paper's data, networks and settings, on a GPU.",
+    seeds=(0, 1, 2),
+    sets={
+        "cifar10": Data(name="cifar10"),
+        "cifar100": Data(name="cifar100"),
+        "svhn": Data(name="svhn"),
+        "imagenet100": Data(name="imagenet100"),
+        "cifar101": Data(name="cifar100", plus=(Data(name="cifar10", per_class=500, tests=100, classes=("ship",)),)),
+        "other": Data(name="svhn"),
+        "photos": Data(name="imagenette"),
+    },
+    main=("svhn", "cifar10", "cifar100", "imagenet100"),
+    models={
+        "resnet18": "resnet18:width=64", "vgg11": "vgg11:width=64", "resnet50": "resnet50:width=64", "densenet121": "densenet121:width=32",
+        "cnn": "cnn:width=64",
+    },
+    stems={"": "cifar", "imagenet100": "imagenet", "photos": "half"},
+    victims={
+        "": {"epochs": 60},
+        "cifar100": {"epochs": 100, "rotation": 20.0},
+        "cifar101": {"epochs": 100, "rotation": 20.0},
+        "svhn": {"epochs": 30, "transform": "none"},
+        "other": {"epochs": 30, "transform": "none"},
+        "imagenet100": {"epochs": 100, "size": 224, "transform": "photo", "crop_min": 0.08, "jitter": 0.4},
+        "photos": {"epochs": 60, "size": 64, "zoom": 1.5, "transform": "photo"},
+        "adversarial": {"epochs": 100, "schedule": "steps"},
+    },
+    searches=_searches(
+        lambda form: _preset("paper", form),
+        lambda form: _maximizing(form, batch=512, max_rounds=50, **({} if form == "samplewise" else {"share": 0.2})),
+    ),
+    by_set={
+        "imagenet100": {
+            "epsilon": 16, "step_size": 1.6, "train_batches": 100, "batch": 32, "stop_error": 0.1, "resolution": 224, "share": 0.2,
+        },
+        "photos": _without(_preset("gpu", "classwise"), "form", "step_size"),
+    },
+    pgd="adversarial:8,10",
+    epsilons=(2, 4, 16, 24),
+    patches=(8, 16, 24),
+)  # fmt: skip
+
+PROFILES = {profile.name: profile for profile in (SMOKE, CPU, PAPER)}
+
+
+def get(name: str) -> Profile:
+    """Return a profile.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in PROFILES:
+        raise UsageError(f"There is no profile {name!r}.", f"There are: {', '.join(PROFILES)}.")
+    return PROFILES[name]

@@ -1,0 +1,227 @@
+"""Cells: what their hash covers, what is made once, what a table makes of them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unlearnable.budget import Budget
+from unlearnable.cells import Cell, Data, Poison, Search, Victim
+from unlearnable.cells.cache import Busy, Cache
+from unlearnable.cells.results import Result, Results
+from unlearnable.cells.runner import run
+from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
+from unlearnable.cells.work import TimeIsUp, Workshop, poisoned
+from unlearnable.data.arrays import arrays
+from unlearnable.errors import DataError, UsageError
+from unlearnable.methods import registry
+from unlearnable.noise import Noise
+from unlearnable.training.compute import Compute
+
+DIGITS = Data(name="digits", per_class=12, tests=6)
+VICTIM = Victim(model="cnn:width=8", epochs=1, batch=32)
+SETTINGS = {
+    "form": "classwise", "surrogate": "cnn:width=8", "batch": 32, "steps": 1, "train_batches": 1, "max_rounds": 3, "stop_error": 0.0
+}  # fmt: skip
+SEARCH = Search(data=DIGITS, settings=SETTINGS)
+CLEAN = Cell(data=DIGITS, victim=VICTIM)
+PROTECTED = Cell(data=DIGITS, victim=VICTIM, poison=Poison(search=SEARCH))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    return Workshop(Sets(), Cache(tmp_path / "cache"), Compute.choose("cpu"))
+
+
+def images(**more: int):  # type: ignore[no-untyped-def]
+    pixels = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
+    return arrays(pixels, ["ant", "ant", "bee", "bee", "cow", "cow"], ids=[f"{i}" for i in range(6)])
+
+
+def test_a_description_hashes_the_same_whatever_order_it_was_written_in() -> None:
+    turned = Search(data=DIGITS, settings=dict(reversed(SETTINGS.items())))
+    assert turned.text == SEARCH.text
+    assert len({turned, SEARCH, Search(data=DIGITS, settings=SETTINGS, seed=1)}) == 2
+    assert Cell.model_validate_json(PROTECTED.text) == PROTECTED
+
+
+def test_the_hash_covers_description_data_and_revisions(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shop.hash(PROTECTED)
+    assert first == shop.hash(PROTECTED.model_copy())
+    assert first != shop.hash(PROTECTED.model_copy(update={"seed": 1}))
+    assert first != shop.hash(PROTECTED.model_copy(update={"data": Data(name="digits", per_class=13, tests=6)}))
+    clean = shop.hash(CLEAN)
+    monkeypatch.setattr(registry.get("error_minimizing"), "revision", 99)
+    assert shop.hash(PROTECTED) != first
+    assert shop.hash(CLEAN) == clean  # it uses no method
+
+
+def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_noise(tmp_path: Path) -> None:
+    whole = Workshop(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
+    reference = whole.fitted(SEARCH)[0].noise
+    pieces = Workshop(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
+    stops = 0
+    while stops < 50:
+        try:
+            noise = pieces.fitted(SEARCH)[0].noise
+            break
+        except TimeIsUp:
+            stops += 1
+    assert 1 <= stops < 50
+    assert np.array_equal(noise.bank, reference.bank)
+    place = pieces.cache.place("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
+    before = place.stat().st_mtime_ns
+    pieces.fitted(SEARCH)
+    assert place.stat().st_mtime_ns == before
+
+
+def test_a_run_makes_what_is_missing_and_nothing_twice(shop: Workshop, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    first = run([CLEAN, PROTECTED, CLEAN], shop, results)
+    assert (len(first.made), len(first.there), len(first.missing)) == (2, 0, 0)
+    again = run([CLEAN, PROTECTED], shop, results)
+    assert (len(again.made), len(again.there)) == (0, 2)
+    found = Results(tmp_path / "results").all()
+    result = found[PROTECTED.text]
+    assert result.cell == PROTECTED
+    assert result.protected == result.images == 120
+    assert result.artefacts["noise"] == shop.search_hash(SEARCH)
+    assert len(result.test) == 1
+    assert np.sum(result.confusion) == 60  # type: ignore[arg-type]
+    assert abs(np.mean(result.recall) - result.last) < 1e-3
+
+
+def test_the_deadline_leaves_cells_for_later(shop: Workshop, tmp_path: Path) -> None:
+    shop.deadline = 0.0
+    outcome = run([CLEAN, PROTECTED], shop, Results(tmp_path / "results"))
+    assert outcome.missing == (CLEAN, PROTECTED)
+
+
+def test_what_another_process_makes_is_left_to_it(shop: Workshop) -> None:
+    code = f"""
+import sys, time
+from pathlib import Path
+from unlearnable.cells.cache import Cache
+with Cache(Path({str(shop.cache.folder)!r})).claim("cell", "abc"):
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(Busy), shop.cache.claim("cell", "abc"):
+            pass
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        with shop.cache.claim("cell", "abc"):  # the kernel gave it back
+            pass
+    finally:
+        other.kill()
+        other.wait()
+        if other.stdout is not None:
+            other.stdout.close()
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_grid_and_a_killed_one_repeats_nothing(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-c", "from unlearnable.cli.app import app; app()", "experiment", "filters", "--profile", "smoke",
+        "--only", "/clean", "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"),
+    ]  # fmt: skip
+    cells = tmp_path / "results" / "smoke" / "cells"
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while killed.poll() is None and not list(cells.glob("*.json")):
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    before = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate()[1] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    made = sum(int(line.split()[0]) for text in said for line in text.splitlines() if "cells made" in line)
+    assert made + len(before) == len(list(cells.glob("*.json"))) == 10
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(DataError, match=r"x\.json"):
+        Results(tmp_path).all()
+
+
+def test_joined_sets_keep_their_images_apart() -> None:
+    more = images().relabel(lambda id, name: name + "s")
+    both = joined({"a": images(), "b": more})
+    assert len(both) == 12
+    assert both.classes == ("ant", "ants", "bee", "bees", "cow", "cows")
+    assert np.array_equal(both.photo("b/3").pixels, more.photo("3").pixels)
+    with pytest.raises(DataError, match="ant"):
+        joined({"a": images(), "b": images()})
+
+
+def test_labels_of_a_trainer() -> None:
+    assert relabelled(images(), "pairs").classes == ("000", "001")
+    assert relabelled(images(), "first").class_of["5"] == "rest"
+    assert relabelled(images(), "rotated").class_of["5"] == "000"
+    with pytest.raises(UsageError, match="no relabelling"):
+        relabelled(images(), "sideways")
+
+
+def test_standing_against_the_others() -> None:
+    assert standing_against(images(), ("bee",)).own == ("2", "3")
+    assert len(standing_against(images(), ()).own) == 6
+
+
+def noise(form: str) -> Noise:
+    keys = images().ids if form == "samplewise" else images().classes
+    bank = np.arange(-len(keys) // 2, len(keys) - len(keys) // 2, dtype=np.int8)[: len(keys)].reshape(-1, 1, 1, 1)
+    return Noise(np.tile(bank, (1, 3, 4, 4)), keys, form, Budget(8), (4, 4))  # type: ignore[arg-type]
+
+
+def test_positive_only_drops_what_is_negative() -> None:
+    kept = poisoned(noise("samplewise"), Poison(search=SEARCH, positive_only=True), images().class_of, 0)
+    assert (kept.bank == np.maximum(noise("samplewise").bank, 0)).all()
+    assert kept.bank.min() == 0
+
+
+@pytest.mark.parametrize("form", ["samplewise", "classwise"])
+def test_a_shuffle_within_the_class_and_across(form: str) -> None:
+    one, of = noise(form), images().class_of
+    within = poisoned(one, Poison(search=SEARCH, shuffle="within"), of, 3)
+    across = poisoned(one, Poison(search=SEARCH, shuffle="across"), of, 3)
+    assert sorted(within.keys) == sorted(across.keys) == sorted(one.keys)
+    if form == "samplewise":
+        assert [of[key] for key in within.keys] == [of[key] for key in one.keys]
+        assert [of[key] for key in across.keys] != [of[key] for key in one.keys]
+    else:
+        assert within.keys == one.keys
+        assert across.keys != one.keys
+
+
+def test_a_victim_that_starts_from_other_weights_starts_from_them(shop: Workshop) -> None:
+    still = VICTIM.model_copy(update={"lr": 1e-12})
+    begun = shop.weights(Cell(data=DIGITS, victim=still, start=CLEAN))
+    before, fresh = shop.weights(CLEAN), shop.weights(Cell(data=DIGITS, victim=still))
+    trained = [name for name, value in before.items() if value.is_floating_point() and "running" not in name]
+    assert trained
+    assert all(torch.allclose(begun[name], before[name], atol=1e-6) for name in trained)
+    assert not all(torch.allclose(fresh[name], before[name], atol=1e-6) for name in trained)
+    assert "start" in shop.run(Cell(data=DIGITS, victim=still, start=CLEAN)).artefacts
+
+
+def test_results_say_what_they_are(shop: Workshop, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    results.save(shop.run(CLEAN))
+    (path,) = tmp_path.glob("*.json")
+    assert path.name.startswith("digits-clean-cnn-s0-")
+    again = Result.model_validate_json(path.read_bytes())
+    assert again.environment["torch"]
+    assert again.peak == max(again.test)

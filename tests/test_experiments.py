@@ -1,0 +1,171 @@
+"""Experiments: grids, claims, tables, and one cell of each, run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from unlearnable import experiments
+from unlearnable.cells.cache import Cache
+from unlearnable.cells.results import Result
+from unlearnable.cells.sets import Sets
+from unlearnable.cells.work import Workshop, revisions
+from unlearnable.cli.app import app
+from unlearnable.cli.experiment import seconds
+from unlearnable.errors import UsageError
+from unlearnable.experiments import Below, Entry, figures, markdown, pages, profiles, table
+from unlearnable.experiments.base import Experiment
+from unlearnable.training.compute import Compute
+
+NAMES = list(experiments.names())
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(Sets(), Cache(tmp_path_factory.mktemp("cache")), Compute.choose("cpu"))
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_grid_is_whole(name: str, profile: str) -> None:
+    experiment, scale = experiments.get(name), profiles.get(profile)
+    entries = experiment.entries(scale)
+    assert entries
+    assert {entry.cell.seed for entry in entries} == set(scale.seeds)
+    places = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
+    assert len(set(places)) == len(places), "two cells at one place"
+    for entry in entries:
+        assert revisions(entry.cell)  # every method, model, setting and countermeasure exists
+        if entry.cell.poison is not None and entry.cell.data == entry.cell.poison.search.data:
+            assert entry.cell.poison.search.seed == entry.cell.seed
+    if profile != "smoke":
+        known = {(entry.row, entry.column) for entry in entries}
+        for claim in experiment.claims:
+            assert {claim.lower, claim.upper} <= known, claim.text
+        assert set(experiment.published) <= {(entry.row, entry.column) for entry in experiment.entries(profiles.PAPER)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_cell_of_every_experiment_runs(name: str, shop: Workshop) -> None:
+    entries = experiments.get(name).entries(profiles.SMOKE)
+    entry = next((entry for entry in reversed(entries) if entry.cell.poison is not None), entries[-1])
+    result = shop.run(entry.cell)
+    assert len(result.test) == entry.cell.victim.epochs
+    assert 0 <= min(result.test) <= max(result.test) <= 1
+    assert result.protected > 0 or entry.cell.keep == "clean"
+
+
+@pytest.mark.slow
+def test_every_smoke_cell_runs(tmp_path: Path) -> None:
+    options = ["--profile", "smoke", "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"), "--quiet"]
+    done = CliRunner().invoke(app, ["experiment", "all", *options])
+    assert done.exit_code == 0, done.output
+    for name in NAMES:
+        assert (tmp_path / "results" / "smoke" / f"{name}.md").exists()
+        assert (tmp_path / "results" / "smoke" / f"{name}.svg").read_text().startswith("<svg xmlns=")
+
+
+def made(entry: Entry, last: float, peak: float) -> Result:
+    names = ["a", "b"]
+    return Result(
+        hash=f"{hash((entry.cell.text, last)):x}", cell=entry.cell, fingerprints={"d": "1"}, revisions=revisions(entry.cell),
+        artefacts={"noise": "n"} if entry.cell.poison else {}, classes=names, images=10, protected=0, train=[1.0, 1.0], test=[peak, last],
+        recall=[last, 1.0], confusion=[[1, 1], [0, 2]], search={"seconds": 60.0} if entry.cell.poison else None, seconds=30.0,
+        environment={"precision": "float32", "torch": "2"}, machine="m", version="0", date="2026-01-01",
+    )  # fmt: skip
+
+
+def grid(p: profiles.Profile):  # type: ignore[no-untyped-def]
+    for seed in (0, 1, 2):
+        yield Entry("none", "last", p.cell("cifar10", seed))
+        yield Entry("noise", "last", p.cell("cifar10", seed, p.poison("cifar10", "classwise", seed)))
+        yield Entry("far", "last", p.cell("cifar10", seed, p.poison("cifar10", "samplewise", seed)))
+
+
+def claim(lower: str, upper: str, by: float = 0.0, measure: str = "last") -> Below:
+    return Below((lower, "last"), (upper, "last"), "it is so", measure, by)  # type: ignore[arg-type]
+
+
+def filled(*claims: Below) -> table.Table:
+    experiment = Experiment("toy", 1, "Toy | title", "Is it?", grid, "row", "column", "bars", claims)
+    found = {}
+    for entry in experiment.entries(profiles.SMOKE):
+        if entry.row != "far":
+            last = {"none": 0.6, "noise": 0.3}[entry.row] + 0.02 * entry.cell.seed
+            found[entry.cell.text] = made(entry, last, 0.7)
+    return table.tabulate(experiment, profiles.SMOKE, found)
+
+
+def test_claims_are_judged_by_means_and_spread() -> None:
+    one = filled(
+        claim("noise", "none"), claim("none", "noise"), claim("noise", "none", 0.29), claim("noise", "none", 0.0, "peak"),
+        claim("far", "none"),
+    )  # fmt: skip
+    assert [verdict.word for verdict in one.verdicts] == ["holds", "does not hold", "within the spread", "holds", "not measured"]
+
+
+def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
+    one = filled(claim("noise", "none"))
+    assert table.text(one.places["noise", "last"]) == "32.0 ± 2.0 (70.0)"
+    written = markdown.section(one, "toy.svg")
+    assert "| noise | 32.0 ± 2.0 (70.0) |" in written
+    assert "**Holds**: it is so (32.0 against 62.0, 3 seeds)." in written
+    assert "3 of 9 cells have not been run" in written
+    assert "`unlearnable experiment toy --profile smoke`" in written
+    lines = list(csv.DictReader(io.StringIO(table.to_csv(one))))
+    assert [line["last"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
+
+
+def test_results_of_another_revision_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = filled()
+    found = {result.cell.text: result for result in one.results}
+    key = next(iter(found))
+    found[key] = found[key].model_copy(update={"revisions": {"cell": -1}})
+    again = table.tabulate(one.experiment, profiles.SMOKE, found)
+    assert again.stale == 1
+    assert len(again.results) == len(one.results) - 1
+
+
+@pytest.mark.parametrize("kind", list(figures.DRAW))
+def test_every_figure_is_drawn(kind: str) -> None:
+    one = filled()
+    drawn = figures.DRAW[kind](one)  # type: ignore[index]
+    assert drawn.startswith("<svg")
+    assert "http" not in drawn
+
+
+def test_a_page_is_one_file_with_every_table(tmp_path: Path) -> None:
+    page = pages.render([filled(claim("noise", "none"))], tmp_path).read_text()
+    assert "Toy | title" in page
+    assert "32.0 ± 2.0 (70.0)" in page
+    assert "does-not-hold" in page  # its style
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "toy.md", "toy.csv", "toy.svg"}
+
+
+def test_the_command_lists_and_refuses() -> None:
+    runner = CliRunner()
+    assert "share" in runner.invoke(app, ["experiment"]).output
+    listed = runner.invoke(app, ["experiment", "share", "--profile", "smoke", "--list", "--only", "80%"])
+    assert "80% / class-wise / seed 0" in listed.output
+    assert "20%" not in listed.output
+    assert runner.invoke(app, ["experiment", "nothing"]).exit_code == 2
+    assert runner.invoke(app, ["experiment", "share", "--profile", "huge"]).exit_code == 2
+    assert runner.invoke(app, ["experiment", "share", "--only", "nowhere"]).exit_code == 2
+
+
+def test_a_budget_that_is_spent_says_so(tmp_path: Path) -> None:
+    options = ["--profile", "smoke", "--results", str(tmp_path), "--cache", str(tmp_path / "c"), "--budget", "0s"]
+    done = CliRunner().invoke(app, ["experiment", "share", "--only", "0%/class", *options])
+    assert done.exit_code == 4
+    assert "not done yet" in done.output
+
+
+def test_lengths_of_time() -> None:
+    assert [seconds(text) for text in ("90s", "10m", "1.5h")] == [90, 600, 5400]
+    with pytest.raises(UsageError, match="no length of time"):
+        seconds("soon")
