@@ -14,6 +14,7 @@ from unlearnable import experiments
 from unlearnable.cells.results import Results
 from unlearnable.experiments import profiles
 from unlearnable.experiments.markdown import section
+from unlearnable.experiments.pages import gallery
 from unlearnable.experiments.table import tabulate
 
 ROOT = Path(__file__).resolve().parent
@@ -169,7 +170,9 @@ def experiments_of_the_paper() -> list[str]:
     found = Results(RESULTS / "cpu" / "cells").all()
     tables = [tabulate(experiments.get(name), profiles.CPU, found) for name in experiments.names()]
     parts = [EXPERIMENTS.format(about=profiles.CPU.about)]
-    parts += [section(one, f"../results/cpu/{one.experiment.name}.svg") for one in tables]
+    for one in tables:
+        noise = gallery(one, RESULTS / "cpu")
+        parts.append(section(one, f"../results/cpu/{one.experiment.name}.svg", noise and f"../results/cpu/{noise}"))
     grids = {name: experiments.get(name).entries(profiles.PAPER) for name in experiments.names()}
     ready = [
         [title, str(len({entry.cell for entry in grids[name]})), f"`unlearnable experiment {name} --profile paper`"]

@@ -17,7 +17,7 @@ from unlearnable.cells.work import Workshop, revisions
 from unlearnable.cli.app import app
 from unlearnable.cli.experiment import seconds
 from unlearnable.errors import UsageError
-from unlearnable.experiments import Below, Entry, figures, markdown, pages, profiles, table
+from unlearnable.experiments import Below, Entry, figures, gallery, markdown, pages, profiles, table
 from unlearnable.experiments.base import Experiment
 from unlearnable.training.compute import Compute
 
@@ -91,7 +91,7 @@ def claim(lower: str, upper: str, by: float = 0.0, measure: str = "last") -> Bel
 
 
 def filled(*claims: Below) -> table.Table:
-    experiment = Experiment("toy", 1, "Toy | title", "Is it?", grid, "row", "column", "bars", claims)
+    experiment = Experiment("toy", 1, "Toy | title", "Is it?", grid, "row", "column", "bars", claims=claims)
     found = {}
     for entry in experiment.entries(profiles.SMOKE):
         if entry.row != "far":
@@ -145,6 +145,18 @@ def test_a_page_is_one_file_with_every_table(tmp_path: Path) -> None:
     assert "does-not-hold" in page  # its style
     assert "http" not in page.replace("http://www.w3.org", "")
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "toy.md", "toy.csv", "toy.svg"}
+
+
+def test_a_gallery_shows_the_noise_that_was_found(shop: Workshop, tmp_path: Path) -> None:
+    experiment = experiments.get("methods")
+    entry = next(entry for entry in experiment.entries(profiles.SMOKE) if entry.cell.poison is not None)
+    result = shop.run(entry.cell)
+    one = table.tabulate(experiment, profiles.SMOKE, {entry.cell.text: result})
+    assert gallery.write_gallery(one, shop, tmp_path / "methods-noise.png")
+    assert pages.gallery(one, tmp_path) == "methods-noise.png"
+    assert "methods-noise.png" in pages.render([one], tmp_path).read_text()
+    elsewhere = Workshop(Sets(), Cache(tmp_path / "empty"), shop.compute)
+    assert not gallery.write_gallery(one, elsewhere, tmp_path / "other.png")
 
 
 def test_the_command_lists_and_refuses() -> None:

@@ -70,6 +70,12 @@ def test_a_worker_needs_numpy_and_pillow_only() -> None:
     assert run(code).strip() == "[]"
 
 
+def test_experiments_run_where_only_the_numeric_libraries_are() -> None:
+    missing = ("PIL", "typer", "rich", "sklearn", "skimage", "scipy", "matplotlib", "jinja2", "pooch", "kornia")
+    code = f"import sys\nfor name in {missing}: sys.modules[name] = None\nimport unlearnable.experiments, unlearnable.cells.runner"
+    run(code)
+
+
 @pytest.mark.slow
 def test_help_is_quick() -> None:
     start = time.perf_counter()

@@ -133,4 +133,5 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
         ended = progress.round_ended
     # the first step of a kind also allocates and chooses kernels
     once = {kind: statistics.median(taken[1:] or taken) * len(taken) / visits[kind] for kind, taken in steps.items()}
-    return int(method.config.max_rounds) * sum(once[kind] * count for kind, count in per_round.items())
+    rounds = {kind: 1 if kind in method.first_round else int(method.config.max_rounds) for kind in per_round}
+    return sum(rounds[kind] * once[kind] * count for kind, count in per_round.items())

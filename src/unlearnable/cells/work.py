@@ -67,6 +67,10 @@ class Workshop:
         """Return the name of a search's noise."""
         return digest(search.text, self.sets.fingerprint(search.data), _search_revisions(search))
 
+    def is_found(self, search: Search) -> bool:
+        """Say whether a search's noise is in the cache."""
+        return (self.cache.place("noise", self.search_hash(search)) / "noise.safetensors").exists()
+
     def fitted(self, search: Search) -> tuple[Fitted, float]:
         """Return noise and the seconds that finding it took; from the cache, or found now.
 

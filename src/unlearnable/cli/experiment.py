@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import statistics
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlearnable.cli.console import Console, Device, Json, Quiet, duration
 from unlearnable.errors import UsageError
+
+if TYPE_CHECKING:
+    from unlearnable.cells import Cell
+    from unlearnable.cells.results import Result, Results
+    from unlearnable.cells.work import Workshop
+    from unlearnable.experiments import Entry
 
 UNFINISHED = 4
 
@@ -37,7 +44,12 @@ def experiment(
     console = Console(json, quiet)
     with console.errors(goes_on=True):
         from unlearnable import experiments
-        from unlearnable.experiments import pages, profiles, table
+        from unlearnable.cells import cache as artefacts
+        from unlearnable.cells.results import Results
+        from unlearnable.cells.sets import Sets
+        from unlearnable.cells.work import Workshop
+        from unlearnable.experiments import gallery, pages, profiles, table
+        from unlearnable.training.compute import Compute
 
         if not names:
             width = max(map(len, experiments.names()))
@@ -45,73 +57,64 @@ def experiment(
             return
         chosen = [experiments.get(name) for name in (experiments.names() if names == ["all"] else names)]
         scale = profiles.get(profile)
+        folder = results / scale.name
+        files = Results(folder / "cells")
         entries = [entry for one in chosen for entry in one.entries(scale, tuple(seed or ()), only)]
         if not entries:
             raise UsageError("No cell is chosen.", "See --list without --only and --seed.")
-        from unlearnable.cells.results import Results
-
-        files = Results(results / scale.name / "cells")
         if list_:
-            done = files.all()
-            lines = [
-                {
-                    "row": entry.row,
-                    "column": entry.column,
-                    "seed": entry.cell.seed,
-                    "cell": entry.cell.label,
-                    "done": entry.cell.text in done,
-                }
-                for entry in entries
-            ]
-            shown = [f"{'done' if line['done'] else '-   '}  {line['row']} / {line['column']} / seed {line['seed']}" for line in lines]
-            count, many = len({entry.cell for entry in entries if entry.cell.text in done}), len({entry.cell for entry in entries})
-            console.result({"cells": lines}, "\n".join([*shown, f"{count} of {many} cells are done; some are in several places."]))
+            _list(console, entries, files)
             return
         missing = 0
         if not render:
-            missing = _run(console, [entry.cell for entry in entries], files, data_dir, download, cache, device, budget)
-        found = files.all()
-        everything = experiments.names() if render or names == ["all"] else [one.name for one in chosen]
-        tables = [table.tabulate(experiments.get(name), scale, found) for name in everything]
-        filled = [one for one in (table.tabulate(experiments.get(name), scale, found) for name in experiments.names()) if one.places]
-        page = pages.render(filled, results / scale.name) if filled else None
-        text = "\n\n".join(pages.plain(one) for one in tables)
-        record = {
-            "tables": {
-                one.experiment.name: [
-                    {"row": row, "column": column, "last": place.last, "peak": place.peak} for (row, column), place in one.places.items()
-                ]
-                for one in tables
-            },
-            "missing": missing, "page": None if page is None else str(page.resolve()),
-        }  # fmt: skip
-        left = f"\n\n{missing} cells are not done yet; the same command goes on." if missing else ""
-        console.result(record, f"{text}{left}" + ("" if page is None else f"\n\nAll tables and pictures: {page.resolve()}"))
+            deadline = time.monotonic() + seconds(budget) if budget else float("inf")
+            shop = Workshop(
+                Sets(data_dir, download), artefacts.Cache(cache or artefacts.usual()), Compute.choose(device), deadline=deadline
+            )
+            missing = _run(console, [entry.cell for entry in entries], shop, files)
+            for one in chosen:
+                if one.gallery:
+                    gallery.write_gallery(table.tabulate(one, scale, files.all()), shop, folder / f"{one.name}-noise.png")
+        filled = [one for one in (table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()) if one.places]
+        page = pages.render(filled, folder) if filled else None
+        shown = [table.tabulate(one, scale, files.all()) for one in chosen]
+        text = "\n\n".join(map(pages.plain, shown))
+        text += f"\n\n{missing} cells are not done yet; the same command goes on." if missing else ""
+        text += f"\n\nAll tables and pictures: {page.resolve()}" if page else ""
+        record = {"tables": {one.experiment.name: pages.record(one) for one in shown}, "missing": missing}
+        console.result(record | {"page": str(page.resolve()) if page else None}, text)
         if missing:
             raise typer.Exit(UNFINISHED)
 
 
-def _run(console, cells, files, data_dir, download, cache, device, budget) -> int:  # type: ignore[no-untyped-def]
-    from unlearnable.cells import cache as artefacts
+def _list(console: Console, entries: list[Entry], files: Results) -> None:
+    done = files.all()
+    lines = [
+        {"row": entry.row, "column": entry.column, "seed": entry.cell.seed, "cell": entry.cell.label, "done": entry.cell.text in done}
+        for entry in entries
+    ]
+    shown = [f"{'done' if line['done'] else '-   '}  {line['row']} / {line['column']} / seed {line['seed']}" for line in lines]
+    cells = {entry.cell for entry in entries}
+    count = sum(cell.text in done for cell in cells)
+    console.result({"cells": lines}, "\n".join([*shown, f"{count} of {len(cells)} cells are done; some are in several places."]))
+
+
+def _run(console: Console, cells: list[Cell], shop: Workshop, files: Results) -> int:
     from unlearnable.cells import runner
-    from unlearnable.cells.sets import Sets
-    from unlearnable.cells.work import Workshop
-    from unlearnable.training.compute import Compute
 
-    compute = Compute.choose(device)
     started = time.monotonic()
-    console.say(
-        f"{len(set(cells))} cells; {compute.device}, {compute.precision}; noise and weights are kept in {cache or artefacts.usual()}"
-    )
+    before = files.all()
+    left = len({cell for cell in cells if cell.text not in before})
+    known = [result.seconds for result in before.values()]
+    guess = f", about {duration(left * statistics.median(known))} and the searches" if known and left else ""
+    compute = shop.compute
+    console.say(f"{left} of {len(set(cells))} cells to do{guess}; {compute.device}, {compute.precision}; cache: {shop.cache.folder}")
+
+    def told(result: Result, done: int, total: int) -> None:
+        console.say(f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}")
+
     with console.progress() as listen:
-        shop = Workshop(
-            Sets(data_dir, download), artefacts.Cache(cache or artefacts.usual()), compute, listen,
-            deadline=started + seconds(budget) if budget else float("inf"),
-        )  # fmt: skip
-
-        def told(result, done, total) -> None:  # type: ignore[no-untyped-def]
-            console.say(f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}")
-
+        shop.listen = listen
         outcome = runner.run(cells, shop, files, told)
     console.say(f"{len(outcome.made)} cells made, {len(outcome.there)} were there, {duration(time.monotonic() - started)}")
     return len(outcome.missing)

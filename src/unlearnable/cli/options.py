@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-MethodName = Annotated[str, typer.Option("--method", help="error_minimizing, random, or one of a plugin.")]
+MethodName = Annotated[str, typer.Option("--method", help="error_minimizing, error_maximizing, random, or one of a plugin.")]
 Plugin = Annotated[Path | None, typer.Option("--plugin", help="A Python file that registers a method.")]
 Preset = Annotated[str, typer.Option("--preset", help="auto, laptop, gpu, small or paper: complete settings of error_minimizing.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings, over the preset.")]

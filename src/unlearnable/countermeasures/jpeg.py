@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 
 from unlearnable.countermeasures.base import Countermeasure, setting
 from unlearnable.countermeasures.registry import register
@@ -30,6 +29,8 @@ class Jpeg(Countermeasure):
 
     def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
         """Return the images decoded again. The codec takes one image at a time."""
+        from PIL import Image
+
         out = torch.empty_like(pixels)
         for row, image in zip(out, pixels, strict=True):
             buffer = io.BytesIO()

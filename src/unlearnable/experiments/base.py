@@ -65,6 +65,7 @@ class Experiment:
         rows: What the rows are.
         columns: What the columns are.
         figure: How it is drawn.
+        gallery: Whether patterns of its noise are shown.
         claims: What the paper says of it, in a form that can be checked.
         published: Published figures by (row, column), as text, for the profile ``paper``.
     """
@@ -77,6 +78,7 @@ class Experiment:
     rows: str
     columns: str
     figure: Figure
+    gallery: bool = False
     claims: Sequence[Below] = ()
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -103,6 +105,7 @@ def experiment(
     rows: str,
     columns: str = "form of the noise",
     figure: Figure = "bars",
+    gallery: bool = False,
     claims: Sequence[Below] = (),
     published: Mapping[tuple[str, str], str] | None = None,
 ) -> Callable[[Callable[[Profile], Iterable[Entry]]], Callable[[Profile], Iterable[Entry]]]:
@@ -113,7 +116,7 @@ def experiment(
         if name in _EXPERIMENTS:
             raise ValueError(f"An experiment called {name} is registered already.")
         question = " ".join((inspect.getdoc(grid) or "").split())
-        _EXPERIMENTS[name] = Experiment(name, place, title, question, grid, rows, columns, figure, claims, published or {})
+        _EXPERIMENTS[name] = Experiment(name, place, title, question, grid, rows, columns, figure, gallery, claims, published or {})
         return grid
 
     return register

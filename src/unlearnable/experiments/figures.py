@@ -73,7 +73,8 @@ def curves(table: Table) -> str:
         _guessing(table, axes.axhline)
         _percent(axes.yaxis)
     panels[0].set_ylabel("accuracy on clean test images")
-    panels[-1].legend(frameon=False, fontsize=7, labelcolor=INK, loc="best")
+    fullest = max(panels, key=lambda axes: len(axes.get_lines()))
+    fullest.legend(*fullest.get_legend_handles_labels(), frameon=False, fontsize=7, labelcolor=INK, loc="best")
     return svg(figure, table.experiment.title)
 
 

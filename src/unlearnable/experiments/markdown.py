@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from unlearnable.experiments.table import Table, Verdict, text
 
 
-def section(table: Table, figure: str = "") -> str:
+def section(table: Table, figure: str = "", gallery: str = "") -> str:
     """Write the section of an experiment.
 
     Args:
         table: Its table.
         figure: Address of its picture; empty for none.
+        gallery: Address of a picture of its noise; empty for none.
     """
     experiment = table.experiment
     lines = [f"### {experiment.title}", "", experiment.question, ""]
@@ -24,6 +25,8 @@ def section(table: Table, figure: str = "") -> str:
     ]
     if figure and table.places:
         lines += [f"![{experiment.title}]({figure})", ""]
+    if gallery:
+        lines += [f"![Patterns of the noise, magnified; grey is no change]({gallery})", ""]
     lines += [*(f"- {claim(verdict)}" for verdict in table.verdicts), ""] if experiment.claims else []
     lines += [about(table), ""]
     return "\n".join(lines)

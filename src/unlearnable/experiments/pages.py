@@ -25,9 +25,9 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
         if drawn:  # a picture that is a file of its own says what its elements are; one inside a page need not
             write(folder / f"{name}.svg", drawn.replace("<svg", NAMESPACES, 1).encode())
         write(folder / f"{name}.csv", table.to_csv(one).encode())
-        write(folder / f"{name}.md", ("#" + markdown.section(one, f"{name}.svg")[3:]).encode())
+        write(folder / f"{name}.md", ("#" + markdown.section(one, f"{name}.svg", gallery(one, folder))[3:]).encode())
         shown.append((one, drawn))
-    write(folder / "index.html", page(shown).encode())
+    write(folder / "index.html", page(shown, folder).encode())
     return folder / "index.html"
 
 
@@ -43,8 +43,19 @@ def plain(one: Table) -> str:
     return "\n".join([f"{one.experiment.title} ({one.profile.name})", "", out[0], "-" * len(out[0]), *out[1:], *verdicts])
 
 
-def page(shown: list[tuple[Table, str]]) -> str:
-    """Return one HTML page, which fetches nothing, of tables and their pictures."""
+def gallery(one: Table, folder: Path) -> str:
+    """Return the name of the picture of a table's noise, drawn where the noise was found; empty if there is none."""
+    name = f"{one.experiment.name}-noise.png"
+    return name if one.experiment.gallery and (folder / name).exists() else ""
+
+
+def record(one: Table) -> list[dict[str, Any]]:
+    """Return a table for a program: a number per seed at every place."""
+    return [{"row": row, "column": column, "last": place.last, "peak": place.peak} for (row, column), place in one.places.items()]
+
+
+def page(shown: list[tuple[Table, str]], folder: Path) -> str:
+    """Return one HTML page of tables and their pictures, which lies in a folder and fetches nothing from elsewhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -56,6 +67,7 @@ def page(shown: list[tuple[Table, str]]) -> str:
             {
                 "table": one,
                 "rows": [(row, [table.text(one.places.get((row, column))) for column in one.columns]) for row in one.rows],
+                "gallery": gallery(one, folder),
                 "figure": Markup(drawn),  # our own drawing; matplotlib escapes the names in it
                 "verdicts": [(verdict.word, markdown.claim(verdict).partition(": ")[2]) for verdict in one.verdicts],
                 "about": markdown.about(one).replace("`", ""),

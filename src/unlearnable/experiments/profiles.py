@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unlearnable import presets
+from unlearnable import methods, presets
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.data.catalogue import BENCHMARKS
 from unlearnable.errors import UsageError
@@ -73,7 +73,10 @@ class Profile:
         settings = {"form": form, **self.searches[method, form], **own_settings, **changes}
         if method != "random":
             settings["surrogate"] = self.model(data, surrogate)
-        return Search(data=self.sets[data], own=own, method=method, settings=settings, lifted=lifted, seed=seed)
+        # what is at its default is not mentioned, so that a setting that comes later changes no description, and no hash, of today
+        fields = methods.get(method).Config.model_fields
+        told = {name: value for name, value in settings.items() if name == "form" or name not in fields or value != fields[name].default}
+        return Search(data=self.sets[data], own=own, method=method, settings=told, lifted=lifted, seed=seed)
 
     def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
         """Return the noise of a search on every image."""
@@ -81,9 +84,8 @@ class Profile:
 
     def budget(self, data: str, form: Form, epsilon: int) -> Settings:
         """Return what a search needs for another budget: steps grow with it, as in the paper."""
-        usual = self.search(data, form, 0).settings
-        before = int(usual.get("epsilon", 8))
-        return {} if epsilon == before else {"epsilon": epsilon, "step_size": float(usual.get("step_size", 0.8)) * epsilon / before}
+        usual = methods.create("error_minimizing", dict(self.search(data, form, 0).settings)).config
+        return {} if epsilon == usual.epsilon else {"epsilon": epsilon, "step_size": usual.step_size * epsilon / usual.epsilon}
 
     def victim(self, data: str, model: str = "resnet18", **changes: Any) -> Victim:
         """Return who trains on a set."""

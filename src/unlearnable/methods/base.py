@@ -62,6 +62,7 @@ class Method(ABC, Generic[C]):
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
     revision: ClassVar[int] = 1  # raised when the same settings and seed give other noise than before; result files name it
+    first_round: ClassVar[frozenset[str]] = frozenset()  # kinds of steps that only the first round has
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]

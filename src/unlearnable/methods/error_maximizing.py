@@ -63,6 +63,7 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     """
 
     name: ClassVar[str] = "error_maximizing"
+    first_round: ClassVar[frozenset[str]] = frozenset({"train"})
     Config: ClassVar[type[Config]] = ErrorMaximizingConfig
 
     def kinds(self, plan: Plan, state: base.State) -> list[str]:

@@ -22,6 +22,7 @@ METHODS: dict[str, dict[str, Any]] = {
     title="Random, error-maximizing and error-minimizing noise",
     rows="noise",
     figure="curves",
+    gallery=True,
     claims=[
         Below(
             (OURS, "sample-wise"), (RANDOM, "sample-wise"), "sample-wise, error-minimizing noise protects and random noise does not", by=0.1

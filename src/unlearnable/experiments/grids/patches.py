@@ -10,7 +10,7 @@ from unlearnable.experiments.profiles import FORMS, WORDS, Profile
 PLACES = {"centre": "in the centre", "random": "at a place of its own for each image"}
 
 
-@experiment(place=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines")
+@experiment(place=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines", gallery=True)
 def patches(p: Profile) -> Iterator[Entry]:
     """Is noise in a part of the image enough?"""
     for seed in p.seeds:
