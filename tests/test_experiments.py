@@ -35,7 +35,7 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
     experiment, scale = experiments.get(name), profiles.get(profile)
     entries = experiment.entries(scale)
     assert entries
-    assert {entry.cell.seed for entry in entries} == set(scale.seeds)
+    assert {entry.cell.seed for entry in entries} >= set(scale.seeds)
     places = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
     assert len(set(places)) == len(places), "two cells at one place"
     for entry in entries:

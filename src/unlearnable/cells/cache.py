@@ -38,6 +38,12 @@ class Cache:
         """Return the folder of an artefact."""
         return self.folder / kind / hash[:16]
 
+    def room(self) -> Path:
+        """Return a folder for images that memory does not hold."""
+        folder = self.folder / "views"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     @contextmanager
     def claim(self, kind: str, hash: str) -> Iterator[None]:
         """Hold the right to make something. The kernel gives it back when the process ends, however it ends.

@@ -91,7 +91,7 @@ class Workshop:
         images = standing_against(self.sets(search.data)[0], search.own)
         frame = images.photo(images.ids[0]).size
         method = methods.create(search.method, dict(search.settings)).resolve(frame, len(images))
-        view = images.view(int(method.config.resolution), method.zoom, place)
+        view = images.view(int(method.config.resolution), method.zoom, self.cache.room())
         if not search.lifted:
             view = replace(view, frame=view.pixels.shape[-2:])
         checkpoint, identity = place / "checkpoint.safetensors", {"search": search.text, "revisions": _search_revisions(search)}
@@ -156,7 +156,7 @@ class Workshop:
             train = train.subset([id for id in train.ids if id not in protected])
         train, test = relabelled(train, cell.relabel), relabelled(test, cell.relabel)
         victim, count = cell.victim, len(test.classes)
-        folder = self.cache.folder / "views"
+        folder = self.cache.room()
         pixels, tested = (_tensors(images, victim.size, victim.zoom, folder) for images in (train, test))
 
         def told(epoch: Epoch) -> None:

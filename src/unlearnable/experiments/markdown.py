@@ -65,9 +65,13 @@ def about(table: Table) -> str:
     )
     stale = f" {table.stale} results are left out: they belong to an older revision or to other data." if table.stale else ""
     return (
-        f"{many.capitalize()}; {len(results)} trainings and {len(searches)} searches, {minutes:.0f} minutes of one process "
+        f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, {minutes:.0f} min of one process "
         f"({'; '.join(machines)}; {' to '.join(dict.fromkeys([days[0], days[-1]]))}). {command}.{missing}{stale}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "es" if what.endswith("ch") else "s")
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -169,7 +169,7 @@ CPU = Profile(
             plus=(Data(name="cifar10", per_class=400, tests=200, classes=("ship",)),),
         ),
         "other": Data(name="fashion-mnist", per_class=400, tests=200),
-        "photos": Data(name="imagenette", per_class=100, tests=40),
+        "photos": Data(name="imagenette", per_class=60, tests=40),
     },
     main=("cifar10", "fashion-mnist"),
     models={
@@ -188,7 +188,7 @@ CPU = Profile(
         lambda form: _preset("small", form, max_rounds=30),
         lambda form: _maximizing(form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25),
     ),
-    by_set={"photos": _without(_preset("laptop", "classwise"), "form", "step_size")},
+    by_set={"photos": _without(_preset("laptop", "classwise", max_rounds=60), "form", "step_size")},
     pgd="adversarial:8,3",
     epsilons=(2, 4, 16),
     patches=(8, 16, 24),

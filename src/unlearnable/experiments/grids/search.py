@@ -8,6 +8,9 @@ from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profiles import Profile
 
 
+FIVE = 5  # seeds: the two differ by less than one seed does from another
+
+
 @experiment(
     place=19,
     title="The fast search and the exact one",
@@ -17,7 +20,7 @@ from unlearnable.experiments.profiles import Profile
 )
 def search(p: Profile) -> Iterator[Entry]:
     """`--search fast` leaves out images that the surrogate is sure of. Does it protect as well?"""
-    for seed in p.seeds:
+    for seed in p.seeds if len(p.seeds) == 1 else range(FIVE):
         for row in ("exact", "fast"):
             yield Entry(row, "clean", p.cell("cifar10", seed))
             changes = {} if row == "exact" else {"search": "fast"}
