@@ -15,10 +15,11 @@ import torch
 from unlearnable.budget import Budget
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.cells.cache import Busy, Cache
+from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.runner import run
 from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
-from unlearnable.cells.work import TimeIsUp, Workshop, poisoned
+from unlearnable.cells.work import TimeIsUp, Workshop
 from unlearnable.data.arrays import arrays
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import registry

@@ -12,13 +12,15 @@ from typer.testing import CliRunner
 from unlearnable import experiments
 from unlearnable.cells.cache import Cache
 from unlearnable.cells.results import Result
+from unlearnable.cells.revisions import revisions
 from unlearnable.cells.sets import Sets
-from unlearnable.cells.work import Workshop, revisions
+from unlearnable.cells.work import Workshop
 from unlearnable.cli.app import app
 from unlearnable.cli.experiment import seconds
 from unlearnable.errors import UsageError
 from unlearnable.experiments import Below, Entry, figures, gallery, markdown, pages, profiles, table
 from unlearnable.experiments.base import Experiment
+from unlearnable.experiments.profile import Profile
 from unlearnable.training.compute import Compute
 
 NAMES = list(experiments.names())
@@ -79,7 +81,7 @@ def made(entry: Entry, last: float, peak: float) -> Result:
     )  # fmt: skip
 
 
-def grid(p: profiles.Profile):  # type: ignore[no-untyped-def]
+def grid(p: Profile):  # type: ignore[no-untyped-def]
     for seed in (0, 1, 2):
         yield Entry("none", "last", p.cell("cifar10", seed))
         yield Entry("noise", "last", p.cell("cifar10", seed, p.poison("cifar10", "classwise", seed)))

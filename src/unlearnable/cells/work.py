@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearnable import countermeasures, methods, models
+from unlearnable import countermeasures, methods
 from unlearnable.cells.cache import Cache
+from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result
+from unlearnable.cells.revisions import data_of, revisions, search_revisions
 from unlearnable.cells.sets import Sets, relabelled, standing_against
-from unlearnable.cells.spec import Cell, Data, Poison, Search, digest
+from unlearnable.cells.spec import Cell, Search, digest
 from unlearnable.data.image_set import ImageSet
 from unlearnable.events import Event, Listener, silent
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
-from unlearnable.noise import Noise
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Epoch, fit_model, predict
 from unlearnable.version import __version__
 
-REVISION = 1  # of what this file does with a description
 CONFUSION = 20  # classes up to which the whole table is kept
 
 
@@ -61,11 +61,11 @@ class Workshop:
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
-        return {digest(data.text)[:12]: self.sets.fingerprint(data) for data in _data(cell)}
+        return {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
 
     def search_hash(self, search: Search) -> str:
         """Return the name of a search's noise."""
-        return digest(search.text, self.sets.fingerprint(search.data), _search_revisions(search))
+        return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search))
 
     def is_found(self, search: Search) -> bool:
         """Say whether a search's noise is in the cache."""
@@ -94,7 +94,7 @@ class Workshop:
         view = images.view(int(method.config.resolution), method.zoom, self.cache.room())
         if not search.lifted:
             view = replace(view, frame=view.pixels.shape[-2:])
-        checkpoint, identity = place / "checkpoint.safetensors", {"search": search.text, "revisions": _search_revisions(search)}
+        checkpoint, identity = place / "checkpoint.safetensors", {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
         before = 0.0 if state is None else float(state.pop("seconds"))
         started = time.monotonic()
@@ -178,58 +178,6 @@ class Workshop:
             "confusion": table.tolist() if count <= CONFUSION else None,
         }  # fmt: skip
         return {name: value.detach().cpu() for name, value in model.state_dict().items()}, facts
-
-
-def poisoned(noise: Noise, poison: Poison, class_of: Mapping[str, str], seed: int) -> Noise:
-    """Return noise as a cell applies it to images of some classes, by id."""
-    if poison.positive_only:
-        noise = replace(noise, bank=np.maximum(noise.bank, 0))
-    if poison.shuffle:
-        noise = _shuffled(noise, poison.shuffle, class_of, seed)
-    assignment = replace(noise.assignment, share=poison.share, classes=poison.classes or None, mapped=poison.mapped)
-    return replace(noise, assignment=assignment)
-
-
-def _shuffled(noise: Noise, how: str, class_of: Mapping[str, str], seed: int) -> Noise:
-    """Give every pattern the key of another one: of the same class, or of any. Class-wise noise is the same for a whole class anyway."""
-    rng = np.random.default_rng(seed)
-    group = [class_of[key] if how == "within" and noise.form == "samplewise" else key if how == "within" else "" for key in noise.keys]
-    keys = np.array(noise.keys, dtype=object)
-    for name in sorted(set(group)):
-        rows = np.array([row for row, mine in enumerate(group) if mine == name])
-        keys[rows] = keys[rng.permutation(rows)]
-    return replace(noise, keys=tuple(keys), digests=())
-
-
-def revisions(cell: Cell) -> dict[str, int]:
-    """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
-    found = {"cell": REVISION, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
-    found |= {f"countermeasure {name}": number for name, number in countermeasures.create(cell.countermeasure).revisions.items()}
-    if cell.poison is not None:
-        found |= _search_revisions(cell.poison.search)
-    if cell.start is not None:
-        found |= revisions(cell.start)
-    return found
-
-
-def _search_revisions(search: Search) -> dict[str, int]:
-    method = methods.create(search.method, dict(search.settings))
-    found = {f"method {search.method}": method.revision}
-    surrogate = getattr(method.config, "surrogate", "")
-    return found | ({f"model {_name(surrogate)}": models.revision(surrogate)} if surrogate else {})
-
-
-def _data(cell: Cell) -> list[Data]:
-    found = [cell.data]
-    if cell.poison is not None:
-        found.append(cell.poison.search.data)
-    if cell.start is not None:
-        found += _data(cell.start)
-    return sorted(set(found), key=lambda data: data.text)
-
-
-def _name(spec: str) -> str:
-    return spec.partition(":")[0]
 
 
 def _tensors(images: ImageSet, size: int, zoom: float, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:

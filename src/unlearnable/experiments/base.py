@@ -9,7 +9,7 @@ from typing import Literal
 
 from unlearnable.cells import Cell
 from unlearnable.errors import UsageError
-from unlearnable.experiments.profiles import Profile
+from unlearnable.experiments.profile import Profile
 
 Figure = Literal["bars", "lines", "curves", "heat", "confusion"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearnable.cells.work import Workshop, poisoned
+from unlearnable.cells.poisoning import poisoned
+from unlearnable.cells.work import Workshop
 from unlearnable.experiments.table import Table
 from unlearnable.files import write
 from unlearnable.noise import Noise

@@ -1,101 +1,15 @@
-"""How large an experiment is: the paper's data, networks and settings, or what stands for them where there is no GPU.
-
-An experiment speaks of data, networks and methods by the paper's names; a profile says what they are.
-"""
+"""The three sizes of the experiments: smoke, cpu and paper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from unlearnable import methods, presets
-from unlearnable.cells import Cell, Data, Poison, Search, Victim
-from unlearnable.data.catalogue import BENCHMARKS
+from unlearnable import presets
+from unlearnable.cells import Data
 from unlearnable.errors import UsageError
+from unlearnable.experiments.profile import FORMS, Profile, Settings
 from unlearnable.noise import Form
-
-Settings = dict[str, Any]
-FORMS: tuple[Form, ...] = ("samplewise", "classwise")
-WORDS = {"samplewise": "sample-wise", "classwise": "class-wise"}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What the names in an experiment stand for.
-
-    Args:
-        name: Its name.
-        about: What it is, in a sentence.
-        seeds: One noise and one training each.
-        sets: Data by the paper's name.
-        main: The sets of the main table.
-        models: Networks by the paper's name.
-        stems: Stem of the networks for a set; ``""`` for those that are not named.
-        victims: How is trained on a set; ``""`` for those that are not named.
-        searches: Settings of a search by (method, form).
-        by_set: Settings of a search that differ for a set.
-        pgd: Countermeasure that stands for the paper's adversarial training.
-        epsilons: Budgets besides the usual one.
-        patches: Sides of patches, in pixels.
-    """
-
-    name: str
-    about: str
-    seeds: tuple[int, ...]
-    sets: Mapping[str, Data]
-    main: tuple[str, ...]
-    models: Mapping[str, str]
-    stems: Mapping[str, str]
-    victims: Mapping[str, Settings]
-    searches: Mapping[tuple[str, Form], Settings]
-    by_set: Mapping[str, Settings]
-    pgd: str
-    epsilons: tuple[int, ...]
-    patches: tuple[int, ...]
-
-    def classes(self, data: str) -> tuple[str, ...]:
-        """Return the names of a set's classes, in order, without opening it."""
-        found = self.sets[data]
-        known = tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
-        return found.classes or known
-
-    def model(self, data: str, model: str) -> str:
-        """Return the specification of a network for a set."""
-        return f"{self.models[model]},stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else self.models[model]
-
-    def search(
-        self, data: str, form: Form, seed: int, method: str = "error_minimizing", surrogate: str = "resnet18",
-        own: tuple[str, ...] = (), lifted: bool = True, **changes: Any,
-    ) -> Search:  # fmt: skip
-        """Return a search for noise on a set."""
-        own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
-        settings = {"form": form, **self.searches[method, form], **own_settings, **changes}
-        if method != "random":
-            settings["surrogate"] = self.model(data, surrogate)
-        # what is at its default is not mentioned, so that a setting that comes later changes no description, and no hash, of today
-        fields = methods.get(method).Config.model_fields
-        told = {name: value for name, value in settings.items() if name == "form" or name not in fields or value != fields[name].default}
-        return Search(data=self.sets[data], own=own, method=method, settings=told, lifted=lifted, seed=seed)
-
-    def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
-        """Return the noise of a search on every image."""
-        return Poison(search=self.search(data, form, seed, **changes))
-
-    def budget(self, data: str, form: Form, epsilon: int) -> Settings:
-        """Return what a search needs for another budget: steps grow with it, as in the paper."""
-        usual = methods.create("error_minimizing", dict(self.search(data, form, 0).settings)).config
-        return {} if epsilon == usual.epsilon else {"epsilon": epsilon, "step_size": usual.step_size * epsilon / usual.epsilon}
-
-    def victim(self, data: str, model: str = "resnet18", **changes: Any) -> Victim:
-        """Return who trains on a set."""
-        return Victim(model=self.model(data, model), **{**self.victims.get(data, self.victims[""]), **changes})
-
-    def cell(
-        self, data: str, seed: int, poison: Poison | None = None, model: str = "resnet18", train: Settings | None = None, **more: Any
-    ) -> Cell:
-        """Return a training on a set, clean without ``poison``; ``train`` changes the recipe."""
-        return Cell(data=self.sets[data], victim=self.victim(data, model, **(train or {})), poison=poison, seed=seed, **more)
 
 
 def _preset(name: str, form: Form, **changes: Any) -> Settings:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from unlearnable.cells.results import Result
-from unlearnable.cells.work import revisions
+from unlearnable.cells.revisions import revisions
 from unlearnable.experiments.base import Below, Entry, Experiment
-from unlearnable.experiments.profiles import Profile
+from unlearnable.experiments.profile import Profile
 
 Key = tuple[str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 FILTERS = ("none", *(f"jpeg:{quality}" for quality in (10, 30, 50, 70, 90)), "grey", "blur:1", "bitdepth:3", "project")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile, Settings
+from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
 
 
 @experiment(place=16, title="Where the victim starts", rows="weights at the start", columns="trained on")

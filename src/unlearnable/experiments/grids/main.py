@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Below, Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 NETWORKS = ("resnet18", "vgg11", "resnet50", "densenet121")
 PUBLISHED = {("cifar10, resnet18", "clean"): "94 to 95", **{("cifar10, resnet18", WORDS[form]): "below 23" for form in FORMS}}

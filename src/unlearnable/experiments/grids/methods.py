@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from unlearnable.experiments.base import Below, Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 OURS, RANDOM, MAXIMIZING, TARGETED = "error-minimizing", "random", "error-maximizing", "error-maximizing, targeted"
 METHODS: dict[str, dict[str, Any]] = {

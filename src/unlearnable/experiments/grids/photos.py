@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Below, Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 BOTH, UNLIFTED, STILL, NEITHER = "lifting and transformations", "transformations only", "lifting only", "neither"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Below, Entry, experiment
-from unlearnable.experiments.profiles import Profile
-
+from unlearnable.experiments.profile import Profile
 
 FIVE = 5  # seeds: the two differ by less than one seed does from another
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from unlearnable.experiments.base import Below, Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 ROWS: dict[str, Literal["", "within", "across"]] = {
     "its own": "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unlearnable.experiments.base import Entry, experiment
-from unlearnable.experiments.profiles import FORMS, WORDS, Profile
+from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 NETWORKS = ("resnet18", "vgg11", "cnn")
 

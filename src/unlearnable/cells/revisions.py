@@ -1,0 +1,41 @@
+"""What the result of a cell depends on besides its description: the data, and the revisions of the code that it runs."""
+
+from __future__ import annotations
+
+from unlearnable import countermeasures, methods, models
+from unlearnable.cells.spec import Cell, Data, Search
+
+CELL = 1  # of what ``work.py`` does with a description
+
+
+def revisions(cell: Cell) -> dict[str, int]:
+    """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
+    found = {"cell": CELL, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
+    found |= {f"countermeasure {name}": number for name, number in countermeasures.create(cell.countermeasure).revisions.items()}
+    if cell.poison is not None:
+        found |= search_revisions(cell.poison.search)
+    if cell.start is not None:
+        found |= revisions(cell.start)
+    return found
+
+
+def search_revisions(search: Search) -> dict[str, int]:
+    """Return the revision of the method and of the surrogate of a search."""
+    method = methods.create(search.method, dict(search.settings))
+    found = {f"method {search.method}": method.revision}
+    surrogate = getattr(method.config, "surrogate", "")
+    return found | ({f"model {_name(surrogate)}": models.revision(surrogate)} if surrogate else {})
+
+
+def data_of(cell: Cell) -> list[Data]:
+    """Return every set of images that a cell uses."""
+    found = [cell.data]
+    if cell.poison is not None:
+        found.append(cell.poison.search.data)
+    if cell.start is not None:
+        found += data_of(cell.start)
+    return sorted(set(found), key=lambda data: data.text)
+
+
+def _name(spec: str) -> str:
+    return spec.partition(":")[0]
