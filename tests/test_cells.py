@@ -20,6 +20,7 @@ from unlearnable.cells.results import Result, Results
 from unlearnable.cells.runner import run
 from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
 from unlearnable.cells.work import TimeIsUp, Workshop
+from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import registry
@@ -216,6 +217,14 @@ def test_a_victim_that_starts_from_other_weights_starts_from_them(shop: Workshop
     assert all(torch.allclose(begun[name], before[name], atol=1e-6) for name in trained)
     assert not all(torch.allclose(fresh[name], before[name], atol=1e-6) for name in trained)
     assert "start" in shop.run(Cell(data=DIGITS, victim=still, start=CLEAN)).artefacts
+
+
+def test_what_is_counted_by_class_is_what_was_tested(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"epochs": 6}
+    monkeypatch.setattr(Grey, "prepare", lambda self, pixels, labels, rng: 255 - pixels)  # digits are grey already
+    grey = shop.run(Cell(data=DIGITS, victim=VICTIM.model_copy(update=more), countermeasure="grey"))
+    assert abs(np.mean(grey.recall) - grey.last) < 1e-3
+    assert np.trace(np.array(grey.confusion)) == round(grey.last * 60)
 
 
 def test_results_say_what_they_are(shop: Workshop, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from unlearnable.events import Event, Listener, silent
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, fit_model, predict
+from unlearnable.training.loop import Epoch, fit_model
 from unlearnable.version import __version__
 
 CONFUSION = 20  # classes up to which the whole table is kept
@@ -168,9 +168,8 @@ class Workshop:
             countermeasure=None if cell.countermeasure == "none" else countermeasures.create(cell.countermeasure),
             start=None if cell.start is None else self.weights(cell.start),
         )  # fmt: skip
-        answers = predict(model, tested[0], victim.size, self.compute)
         table = np.zeros((count, count), np.int64)
-        np.add.at(table, (tested[1].numpy(), answers.numpy()), 1)
+        np.add.at(table, (tested[1].numpy(), history[-1].answers.numpy()), 1)
         facts = {
             "classes": list(test.classes), "images": len(train), "protected": len(protected & set(train.ids)),
             "train": [round(epoch.train_accuracy, 4) for epoch in history], "test": [round(epoch.test_accuracy, 4) for epoch in history],

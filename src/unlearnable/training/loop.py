@@ -62,11 +62,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to: accuracies are shares in [0, 1]; ``correct`` is bool (tests,) for the test images, in order."""
+    """What one epoch came to: accuracies are shares in [0, 1].
+
+    ``answers`` is int64 (tests,), the class that the network gives each test image, in order; ``correct`` is bool (tests,).
+    """
 
     number: int
     train_accuracy: float
     test_accuracy: float
+    answers: torch.Tensor
     correct: torch.Tensor
 
 
@@ -191,9 +195,10 @@ def fit_model(
             correct += train_step(model, optimizer, x, y, compute, recipe.clip)[1]
         if (number + 1) % test_every and number + 1 < recipe.epochs:
             continue
-        right = predict(model, test[0], size, compute) == test[1]
+        answers = predict(model, test[0], size, compute)
+        right = answers == test[1]
         seen = per_epoch * min(recipe.batch, len(labels))
-        history.append(Epoch(number + 1, float(correct) / seen, float(right.double().mean()), right))
+        history.append(Epoch(number + 1, float(correct) / seen, float(right.double().mean()), answers, right))
         on_epoch(history[-1])
     return model, history
 
