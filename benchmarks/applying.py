@@ -1,10 +1,11 @@
-"""Time applying noise to photos of one megapixel, against plain Pillow: decode the photo, encode the same protected pixels as PNG.
+"""Time applying noise to large photos, against plain Pillow: decode the photo, encode the same protected pixels as PNG.
 
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying.json
+    python benchmarks/applying.py PHOTOS --out benchmarks/results/applying-12.json --megapixels 12 --count 12 --pairs 1
 
 Both sides read the same files and write to the same disk with as many processes, start of the processes included; pairs take turns.
 Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the largest
-resident size of the command and of its largest worker, with 4 photos and with 64.
+resident size of the command and of its largest worker, with few photos and with all.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--megapixels", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--once", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -51,11 +53,11 @@ def main() -> None:
         used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         print(json.dumps(used / 1024))
         return
-    result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {"count": args.count, "workers": args.workers, "pairs": []}
+    result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {"megapixels": args.megapixels, "count": args.count, "workers": args.workers, "pairs": []}
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        made = enlarge(args.photos, place / "photos", args.count)
-        few = enlarge(args.photos, place / "few", 4)
+        made = enlarge(args.photos, place / "photos", args.count, args.megapixels)
+        few = enlarge(args.photos, place / "few", min(4, args.count), args.megapixels)
         ours_bytes = applied(made, place / "first", args.workers)
         pixels(place / "first" / "out", place / "pixels")
         for pair in range(args.pairs):
@@ -73,7 +75,7 @@ def main() -> None:
             count: float(subprocess.run(
                 [sys.executable, __file__, str(root), "--out", "-", "--once", str(place / f"once{count}"), "--workers", str(args.workers)],
                 check=True, capture_output=True, text=True,
-            ).stdout) for count, root in ((4, few), (args.count, made))
+            ).stdout) for count, root in ((min(4, args.count), few), (args.count, made))
         }  # fmt: skip
     args.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
@@ -117,14 +119,15 @@ def pixels(protected: Path, target: Path) -> None:
             np.save(target / f"{path.stem}.npy", np.asarray(image))
 
 
-def enlarge(photos: Path, target: Path, count: int) -> Path:
-    """Photos of one megapixel, two classes, as JPEG."""
+def enlarge(photos: Path, target: Path, count: int, megapixels: int) -> Path:
+    """Photos of some megapixels, two classes, as JPEG."""
+    width, height = (round(side * megapixels**0.5) for side in SIZE)
     files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     for index, path in enumerate(files[:: max(1, len(files) // count)][:count]):
         place = target / f"class{index % 2}"
         place.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
-            image.convert("RGB").resize(SIZE, Image.Resampling.LANCZOS).save(place / f"p{index:04d}.jpg", quality=90)
+            image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS).save(place / f"p{index:04d}.jpg", quality=90)
     return target
 
 

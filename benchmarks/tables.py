@@ -61,6 +61,8 @@ GOALS = {
     "cifar10-samplewise-epochs": "The search that the preset `small` does sample-wise. Wanted: clean at least 64%, protected at most 25%.",
     "cifar10-samplewise-restarts": "As in the demo: few surrogate batches a round, and a new surrogate for one that errs no more.",
     "applying": "Wanted: at least the speed of Pillow, files at most 20% larger, memory that does not grow.",
+    "applying-12": "The same with larger photos.",
+    "applying-48": "The same with photos as a camera makes them.",
     "sweep-classwise": "Settings of the preset for photos, changed.",
     "sweep-samplewise": "Settings of the preset for photos, changed.",
     "jpeg-photos": "Class-wise noise, published as JPEG of several qualities, 4:4:4.",
@@ -148,7 +150,8 @@ def applying(result: dict[str, Any]) -> str:
     keys = ("ours_seconds", "plain_seconds", "ratio")
     pairs = [[str(number), *(f"{pair[key]:.2f}" for key in keys)] for number, pair in enumerate(result["pairs"], 1)]
     peaks = ", ".join(f"{megabytes:.0f} MB with {count} photos" for count, megabytes in result["peak_megabytes"].items())
-    words = f"{result['count']} photos of one megapixel, {result['workers']} processes: {result['speed_over_plain']:.2f} times as fast as"
+    size = "one megapixel" if result.get("megapixels", 1) == 1 else f"{result['megapixels']} megapixels"
+    words = f"{result['count']} photos of {size}, {result['workers']} processes: {result['speed_over_plain']:.2f} times as fast as"
     words += f" Pillow (median), files of {result['size_over_plain']:.3f} times the size. Peak memory of the largest process: {peaks}."
     return words + "\n\n" + table(["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"], pairs)
 
