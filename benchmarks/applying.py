@@ -53,7 +53,12 @@ def main() -> None:
         used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         print(json.dumps(used / 1024))
         return
-    result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {"megapixels": args.megapixels, "count": args.count, "workers": args.workers, "pairs": []}
+    result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {
+        "megapixels": args.megapixels,
+        "count": args.count,
+        "workers": args.workers,
+        "pairs": [],
+    }
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         made = enlarge(args.photos, place / "photos", args.count, args.megapixels)
