@@ -100,6 +100,16 @@ def test_a_run_makes_what_is_missing_and_nothing_twice(shop: Workshop, tmp_path:
     assert abs(np.mean(result.recall) - result.last) < 1e-3
 
 
+def test_cells_whose_data_is_not_there_do_not_keep_the_others_from_being_made(shop: Workshop, tmp_path: Path) -> None:
+    shop.sets.data_dir = tmp_path
+    photos = Cell(data=Data(name="holidays"), victim=VICTIM)
+    outcome = run([photos, CLEAN], shop, Results(tmp_path / "results"))
+    assert outcome.made == (CLEAN,)
+    assert "holidays" in str(outcome.without_data[photos])
+    with pytest.raises(DataError, match="holidays"):
+        run([photos], shop, Results(tmp_path / "results"))
+
+
 def test_the_deadline_leaves_cells_for_later(shop: Workshop, tmp_path: Path) -> None:
     shop.deadline = 0.0
     outcome = run([CLEAN, PROTECTED], shop, Results(tmp_path / "results"))

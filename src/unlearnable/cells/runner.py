@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unlearnable.cells.cache import Busy
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.spec import Cell
 from unlearnable.cells.work import TimeIsUp, Workshop
+from unlearnable.errors import DataError
 
 PAUSE = 2.0  # seconds between two looks at what other processes are making
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: cells that were made now, that were there, and that are still missing."""
+    """What a run came to: cells that were made now, that were there, that are still missing, and why data of others is not there."""
 
     made: tuple[Cell, ...]
     there: tuple[Cell, ...]
     missing: tuple[Cell, ...]
+    without_data: Mapping[Cell, DataError]
 
 
 def run(
@@ -40,10 +42,20 @@ def run(
         pause: Seconds between two looks at what other processes are making.
 
     Returns:
-        What was made, what was there, and what the deadline left.
+        What was made, what was there, and what is left.
+
+    Raises:
+        DataError: If no cell has its data.
     """
-    wanted = list(dict.fromkeys(cells))
-    hashes = {cell: shop.hash(cell) for cell in wanted}
+    wanted, hashes, without = list(dict.fromkeys(cells)), {}, dict[Cell, DataError]()
+    for cell in wanted:
+        try:
+            hashes[cell] = shop.hash(cell)
+        except DataError as error:
+            without[cell] = error
+    if without and not hashes:
+        raise next(iter(without.values()))
+    wanted = list(hashes)
     there = [cell for cell in wanted if results.path(cell, hashes[cell]).exists()]
     pending = [cell for cell in wanted if cell not in set(there)]
     made: list[Cell] = []
@@ -70,7 +82,7 @@ def run(
             break
         if pending and len(pending) == before:
             time.sleep(pause)
-    return Outcome(tuple(made), tuple(there), tuple(pending))
+    return Outcome(tuple(made), tuple(there), tuple(pending), without)
 
 
 def _kind(cell: Cell) -> str:

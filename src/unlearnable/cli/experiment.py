@@ -117,7 +117,10 @@ def _run(console: Console, cells: list[Cell], shop: Workshop, files: Results) ->
         shop.listen = listen
         outcome = runner.run(cells, shop, files, told)
     console.say(f"{len(outcome.made)} cells made, {len(outcome.there)} were there, {duration(time.monotonic() - started)}")
-    return len(outcome.missing)
+    for reason in dict.fromkeys(str(error) for error in outcome.without_data.values()):
+        count = sum(str(error) == reason for error in outcome.without_data.values())
+        console.say(f"{count} cells were left out: {reason}")
+    return len(outcome.missing) + len(outcome.without_data)
 
 
 def seconds(text: str) -> float:
