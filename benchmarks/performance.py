@@ -67,6 +67,17 @@ def profile(part: dict[str, float]) -> str:
     return table(["operation", "share of the time"], [[f"`{name}`", f"{share:.1%}"] for name, share in part.items()])
 
 
+def attempts(parts: dict[str, Any]) -> str:
+    rows = []
+    for name, part in parts.items():
+        if name.startswith("tried"):
+            one = {key: value for key, value in part.items() if isinstance(value, dict) and key != "plain"}
+            first = f"; compiling takes {part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
+            ratio = "".join(f"{way['ratio']:.2f} ({min(way['ratios']):.2f} to {max(way['ratios']):.2f})" for way in one.values())
+            rows.append([name.removeprefix("tried: "), ratio + first if ratio else part["skipped"]])
+    return table(["tried, and not used", "times as fast as without (pairs)"], rows)
+
+
 def starts(part: dict[str, list[float]]) -> str:
     rows = [[name, f"{sorted(one)[len(one) // 2]:.2f} s", f"{min(one):.2f} to {max(one):.2f} s"] for name, one in part.items()]
     return table(["from the start of a process", "median", "all"], rows)
@@ -81,7 +92,7 @@ def render() -> str:
         f" {result['environment']['threads']} threads, {result['date']}, commit {result['commit']}.",
         "RATIOS": ratios(parts), "FLOORS": floors(parts), "WHOLE": whole(parts["whole noise, one round, width 16"]),
         "PROFILE": profile(parts["profile, width 16"]),
-        "STARTS": starts(parts["start"]),
+        "STARTS": starts(parts["start"]), "TRIED": attempts(parts),
     }  # fmt: skip
     text = TEXT
     for name, words in found.items():

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import tried
 from published import Published
 from shared import head
 from timing import against, measure, processor, turns
@@ -202,6 +203,10 @@ def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any
             found[name] = lambda width=width, one=one, few=few: floor(width, batch, one, 1 if few == 3 else T, size)
     found["profile, width 16"] = lambda: profile(16, batch, compute, T)
     found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 10, sizes, pairs, 128)  # 10 as in the preset
+    if not quick:  # compiling takes longer than all the rest
+        spec = "resnet18:width=16,stem=cifar"
+        found["tried: compiled, width 16"] = lambda: tried.compiled(spec, batch, compute, 15)
+        found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec, batch, compute, 15)
     found["start"] = lambda: start(1 if quick else 5)
     return found
 

@@ -1,0 +1,58 @@
+"""What was tried and is not in the engine: compiling the frozen surrogate, and a fused optimiser. Parts of `speed.py`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from timing import against, turns
+from torch import nn
+
+from unlearnable import models
+from unlearnable.training.compute import Compute
+from unlearnable.training.frozen import freeze
+from unlearnable.training.loop import Recipe, train_step
+
+SIDE, CLASSES = 32, 10
+
+
+def compiled(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
+    """The gradient of the loss in the input, from the frozen surrogate as it is and compiled; and the time of compiling."""
+    model = freeze(models.create(spec, CLASSES).to(compute.device), compute)
+    x, y = _batch(batch, compute)
+
+    def gradient(of: nn.Module) -> torch.Tensor:
+        given = x.detach().requires_grad_(True)
+        with compute.autocast():
+            logits = of(given)
+        return torch.autograd.grad(F.cross_entropy(logits.float(), y, reduction="sum"), given)[0]
+
+    started = time.perf_counter()
+    try:
+        faster = torch.compile(model)
+        gradient(faster)
+    except Exception as error:  # no compiler, or one that this build of torch cannot use
+        return {"batch": batch, "skipped": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
+    compiling = time.perf_counter() - started
+    found = turns({"plain": lambda: gradient(model), "compiled": lambda: gradient(faster)}, repetitions, compute.device)
+    return {"batch": batch, "compiling_seconds": round(compiling, 1), **against(found, batch)}
+
+
+def optimisers(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
+    """A step of training with torch's SGD as it is and fused."""
+    x, y = _batch(batch, compute)
+    recipe, actions = Recipe(), {}
+    for name in ("plain", "fused"):
+        model = compute.place(models.create(spec, CLASSES))
+        more = {"fused": True} if name == "fused" else {}
+        settings = {"lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+        optimizer = torch.optim.SGD(model.parameters(), **settings, **more)
+        actions[name] = lambda model=model, optimizer=optimizer: train_step(model, optimizer, x, y, compute)
+    return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
+
+
+def _batch(count: int, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.rand(count, 3, SIDE, SIDE, device=compute.device).contiguous(memory_format=torch.channels_last)
+    return x, torch.arange(count, device=compute.device) % CLASSES
