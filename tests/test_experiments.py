@@ -116,7 +116,7 @@ def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
     written = markdown.section(one, "toy.svg")
     assert "| noise | 32.0 ± 2.0 (70.0) |" in written
     assert "**Holds**: it is so (32.0 against 62.0, 3 seeds)." in written
-    assert "3 of 9 cells have not been run" in written
+    assert "3 of 9 cells of these seeds have not been run" in written
     assert "`unlearnable experiment toy --profile smoke`" in written
     lines = list(csv.DictReader(io.StringIO(table.to_csv(one))))
     assert [line["last"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]

@@ -58,7 +58,7 @@ class Table:
         rows: Names of the rows.
         columns: Names of the columns.
         places: What was found, by (row, column); missing where nothing was run.
-        wanted: Cells of the grid.
+        wanted: Cells of the grid, of the seeds that were run at all.
         stale: Results that were left out because a revision has changed since, or the data differ from those of the others.
     """
 
@@ -115,8 +115,10 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
             continue
         kept.setdefault((entry.row, entry.column), []).append((entry, result))
     places = {key: _place(pairs) for key, pairs in kept.items()}
+    seeds = {result.cell.seed for place in places.values() for result in place.results}
+    wanted = {entry.cell for entry in entries if entry.cell.seed in seeds or not seeds}
     rows, columns = (tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column"))
-    return Table(experiment, profile, rows, columns, places, len({entry.cell for entry in entries}), stale)
+    return Table(experiment, profile, rows, columns, places, len(wanted), stale)
 
 
 def _place(pairs: Sequence[tuple[Entry, Result]]) -> Place:
