@@ -61,7 +61,9 @@ def about(table: Table) -> str:
     searches = {result.artefacts["noise"]: result.search["seconds"] for result in results if result.search}
     minutes = (sum(result.seconds for result in results) + sum(searches.values())) / 60
     missing = (
-        f" {table.wanted - len(results) - table.stale} of {table.wanted} cells of these seeds have not been run." if table.wanted > len(results) else ""
+        f" {table.wanted - len(results) - table.stale} of {table.wanted} cells of these seeds have not been run."
+        if table.wanted > len(results)
+        else ""
     )
     stale = f" {table.stale} results are left out: they belong to an older revision or to other data." if table.stale else ""
     return (
