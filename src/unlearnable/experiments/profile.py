@@ -35,6 +35,7 @@ class Profile:
         searches: Settings of a search by (method, form).
         by_set: Settings of a search that differ for a set.
         pgd: Countermeasure that stands for the paper's adversarial training.
+        rounds: Rounds of a search that does not stop by its error.
         epsilons: Budgets besides the usual one.
         patches: Sides of patches, in pixels.
     """
@@ -50,6 +51,7 @@ class Profile:
     searches: Mapping[tuple[str, Form], Settings]
     by_set: Mapping[str, Settings]
     pgd: str
+    rounds: int
     epsilons: tuple[int, ...]
     patches: tuple[int, ...]
 

@@ -64,6 +64,7 @@ SMOKE = Profile(
     ),
     by_set={"photos": {"resolution": 16}},
     pgd="adversarial:8,1",
+    rounds=2,
     epsilons=(4,),
     patches=(16,),
 )
@@ -104,6 +105,7 @@ CPU = Profile(
     ),
     by_set={"photos": _without(_preset("laptop", "classwise", max_rounds=60), "form", "step_size")},
     pgd="adversarial:8,3",
+    rounds=30,
     epsilons=(2, 4, 16),
     patches=(8, 16, 24),
 )  # fmt: skip
@@ -148,6 +150,7 @@ PAPER = Profile(
         "photos": _without(_preset("gpu", "classwise"), "form", "step_size"),
     },
     pgd="adversarial:8,10",
+    rounds=100,
     epsilons=(2, 4, 16, 24),
     patches=(8, 16, 24),
 )  # fmt: skip
