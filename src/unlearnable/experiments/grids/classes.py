@@ -20,11 +20,11 @@ SEVERAL = (0, 1, 8, 9)  # of the classes in order, as in the paper
         Below(
             (row, f"{WORDS[form]}, protected"),
             (row, f"{WORDS[form]}, others"),
-            f"{row} class(es), {WORDS[form]}: only the protected are hit",
+            f"{WORDS[form]}, {words}: only the protected are hit",
             by=0.2,
         )
         for form in FORMS
-        for row in ("one", "four")
+        for row, words in (("one", "one class"), ("four", "four classes"))
     ],
 )
 def classes(p: Profile) -> Iterator[Entry]:

@@ -22,8 +22,9 @@ def moved(p: Profile) -> Iterator[Entry]:
     pair = {"cifar10": "other", "other": "cifar10"}
     for seed in p.seeds:
         for data, source in pair.items():
-            yield Entry("none", data, p.cell(data, seed))
-            yield Entry(OWN, data, p.cell(data, seed, p.poison(data, "classwise", seed)))
+            column = data if p.sets[data].name == data else f"{data}: {p.sets[data].name}"
+            yield Entry("none", column, p.cell(data, seed))
+            yield Entry(OWN, column, p.cell(data, seed, p.poison(data, "classwise", seed)))
             mapped = dict(zip(p.classes(data), p.classes(source), strict=False))
             poison = p.poison(source, "classwise", seed).model_copy(update={"mapped": mapped})
-            yield Entry(MOVED, data, p.cell(data, seed, poison))
+            yield Entry(MOVED, column, p.cell(data, seed, poison))
