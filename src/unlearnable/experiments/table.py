@@ -115,7 +115,8 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
             continue
         kept.setdefault((entry.row, entry.column), []).append((entry, result))
     places = {key: _place(pairs) for key, pairs in kept.items()}
-    seeds = {result.cell.seed for place in places.values() for result in place.results}
+    # clean cells are shared: one that another table needed does not mean that this one was begun
+    seeds = {result.cell.seed for place in places.values() for result in place.results if result.cell.poison is not None}
     wanted = {entry.cell for entry in entries if entry.cell.seed in seeds or not seeds}
     rows, columns = (tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column"))
     return Table(experiment, profile, rows, columns, places, len(wanted), stale)
