@@ -34,13 +34,7 @@ def head(compute: Compute, places: dict[str, Path]) -> dict[str, Any]:
 def some(images: ImageSet, per_class: int, classes: str = "") -> ImageSet:
     """The first ``per_class`` images (0 for all) of every class, or of a slice of the class names such as ``:5``."""
     names = images.classes[slice(*(int(part) if part else None for part in classes.split(":")))] if classes else images.classes
-    taken, ids = dict.fromkeys(names, 0), []
-    for id in images.ids:
-        name = images.class_of[id]
-        if name in taken and (not per_class or taken[name] < per_class):
-            taken[name] += 1
-            ids.append(id)
-    return images.subset(ids)
+    return images.first(per_class, names)
 
 
 def laptop(images: ImageSet, count: int, **changes: object) -> methods.Method:

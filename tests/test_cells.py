@@ -22,6 +22,7 @@ from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
 from unlearnable.cells.work import TimeIsUp, Workshop
 from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
+from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import registry
 from unlearnable.noise import Noise
@@ -42,7 +43,7 @@ def shop(tmp_path: Path) -> Workshop:
     return Workshop(Sets(), Cache(tmp_path / "cache"), Compute.choose("cpu"))
 
 
-def images(**more: int):  # type: ignore[no-untyped-def]
+def images() -> ImageSet:
     pixels = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
     return arrays(pixels, ["ant", "ant", "bee", "bee", "cow", "cow"], ids=[f"{i}" for i in range(6)])
 
@@ -182,9 +183,16 @@ def test_joined_sets_keep_their_images_apart() -> None:
 def test_labels_of_a_trainer() -> None:
     assert relabelled(images(), "pairs").classes == ("000", "001")
     assert relabelled(images(), "first").class_of["5"] == "rest"
-    assert relabelled(images(), "rotated").class_of["5"] == "000"
     with pytest.raises(UsageError, match="no relabelling"):
         relabelled(images(), "sideways")
+
+
+def test_the_first_images_of_every_class() -> None:
+    assert images().first(1).ids == ("0", "2", "4")
+    assert images().first(0, ("bee",)).ids == ("2", "3")
+    assert images().first(0).ids == images().ids
+    with pytest.raises(DataError, match="'fly'"):
+        images().first(1, ("fly",))
 
 
 def test_standing_against_the_others() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,17 @@ def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
     assert "`unlearnable experiment toy --profile smoke`" in written
     lines = list(csv.DictReader(io.StringIO(table.to_csv(one))))
     assert [line["last"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
+
+
+def test_published_figures_stand_beside_ours_with_the_difference() -> None:
+    one = filled()
+    published = {("noise", "last"): "30.5", ("none", "last"): "94 to 95", ("far", "last"): "86.85"}
+    large = replace(one, experiment=replace(one.experiment, published=published), profile=profiles.PAPER)
+    written = markdown.section(large)
+    assert "| noise | 32.0 ± 2.0 (70.0) [published: 30.5, difference +1.5] |" in written
+    assert "| none | 62.0 ± 2.0 (70.0) [published: 94 to 95] |" in written
+    assert "| far | [published: 86.85] |" in written
+    assert "published" not in markdown.section(replace(large, profile=profiles.CPU))
 
 
 def test_results_of_another_revision_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,25 @@ def test_flip_crop_is_shift_and_flip_by_whole_pixels() -> None:
         assert min(float((crop - image).abs().max()) for crop in crops) < 1e-4
 
 
+def test_rotation_turns_the_frame_about_its_centre_by_at_most_its_angle() -> None:
+    draw = Transform("none", rotation=20).draw(4000, generator(0, "t"), Compute())
+    assert draw is not None
+    angles = torch.rad2deg(torch.atan2(draw.maps[:, 1, 0], draw.maps[:, 0, 0]))
+    assert float(angles.min()) < -19
+    assert 19 < float(angles.max()) <= 20.001
+    assert torch.allclose(draw.maps[:, :, :2] @ draw.maps[:, :, :2].mT, torch.eye(2).expand(4000, 2, 2), atol=1e-6)
+    dot = torch.zeros(1, 1, 33, 33)
+    dot[0, 0, 16, 28] = 1.0  # to the right of the centre
+    turned = Transform(rotation=20)(dot.expand(4000, -1, -1, -1), 33, draw)
+    row, column = (turned.sum(axis).flatten(1).argmax(1) for axis in (3, 2))
+    assert ((row - 16).abs() <= 5).all()  # 12 sin 20 is 4.1
+    assert (column >= 27).all()
+    assert set((row - 16).sign().tolist()) == {-1, 0, 1}
+    both = Transform("flip-crop", rotation=20).draw(64, generator(0, "t"), Compute())
+    assert both is not None
+    assert torch.equal(both.maps[:, :, 2], Transform("flip-crop").draw(64, generator(0, "t"), Compute()).maps[:, :, 2])  # type: ignore[union-attr]
+
+
 def test_photo_crops_keep_to_their_scale_and_stay_inside_the_frame() -> None:
     draw = Transform("photo", (0.35, 1.0)).draw(4000, generator(0, "t"), Compute())
     assert draw is not None

@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def cache() -> Path:
+    """Return the user's folder for what can be made or fetched again: benchmarks, and the noise and weights of experiments."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, making its folder if need be.
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from unlearnable.files import cache
+
 
 def usual() -> Path:
-    """Return where artefacts are kept unless somebody says otherwise: the user's cache."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "unlearnable"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "unlearnable"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
+    """Return where artefacts are kept unless somebody says otherwise."""
+    return cache() / "experiments"
 
 
 class Busy(Exception):

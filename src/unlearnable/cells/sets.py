@@ -16,7 +16,6 @@ from unlearnable.errors import DataError, UsageError
 HELD_OUT = 0.2  # of data that has no test images of its own
 # labels of a trainer who does not use ours: (place among the sorted classes, how many there are) -> name
 RULES: dict[str, Callable[[int, int], str]] = {
-    "rotated": lambda place, count: f"{(place + 1) % count:03d}",
     "pairs": lambda place, count: f"{place // 2:03d}",
     "halves": lambda place, count: f"{2 * place // count:03d}",
     "first": lambda place, count: "first" if place == 0 else "rest",
@@ -45,7 +44,7 @@ class Sets:
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
-            train, test = _some(train, wanted.classes, wanted.per_class), _some(test, wanted.classes, wanted.tests)
+            train, test = train.first(wanted.per_class, wanted.classes), test.first(wanted.tests, wanted.classes)
             if wanted.plus:
                 others = [self(other) for other in wanted.plus]
                 train = joined({wanted.name: train, **{f"{o.name}+": s[0] for o, s in zip(wanted.plus, others, strict=True)}})
@@ -104,21 +103,6 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
         entries += [(f"{name}/{id}", images.class_of[id]) for id in images.ids]
         sources[name] = images.source
     return table(entries, _Joined(sources))
-
-
-def _some(images: ImageSet, classes: tuple[str, ...], per_class: int) -> ImageSet:
-    missing = set(classes) - set(images.classes)
-    if missing:
-        raise DataError(f"There is no class {min(missing)!r}.", f"There are: {', '.join(images.classes[:20])}.")
-    if not classes and not per_class:
-        return images
-    taken, ids = dict.fromkeys(classes or images.classes, 0), []
-    for id in images.ids:
-        name = images.class_of[id]
-        if name in taken and (not per_class or taken[name] < per_class):
-            taken[name] += 1
-            ids.append(id)
-    return images.subset(ids)
 
 
 def standing_against(images: ImageSet, own: tuple[str, ...]) -> ImageSet:

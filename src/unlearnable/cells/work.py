@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,10 +115,10 @@ class Workshop:
         if not path.exists():
             with self.cache.claim("weights", hash):
                 if not path.exists():
-                    save_tensors(path, self._train(cell, lambda _: None)[0], {"cell": cell.text})
+                    save_tensors(path, self._train(cell)[0], {"cell": cell.text})
         return load_tensors(path)[0]
 
-    def run(self, cell: Cell, on_epoch: Callable[[Epoch], None] = lambda _: None) -> Result:
+    def run(self, cell: Cell) -> Result:
         """Make a cell.
 
         Raises:
@@ -137,14 +136,14 @@ class Workshop:
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
         started = time.monotonic()
-        _, facts = self._train(cell, on_epoch)
+        _, facts = self._train(cell)
         return Result(
             hash=self.hash(cell), cell=cell, fingerprints=self.fingerprints(cell), revisions=revisions(cell), artefacts=artefacts, **facts,
             search=search, seconds=round(time.monotonic() - started, 1), environment=self.compute.describe(),
             machine=f"{platform.machine()}, {os.cpu_count()} cores", version=__version__, date=time.strftime("%Y-%m-%d"),
         )  # fmt: skip
 
-    def _train(self, cell: Cell, on_epoch: Callable[[Epoch], None]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    def _train(self, cell: Cell) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         train, test = self.sets(cell.data)
         protected: set[str] = set()
         if cell.poison is not None:
@@ -161,7 +160,6 @@ class Workshop:
 
         def told(epoch: Epoch) -> None:
             self.listen(Event("training", epoch.number, victim.epochs, f"{epoch.test_accuracy:.1%}"))
-            on_epoch(epoch)
 
         model, history = fit_model(
             victim.model, pixels, tested, count, victim.recipe(), victim.size, cell.seed, self.compute, told,

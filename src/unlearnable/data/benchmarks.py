@@ -18,6 +18,7 @@ from unlearnable.data.formats import Pair, members
 from unlearnable.data.image_set import ImageSet, table
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
+from unlearnable.files import cache
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def benchmark(name: str, part: str = "train", *, data_dir: str | Path | None = N
         raise UsageError(f"There is no benchmark {name!r} with a part {part!r}.", f"There are: {', '.join(BENCHMARKS)}; train and test.")
     found = BENCHMARKS[name]
     wanted = found.parts[part]
-    folder = Path(data_dir) if data_dir is not None else Path.home() / ".cache" / "unlearnable"
+    folder = Path(data_dir) if data_dir is not None else cache()
     where = _where(found, wanted, folder)
     unpacked = [folder / member for member in wanted.members]
     archived = all((folder / file.name).is_file() for file in wanted.files)

@@ -131,6 +131,23 @@ class ImageSet:
         wanted = set(ids)
         return replace(self, ids=tuple(id for id in self.ids if id in wanted))
 
+    def first(self, count: int, classes: Collection[str] = ()) -> ImageSet:
+        """Return the first ``count`` images of every class, all of them for 0; of some classes only where they are named.
+
+        Raises:
+            DataError: If there is no class of a name.
+        """
+        missing = set(classes) - set(self.classes)
+        if missing:
+            raise DataError(f"There is no class {min(missing)!r}.", f"There are: {', '.join(self.classes[:20])}.")
+        taken, ids = dict.fromkeys(classes or self.classes, 0), []
+        for id in self.ids:
+            name = self.class_of[id]
+            if name in taken and (not count or taken[name] < count):
+                taken[name] += 1
+                ids.append(id)
+        return self.subset(ids)
+
     def relabel(self, class_of: Callable[[str, str], str]) -> ImageSet:
         """Return the same images under other classes: ``class_of(id, old class)``."""
         return replace(self, class_of={id: class_of(id, self.class_of[id]) for id in self.ids})

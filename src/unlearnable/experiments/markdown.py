@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 
 from unlearnable.experiments.table import Table, Verdict, text
 
@@ -33,9 +34,15 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
 
 
 def _cell(table: Table, row: str, column: str) -> str:
-    ours = text(table.places.get((row, column)))
+    place = table.places.get((row, column))
     published = table.experiment.published.get((row, column)) if table.profile.name == "paper" else None
-    return f"{ours} [published: {published}]".strip() if published else ours
+    if published is None:
+        return text(place)
+    try:
+        gap = f", difference {100 * mean(place.last) - float(published):+.1f}" if place else ""
+    except ValueError:  # published in words
+        gap = ""
+    return f"{text(place)} [published: {published}{gap}]".strip()
 
 
 def claim(verdict: Verdict) -> str:

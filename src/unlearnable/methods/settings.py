@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -16,7 +17,7 @@ SETTLED = 0.01  # loss below which ``fast`` leaves an image alone: the surrogate
 SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends
 
 
-class SurrogateConfig(Config):
+class SurrogateConfig(Config, ABC):
     """Settings of every search against a surrogate.
 
     Attributes:
@@ -72,9 +73,9 @@ class SurrogateConfig(Config):
         """Where the noise's steps go along the gradient of the loss: down (-1), or up (1)."""
         return -1
 
+    @abstractmethod
     def surrogate_batches(self, per_epoch: int) -> int:
         """Return the number of batches that the surrogate is trained on when it is trained."""
-        raise NotImplementedError
 
     def aim(self, y: torch.Tensor, classes: int) -> torch.Tensor:
         """Return the classes whose loss the noise lowers or raises, for images of the classes ``y``, both int64 (B,)."""

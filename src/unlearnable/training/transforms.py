@@ -42,7 +42,7 @@ class Transform:
             CIFAR), ``photo`` (random resized crop and flip: the usual recipe for photos).
         scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
         jitter: Largest relative change of brightness, contrast and saturation; 0 leaves colours alone.
-        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for none.
+        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for no turn.
     """
 
     name: Name = "none"
@@ -58,7 +58,7 @@ class Transform:
 
     def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:
         """Draw one transformation for each of ``count`` images, and send it to the device; None for the identity."""
-        if self.name == "none":
+        if self.name == "none" and not self.rotation and not self.jitter:
             return None
         maps = self._maps(count, rng)
         if self.rotation:
@@ -69,6 +69,8 @@ class Transform:
         return Draw(maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1)))
 
     def _maps(self, count: int, rng: torch.Generator) -> torch.Tensor:
+        if self.name == "none":
+            return torch.eye(2, 3).expand(count, 2, 3).clone()
         maps = torch.zeros(count, 2, 3)
         flip = 1.0 - 2.0 * (torch.rand(count, generator=rng) < 0.5).float()
         if self.name == "flip-crop":
