@@ -98,6 +98,14 @@ def training(width: int, batch: int, compute: Compute, repetitions: int) -> dict
     return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
 
 
+def graphed(width: int, batch: int, compute: Compute, T: int) -> dict[str, Any]:
+    """The inner loop on a batch that is on the device, as it is and as a CUDA graph."""
+    engine = Engine(batch, width, batch, compute, T)
+    given, model, rng = engine.plan.batch_of(torch.arange(batch)), engine.plan.frozen(engine.state), engine.ctx.rng("bench")
+    d = engine.plan.noise_of(given.rows, engine.state["noise"])
+    return tried.graphed(lambda: steps.descend(engine.plan, model, given, d, 0, rng), batch, T, 15)
+
+
 def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[str, Any]:
     """Operations and bytes of a sign step, the rate of a large matrix product, and the share of it that the inner loop reaches."""
     engine = Engine(batch, width, batch, compute, T)
@@ -204,9 +212,13 @@ def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any
     found["profile, width 16"] = lambda: profile(16, batch, compute, T)
     found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 10, sizes, pairs, 128)  # 10 as in the preset
     if not quick:  # compiling takes longer than all the rest
-        spec = "resnet18:width=16,stem=cifar"
-        found["tried: compiled, width 16"] = lambda: tried.compiled(spec, batch, compute, 15)
-        found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec, batch, compute, 15)
+        spec = "resnet18:width={},stem=cifar"
+        for width in widths if compute.device == "cuda" else (16,):
+            found[f"tried: compiled, width {width}"] = lambda width=width: tried.compiled(spec.format(width), batch, compute, 15)
+        found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec.format(16), batch, compute, 15)
+    if compute.device == "cuda":
+        for width in widths:
+            found[f"tried: graphed, width {width}"] = lambda width=width: graphed(width, batch, compute, T)
     found["start"] = lambda: start(1 if quick else 5)
     return found
 

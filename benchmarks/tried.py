@@ -1,8 +1,12 @@
-"""What was tried and is not in the engine: compiling the frozen surrogate, and a fused optimiser. Parts of `speed.py`."""
+"""What was tried and is not in the engine: compiling the frozen surrogate, replaying its steps as a CUDA graph, a fused optimiser.
+
+Parts of `speed.py`. What cannot be done on a machine is said in the result, and stops nothing.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,6 +55,23 @@ def optimisers(spec: str, batch: int, compute: Compute, repetitions: int) -> dic
         optimizer = torch.optim.SGD(model.parameters(), **settings, **more)
         actions[name] = lambda model=model, optimizer=optimizer: train_step(model, optimizer, x, y, compute)
     return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
+
+
+def graphed(descend: Callable[[], torch.Tensor], batch: int, T: int, repetitions: int) -> dict[str, Any]:
+    """T sign steps on one batch, launched one kernel after the other and replayed as one graph. Needs CUDA."""
+    try:
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # a graph must not be the first to use a kernel
+            for _ in range(3):
+                descend()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            descend()
+    except Exception as error:
+        return {"batch": batch, "skipped": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
+    return {"batch": batch, **against(turns({"plain": descend, "graphed": graph.replay}, repetitions, "cuda"), batch * T)}
 
 
 def _batch(count: int, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:

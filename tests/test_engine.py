@@ -14,7 +14,7 @@ from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
-from unlearnable.training.held import Held
+from unlearnable.training.held import Held, home
 
 
 def lived_in(name: str, classes: int = 5) -> torch.nn.Module:
@@ -78,6 +78,29 @@ def test_batches_are_the_same_wherever_the_images_are_held() -> None:
     assert held.resident
     held.resident = False  # as when a GPU has no room for all of them
     assert torch.equal(held[index], pixels[index])
+
+
+def test_what_leaves_a_gpu_no_room_to_compute_lives_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    assert home(499, Compute("cuda")) == "cuda"
+    assert home(500, Compute("cuda")) == "cpu"
+    assert home(10**15, Compute("cpu")) == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_noise_on_the_host_is_the_noise_on_the_device(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 2, "steps": 2, "form": "samplewise", "resolution": 16,
+        "max_rounds": 2, "stop_error": 0.0,
+    }  # fmt: skip
+    method = methods.create("error_minimizing", settings).resolve((16, 16), 24)
+    found = []
+    for room in (2**40, 0):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, room=room: (room, room))
+        ctx = Context(0, Compute("cuda", "float32"))
+        assert method.start(images.view(16), ctx)["noise"].device.type == ("cuda" if room else "cpu")
+        found.append(method.fit(images.view(16), Context(0, Compute("cuda", "float32"))).noise.bank)
+    assert np.array_equal(*found)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

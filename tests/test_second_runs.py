@@ -16,6 +16,8 @@ from unlearnable import methods
 from unlearnable.cli.app import app
 from unlearnable.data.encoding import Encoding
 from unlearnable.errors import DataError, UsageError
+from unlearnable.training import probe
+from unlearnable.training.compute import Compute
 
 SEARCH = {
     "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 2, "steps": 2, "min_rounds": 1, "max_rounds": 2, "resolution": 16,
@@ -80,6 +82,26 @@ def test_another_environment_goes_on_and_says_so(photos: Path, tmp_path: Path, m
     (tmp_path / "photos.unlearnable" / "out" / "run.json").write_text(json.dumps(record))
     un.protect(photos, tmp_path / "out", method(), workers=1, listen=lambda event: said.append(event.text))
     assert any("going on with torch" in text and "instead of 1.0" in text for text in said)
+
+
+@pytest.mark.parametrize("asked", ["auto", "float32"])
+def test_a_search_that_goes_on_keeps_the_precision_that_was_found_but_not_over_one_that_is_asked_for(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
+
+    def interrupt(event: un_events.Event) -> None:
+        if event.stage == "searching" and event.done > 3:
+            raise KeyboardInterrupt
+
+    run = tmp_path / "photos.unlearnable" / "out" / "run.json"
+    monkeypatch.setattr(probe, "precision", lambda device: "bfloat16")
+    with pytest.raises(KeyboardInterrupt):
+        un.protect(photos, tmp_path / "out", method(), seed=1, workers=1, compute=Compute.choose("cpu"), listen=interrupt)
+    assert json.loads(run.read_text())["environment"]["precision"] == "bfloat16"
+    monkeypatch.setattr(probe, "precision", lambda device: "float32")  # as on a machine that is busy, or another one
+    un.protect(photos, tmp_path / "out", method(), workers=1, compute=Compute.choose("cpu", asked))
+    assert json.loads(run.read_text())["environment"]["precision"] == ("bfloat16" if asked == "auto" else "float32")
 
 
 def test_photos_of_a_new_class_are_refused_with_a_remedy(photos: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch.nn.functional as F
 
 from unlearnable import models
 from unlearnable.errors import UsageError
+from unlearnable.training import probe
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Recipe, batches, fit_model, predict
 from unlearnable.training.randomness import derive, generator, seeded
@@ -144,6 +147,30 @@ def test_devices_that_are_not_there_are_named() -> None:
         with pytest.raises(UsageError, match="No CUDA device"):
             Compute.choose("cuda")
     assert Compute.choose("cpu").precision in ("float32", "bfloat16")
+
+
+def test_precision_is_found_by_a_probe_in_under_a_second_and_moves_no_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = torch.get_rng_state()
+    started = time.perf_counter()
+    assert probe.advantage.__wrapped__("cpu") > 0
+    assert time.perf_counter() - started < 5  # a quarter of a second where nothing else runs
+    assert torch.equal(torch.get_rng_state(), state)
+    for advantage, expected in ((3.0, "bfloat16"), (1.0, "float32"), (0.0, "float32")):
+        monkeypatch.setattr(probe, "advantage", lambda device, found=advantage: found)
+        assert Compute.choose("cpu") == Compute("cpu", expected)
+        assert Compute.choose("cpu").found
+    assert Compute.choose("cpu", "bfloat16") == Compute("cpu", "bfloat16")
+    assert not Compute.choose("cpu", "bfloat16").found
+    with pytest.raises(UsageError, match="no precision 'half'"):
+        Compute.choose("cpu", "half")
+
+
+def test_a_probe_of_a_device_without_bfloat16_says_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> torch.Tensor:
+        raise RuntimeError("not implemented for 'BFloat16'")
+
+    monkeypatch.setattr(probe.F, "conv2d", refused)
+    assert probe.advantage.__wrapped__("cpu") == 0
 
 
 @pytest.mark.parametrize("quality", [50, 75, 95])

@@ -93,7 +93,8 @@ def _frame(images: ImageSet) -> tuple[int, int]:
 def _as_before(record: dict[str, Any], compute: Compute) -> Compute:
     """Restore the precision that ``auto`` stood for when the search began, if it goes on on the same kind of device."""
     before = record.get("environment", {})
-    return replace(compute, precision=before["precision"]) if before.get("device") == compute.device else compute
+    same = compute.found and before.get("device") == compute.device
+    return replace(compute, precision=before["precision"]) if same else compute
 
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:

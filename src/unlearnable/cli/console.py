@@ -17,6 +17,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, data and settings: same result.", min=0, max=2**53)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto (found by a probe and recorded), float32 or bfloat16, where networks compute.")
+]
 
 
 class Console:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli.console import Console, Device, Json, Quiet, duration
+from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, duration
 
 
 def demo(
@@ -20,6 +20,7 @@ def demo(
         int, typer.Option("--ink", help="Levels between paper and ink; noise of 8 levels does not hide strong ink.", min=1, max=255)
     ] = 32,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +37,7 @@ def demo(
         from unlearnable.report import table
         from unlearnable.training.compute import Compute
 
-        compute = Compute.choose(device)
+        compute = Compute.choose(device, precision)
         console.say(f"Digits, clean and protected; {compute.device}, {compute.precision}; about 2 to 3 min on two cores of a CPU.")
         with console.progress() as listen:
             record = story.demo(seed, compute, listen, shlex.join(["unlearnable", *sys.argv[1:]]), ink)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnable.cli.console import Console, Device, Json, Quiet, duration
+from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, duration
 from unlearnable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def experiment(
     ),
     cache: Annotated[Path | None, typer.Option("--cache", help="Folder of noise and weights [the user's cache].")] = None,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -69,7 +70,7 @@ def experiment(
         if not render:
             deadline = time.monotonic() + seconds(budget) if budget else float("inf")
             shop = Workshop(
-                Sets(data_dir, download), artefacts.Cache(cache or artefacts.usual()), Compute.choose(device), deadline=deadline
+                Sets(data_dir, download), artefacts.Cache(cache or artefacts.usual()), Compute.choose(device, precision), deadline=deadline
             )
             missing = _run(console, [entry.cell for entry in entries], shop, files)
             for one in chosen:

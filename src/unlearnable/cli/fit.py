@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console, Device, Json, Quiet, Seed, duration
+from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, Seed, duration
 from unlearnable.errors import UsageError
 
 
@@ -37,6 +37,7 @@ def fit(
     plugin: options.Plugin = None,
     seed: Seed = None,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,7 +54,7 @@ def fit(
             "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
-        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), place)
+        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device, precision), place)
         with RunFolder(run).open() as opened, console.progress() as listen:
             fitted = find(images, opened, chosen, seed=seed, compute=compute, listen=listen)
             opened.update(photos=str(photos.resolve()), status="fitted")
@@ -77,6 +78,7 @@ def apply(
     keep_metadata: options.KeepMetadata = False,
     workers: options.Workers = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,6 +98,6 @@ def apply(
         with console.progress() as listen:
             published = api.apply(
                 run, photos, protected, images=images, extend=missing == "extend", encoding=encoding, workers=workers,
-                compute=Compute.choose(device), listen=listen,
+                compute=Compute.choose(device, precision), listen=listen,
             )  # fmt: skip
         work.report(console, published, time.monotonic() - started)

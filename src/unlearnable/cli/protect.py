@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console, Device, Json, Quiet, Seed
+from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, Seed
 
 
 def protect(
@@ -42,6 +42,7 @@ def protect(
     workers: options.Workers = 0,
     seed: Seed = None,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,7 +62,7 @@ def protect(
         }  # fmt: skip
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
-        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device), place)
+        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device, precision), place)
         with console.progress() as listen:
             published = api.protect(
                 photos, protected, chosen, images=images, run=run, encoding=encoding, refit=refit, workers=workers, seed=seed,

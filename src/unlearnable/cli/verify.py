@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console, Device, Json, Quiet, Seed, duration
+from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, Seed, duration
 from unlearnable.errors import GoalMissed, UsageError
 
 
@@ -31,6 +31,7 @@ def verify(
     time_limit: Annotated[str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")] = "15m",
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -52,7 +53,7 @@ def verify(
         place = run or default_run(photos, protected)
         keep_apart(photos, protected, place)
         first = seed or 0
-        compute = Compute.choose(device)
+        compute = Compute.choose(device, precision)
         prepared = prepare(
             folder(photos, **reading), protected, test=test, context=context, run=place, seeds=range(first, first + seeds),
             targets=target or (), time_limit=limit, compute=compute,

@@ -32,6 +32,7 @@ class Request:
     given: dict[str, Any]
     plugin: Path | None
     device: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def prepare(console: Console, request: Request, place: Place) -> tuple[ImageSet,
     if request.plugin is not None:
         methods.load_plugin(request.plugin)
     images = place.open(console)
-    compute = Compute.choose(request.device)
+    compute = Compute.choose(request.device, request.precision)
     name, preset = "", {}
     if request.method == "error_minimizing":
         name = presets.auto(images.about(images.ids[0]).size, compute.device) if request.preset == "auto" else request.preset

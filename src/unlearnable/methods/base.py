@@ -96,6 +96,10 @@ class Method(ABC, Generic[C]):
     def start(self, view: View, ctx: Context) -> State:
         """Return the state before the first step."""
 
+    def placed(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
+        """Return a tensor of the state where the search wants it: on the device."""
+        return value.to(ctx.compute.device)
+
     @abstractmethod
     def advance(self, state: State, view: View, ctx: Context) -> Progress:
         """Take one step of at most a few seconds, changing the state in place."""
@@ -186,7 +190,7 @@ class Method(ABC, Generic[C]):
         if state is None:
             state = self.start(view, ctx)
         else:  # it was read into memory, wherever it was before
-            state = {key: value.to(ctx.compute.device) if isinstance(value, torch.Tensor) else value for key, value in state.items()}
+            state = {key: self.placed(key, value, ctx) if isinstance(value, torch.Tensor) else value for key, value in state.items()}
         log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
         saved, patience = time.monotonic(), 0.0
         reason = stop_reason(self.config, log)

@@ -15,6 +15,7 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.plan import Plan
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.noise import Noise
+from unlearnable.training.held import home
 
 S = TypeVar("S", bound=SurrogateConfig)
 
@@ -41,9 +42,14 @@ class BySurrogate(base.Method[S]):
         if self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-self.config.epsilon, self.config.epsilon, generator=ctx.rng("init", key))
-        state: base.State = {"noise": noise.to(ctx.compute.device, self.state_type(ctx)), "round": 0, "step": 0, "error": -1.0}
+        noise = self.placed("noise", noise.to(self.state_type(ctx)), ctx)
+        state: base.State = {"noise": noise, "round": 0, "step": 0, "error": -1.0}
         ctx.surrogate(state, self.config.surrogate, len(view.classes), self.config.recipe())
         return state
+
+    def placed(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
+        """Return a tensor of the state where the search wants it: on the device, but for noise of so many images that it has no room."""
+        return value.to(home(value.nbytes, ctx.compute) if name == "noise" and self.form == "samplewise" else ctx.compute.device)
 
     def state_type(self, ctx: Context) -> torch.dtype:
         """Sample-wise noise is kept in half precision, whose steps are at most 1/256 of a level below 8; there is a row for every image.
@@ -92,7 +98,7 @@ class BySurrogate(base.Method[S]):
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
         side = self.config.side
-        state["noise"] = torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx), device=ctx.compute.device)
+        state["noise"] = self.placed("noise", torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx)), ctx)
         state["round"] = 0
         rounds = self.config.min_rounds
         plan = Plan(self.config, self.rows(view, ctx.seed), view, ctx, fitted.classes, rounds)

@@ -68,7 +68,7 @@ def move(plan: Plan, state: State, place: int) -> None:
     rng = plan.ctx.rng("noise", state["round"], place)
     d = descend(plan, plan.frozen(state), batch, plan.noise_of(batch.rows, noise), state["round"], rng)
     if config.form == "samplewise":
-        noise[batch.rows] = d.to(noise.dtype)
+        noise[batch.rows.to(noise.device)] = d.to(noise)
     else:
         # a product with 0 and 1, and not a scattered sum: on a GPU its order, and so its rounding, is the same every time
         mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)

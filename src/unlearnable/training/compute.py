@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from unlearnable.errors import UsageError
+from unlearnable.training import probe
 
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
@@ -22,17 +23,19 @@ class Compute:
     Args:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float64`` is for reference computations; ``bfloat16`` is automatic mixed precision.
+        found: Whether the precision was found by a probe rather than asked for: a search that goes on then keeps that of its beginning.
     """
 
     device: str = "cpu"
     precision: str = "float32"
+    found: bool = field(default=False, compare=False)
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto") -> Compute:
-        """Resolve ``auto``: the first accelerator there is; bfloat16 where the device has instructions for it.
+        """Resolve ``auto``: the first accelerator there is; bfloat16 where a probe of under a second finds it faster.
 
         Raises:
-            UsageError: If the device is unknown or not there.
+            UsageError: If the device is unknown or not there, or the precision is unknown.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -43,7 +46,7 @@ class Compute:
         if device == "mps" and not torch.backends.mps.is_available():
             raise UsageError("No MPS device can be used here.", "Use --device cpu.")
         if precision == "auto":
-            precision = "bfloat16" if _bfloat16_pays(device) else "float32"
+            return cls(device, probe.precision(device), found=True)
         if precision not in ("float32", "bfloat16", "float64"):
             raise UsageError(f"There is no precision {precision!r}.", "Choose auto, float32 or bfloat16.")
         return cls(device, precision)
@@ -64,9 +67,10 @@ class Compute:
         return model.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Move a tensor that was made on the CPU to the device, floats in ``dtype``, without waiting for what runs there."""
+        """Move a tensor from the host to the device, floats in ``dtype``, without waiting for what runs there; one there stays there."""
         tensor = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.startswith("cuda") else tensor.to(self.device)
+        pinned = self.device.startswith("cuda") and tensor.device.type == "cpu"
+        return tensor.pin_memory().to(self.device, non_blocking=True) if pinned else tensor.to(self.device)
 
     def describe(self) -> dict[str, Any]:
         """Return what the bytes of a result may depend on: device, precision, threads, versions."""
@@ -75,13 +79,3 @@ class Compute:
             "device": self.device, "device_name": name, "precision": self.precision, "threads": torch.get_num_threads(),
             "torch": torch.__version__, "python": platform.python_version(),
         }  # fmt: skip
-
-
-def _bfloat16_pays(device: str) -> bool:
-    """Say whether the device has bfloat16 instructions. A question and not a timing, so that the answer is always the same."""
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
-    if device == "mps":
-        return False
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, and missing from some builds
-    return any(getattr(torch.cpu, question, bool)() for question in questions)

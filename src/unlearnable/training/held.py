@@ -1,4 +1,4 @@
-"""Images where batches are taken from: on the device if they fit there, else on the host, from where each batch is sent."""
+"""Where what a search goes over lives: on the device if it fits there, else on the host, from where each batch is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from unlearnable.training.compute import Compute
 
-SHARE = 0.5  # of the device's free memory that images may take; models and what they compute need the rest
+SHARE = 0.5  # of the device's free memory that images, or noise, may take; models and what they compute need the rest
 
 
 class Held:
@@ -19,7 +19,7 @@ class Held:
 
     def __init__(self, pixels: torch.Tensor, compute: Compute) -> None:
         self._compute, self.count = compute, len(pixels)
-        self.resident = compute.device == "cpu" or _fits(pixels, compute.device)
+        self.resident = home(pixels.nbytes, compute) == compute.device
         self._pixels = pixels.to(compute.device) if self.resident else pixels
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
@@ -27,7 +27,8 @@ class Held:
         return self._pixels[self._compute.send(index)] if self.resident else self._compute.send(self._pixels[index])
 
 
-def _fits(pixels: torch.Tensor, device: str) -> bool:
-    if not device.startswith("cuda"):
-        return True
-    return pixels.nbytes < SHARE * torch.cuda.mem_get_info(torch.device(device))[0]
+def home(size: int, compute: Compute) -> str:
+    """Return where ``size`` bytes are to live: the device if they leave it room to compute, else ``cpu``."""
+    if not compute.device.startswith("cuda"):
+        return compute.device
+    return compute.device if size < SHARE * torch.cuda.mem_get_info(torch.device(compute.device))[0] else "cpu"
