@@ -93,7 +93,8 @@ def _presets() -> list[list[str]]:
         if any(value != "" for pair in values for value in pair):
             cells = [pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}" for pair in values]
             rows.append([f"`{setting}`", *cells])
-    return rows
+    fast = [", ".join(f"`{setting} = {value}`" for setting, value in tables[name].get("fast", {}).items()) for name in names]
+    return [*rows, ["with `--search fast`", *fast]]
 
 
 def _value(table: dict[str, Any], form: str, setting: str) -> str:

@@ -64,7 +64,7 @@ def test_order_of_the_files_does_not_matter(name: str, form: str, images: ImageS
     assert np.array_equal(fit(name, images.view(16), form).noise.bank, fit(name, shuffled.view(16), form).noise.bank)
 
 
-@pytest.mark.parametrize(("name", "form", "more"), [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"search": "fast"})])
+@pytest.mark.parametrize(("name", "form", "more"), [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"settled": 0.01})])
 def test_resumed_search_equals_an_uninterrupted_one(name: str, form: str, more: dict[str, object], images: ImageSet, tmp_path) -> None:
     view, whole = images.view(16), fit(name, images.view(16), form, **more)
     method, path = make(name, form, **more), tmp_path / "checkpoint.safetensors"
@@ -181,9 +181,9 @@ def test_unknown_settings_are_named() -> None:
         methods.create("nose")
 
 
-def test_fast_leaves_alone_what_the_surrogate_is_sure_of_and_moves_the_rest(images: ImageSet) -> None:
+def test_noise_that_the_surrogate_is_sure_of_is_left_alone_and_the_rest_moves(images: ImageSet) -> None:
     method, view, ctx = (
-        make("error_minimizing", search="fast", batch=4, max_rounds=8, min_rounds=8, train_batches=6),
+        make("error_minimizing", settled=0.01, batch=4, max_rounds=8, min_rounds=8, train_batches=6),
         images.view(16),
         Context(1),
     )
@@ -204,9 +204,9 @@ def test_fast_leaves_alone_what_the_surrogate_is_sure_of_and_moves_the_rest(imag
     assert set(method.visits(24)) == {"train", "move", "measure"}
 
 
-def test_fast_classwise_is_exact(images: ImageSet) -> None:
-    exact, fast = (fit("error_minimizing", images.view(16), "classwise", search=search).noise.bank for search in ("exact", "fast"))
-    assert np.array_equal(exact, fast)
+def test_classwise_noise_has_nothing_to_leave_alone(images: ImageSet) -> None:
+    every, settled = (fit("error_minimizing", images.view(16), "classwise", settled=loss).noise.bank for loss in (0.0, 0.01))
+    assert np.array_equal(every, settled)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -250,6 +250,32 @@ def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_b
 def test_fewer_photos_are_gone_over_more_often(count: int, rounds: int) -> None:
     method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve((375, 500), count)
     assert method.config.max_rounds == rounds
+
+
+def test_noise_steps_are_counted_and_not_rounds() -> None:
+    for given, rounds in (({}, 180), ({"steps": 3}, 60), ({"steps": 2, "passes": 3}, 30), ({"max_rounds": 7, "steps": 3}, 7)):
+        merged = presets.merge(presets.read("laptop"), None, {"form": "samplewise", **given})
+        assert methods.create("error_minimizing", merged).resolve((375, 500), 500).config.max_rounds == rounds
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_search_fast_is_a_table_of_the_preset_under_what_is_given(name: str, tmp_path) -> None:
+    preset = presets.read(name)
+    exact, fast = (presets.merge(preset, None, {"form": "samplewise", "search": search}) for search in ("exact", "fast"))
+    assert exact == presets.merge(preset, None, {"form": "samplewise"})
+    assert fast == {**exact, **preset["fast"]}
+    assert exact != fast
+    for merged in (exact, fast):
+        methods.create("error_minimizing", merged)
+    file = tmp_path / "own.toml"
+    file.write_text('search = "fast"\nsteps = 9\n[fast]\nbatch = 7\n')
+    own = presets.merge(preset, file, {"form": "samplewise"})
+    assert own == {**exact, **preset["fast"], "batch": 7, "steps": 9}  # what is said of a setting itself comes last
+    assert presets.merge(preset, file, {"form": "samplewise", "search": "exact"}) == {**exact, "steps": 9}
+    with pytest.raises(UsageError, match="no search 'quick'"):
+        presets.merge(preset, None, {"search": "quick"})
+    with pytest.raises(UsageError, match="what makes this search fast"):
+        presets.merge({}, None, {"search": "fast"})
 
 
 def test_a_plugin_is_one_file(tmp_path, images: ImageSet) -> None:

@@ -56,7 +56,7 @@ COMMON: dict[str, object] = {
 }  # fmt: skip
 SETTINGS = Settings(
     trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=20, batch=128, lr=0.1, schedule="cosine")),
-    samplewise={**COMMON, "form": "samplewise", "steps": 5, "search": "fast", "min_rounds": 24, "max_rounds": 40},
+    samplewise={**COMMON, "form": "samplewise", "steps": 5, "settled": 0.01, "min_rounds": 24, "max_rounds": 40},
     classwise={**COMMON, "form": "classwise", "steps": 1, "min_rounds": 15, "max_rounds": 30},
 )
 

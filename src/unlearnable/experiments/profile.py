@@ -34,6 +34,7 @@ class Profile:
         victims: How is trained on a set; ``""`` for those that are not named.
         searches: Settings of a search by (method, form).
         by_set: Settings of a search that differ for a set.
+        fast: Settings of a search for error-minimizing noise that differ where it is to be fast.
         pgd: Countermeasure that stands for the paper's adversarial training.
         rounds: Rounds of a search that does not stop by its error.
         epsilons: Budgets besides the usual one.
@@ -50,6 +51,7 @@ class Profile:
     victims: Mapping[str, Settings]
     searches: Mapping[tuple[str, Form], Settings]
     by_set: Mapping[str, Settings]
+    fast: Settings
     pgd: str
     rounds: int
     epsilons: tuple[int, ...]

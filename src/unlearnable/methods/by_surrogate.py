@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods import base, steps
+from unlearnable.methods.config import rounds_for
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.plan import Plan
@@ -29,6 +30,12 @@ class BySurrogate(base.Method[S]):
 
     def ended(self, plan: Plan, state: base.State) -> None:
         """Do what is to be done at the end of a round, which is counted already."""
+
+    def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
+        """Return the settings that ``auto`` stands for; a round with more noise steps counts for more."""
+        steps = self.config.steps * self.config.passes
+        rounds = {"max_rounds": rounds_for(count, steps)} if self.config.max_rounds == "auto" else {}
+        return {**super().resolved(frame, count), **rounds}
 
     @property
     def zoom(self) -> float:

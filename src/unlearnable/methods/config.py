@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from unlearnable.assignment import Assignment, Place
 from unlearnable.lifting import Interpolation
 
-# ``max_rounds = "auto"``: images that all rounds together go over, and the fewest and most rounds
+# ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
 LOOKS, LEAST, MOST = 90_000, 60, 300
 
 
@@ -27,7 +27,7 @@ class Config(BaseModel):
         several: Class-wise: noises per class, of which every image gets one, drawn by its id.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops; ``auto`` is enough to go over 90,000 images, at least 60 and at most 300.
+        max_rounds: Rounds after which it stops; ``auto`` is enough for 90,000 noise steps, at least 60 and at most 300 for an image.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
@@ -61,9 +61,9 @@ class Config(BaseModel):
         return Assignment(several=several, place=place, seed=seed if several > 1 or place == "random" else 0)
 
 
-def rounds_for(count: int) -> int:
-    """Return the number of rounds that ``auto`` stands for: fewer photos are gone over more often."""
-    return min(MOST, max(LEAST, round(LOOKS / count)))
+def rounds_for(count: int, steps: int = 1) -> int:
+    """Return the number of rounds that ``auto`` stands for, ``steps`` noise steps in each: fewer photos are gone over more often."""
+    return max(1, round(min(MOST, max(LEAST, LOOKS / count)) / steps))
 
 
 def stop_reason(config: Config, log: list[float | None]) -> str:

@@ -28,7 +28,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     @property
     def _order(self) -> str:
-        return "before" if self.config.selective else self.config.measure
+        return "before" if self.config.settled_below else self.config.measure
 
     def kinds(self, plan: Plan, state: base.State) -> list[str]:
         """Return the steps of a round, in order."""

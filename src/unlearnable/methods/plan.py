@@ -88,7 +88,7 @@ class Plan:
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
         """Return the positions of the images whose noise this round moves, int64."""
-        return state["active"].cpu() if self.config.selective and "active" in state else self.searched
+        return state["active"].cpu() if self.config.settled_below and "active" in state else self.searched
 
     def noise_batches(self, state: dict[str, Any]) -> int:
         """Return the number of batches in one pass of this round over the images whose noise moves."""

@@ -13,7 +13,6 @@ from unlearnable.methods.config import Config
 from unlearnable.training.loop import Recipe
 from unlearnable.training.transforms import Name
 
-SETTLED = 0.01  # loss below which ``fast`` leaves an image alone: the surrogate gives its class 99%
 SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends
 
 
@@ -64,9 +63,9 @@ class SurrogateConfig(Config, ABC):
     clean: ClassVar[bool] = False  # whether the surrogate is trained on images without noise
 
     @property
-    def selective(self) -> bool:
-        """Whether a round leaves out images that the surrogate is sure of."""
-        return False
+    def settled_below(self) -> float:
+        """The loss below which a round leaves out the noise of an image; 0 if it leaves out none."""
+        return 0.0
 
     @property
     def direction(self) -> int:
@@ -102,9 +101,8 @@ class ErrorMinimizingConfig(SurrogateConfig):
         train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
         measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or ``before``; or, at no cost, of the
             surrogate's own batches as it was ``training`` on them, for a search that does not stop by its error.
-        search: Sample-wise: ``exact`` (the paper) moves the noise of every image in every round. ``fast`` measures before it moves,
-            whatever ``measure`` says, and moves the noise of images whose loss is 0.01 or more, and of as many others as fill the last
-            batch.
+        settled: Sample-wise: loss below which the noise of an image is left alone for a round. The round then measures before it moves,
+            whatever ``measure`` says, and moves as many others as fill the last batch. 0 moves every image in every round (the paper).
         restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
             that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
     """
@@ -112,13 +110,13 @@ class ErrorMinimizingConfig(SurrogateConfig):
     train_batches: int = Field(10, ge=0)
     train_epochs: float = Field(1.0, gt=0)
     measure: Literal["before", "after", "training"] = "after"
-    search: Literal["exact", "fast"] = "exact"
+    settled: float = Field(0.0, ge=0)
     restart_error: float = Field(0.0, ge=0, le=1)
 
     @property
-    def selective(self) -> bool:
-        """Whether a round leaves out images that the surrogate is sure of. Class-wise noise is a mean over all of them."""
-        return self.search == "fast" and self.form == "samplewise"
+    def settled_below(self) -> float:
+        """The loss below which a round leaves out the noise of an image. Class-wise noise is a mean over all of them."""
+        return self.settled if self.form == "samplewise" else 0.0
 
     def surrogate_batches(self, per_epoch: int) -> int:
         """Return M, or as many as there are in ``train_epochs``."""

@@ -10,7 +10,6 @@ from torch import nn
 
 from unlearnable.budget import Budget
 from unlearnable.methods.plan import Batch, Plan
-from unlearnable.methods.settings import SETTLED
 from unlearnable.training.loop import train_step
 from unlearnable.training.transforms import Draw
 
@@ -39,7 +38,7 @@ def training_error(plan: Plan, state: State) -> float:
 
 
 def measure(plan: Plan, state: State) -> None:
-    """Measure every protected image in eval mode under the fixed look: the error, and with ``fast``, which images are not settled yet."""
+    """Measure every protected image in eval mode under the fixed look: the error, and which images are not settled yet."""
     model, losses, wrong = plan.frozen(state), [], []
     with torch.inference_mode():
         for index in torch.split(plan.own, plan.batch):
@@ -50,10 +49,10 @@ def measure(plan: Plan, state: State) -> None:
             losses.append(F.cross_entropy(logits.to(plan.ctx.compute.dtype), batch.y, reduction="none"))
             wrong.append(logits.argmax(1) != batch.y)
     state["error"] = float(torch.cat(wrong).double().mean())
-    if plan.config.selective:
+    if plan.config.settled_below:
         found = torch.cat(losses).cpu()
         # whole batches, filled up with those that are nearest to the threshold
-        count = min(len(found), -(-int((found >= SETTLED).sum()) // plan.batch) * plan.batch)
+        count = min(len(found), -(-int((found >= plan.config.settled_below).sum()) // plan.batch) * plan.batch)
         state["active"] = plan.own[found.argsort(descending=True, stable=True)[:count]].sort().values
 
 

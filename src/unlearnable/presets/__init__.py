@@ -9,6 +9,7 @@ from typing import Any
 
 from unlearnable.errors import UsageError
 
+TABLES = ("samplewise", "classwise", "fast")
 SMALL = 40  # pixels: up to this size images are worked on at their own size, the paper's way
 
 
@@ -38,25 +39,35 @@ def auto(frame: tuple[int, int], device: str) -> str:
 def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
-    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only.
+    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only, and ``[fast]`` of those
+    that hold where ``search`` is ``fast`` rather than ``exact``: what saves time and was measured to protect as well.
 
     Raises:
-        UsageError: If the file is missing or no TOML.
+        UsageError: If the file is missing or no TOML, or there is no such search, or nothing says what makes it fast.
     """
     merged = dict(preset)
-    forms = {form: merged.pop(form, {}) for form in ("samplewise", "classwise")}
+    tables = {table: merged.pop(table, {}) for table in TABLES}
     over: dict[str, Any] = {}
     if config is not None:
         if not config.is_file():
             raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
         over |= parse(config.read_bytes(), str(config))
-        forms = {form: {**forms[form], **over.pop(form, {})} for form in forms}
+        tables = {table: {**tables[table], **over.pop(table, {})} for table in TABLES}
     over |= {key: value for key, value in given.items() if value is not None}
     form = over.get("form", merged.get("form", "auto"))
-    merged |= forms["samplewise" if form == "samplewise" else "classwise"] | over
+    merged |= tables["samplewise" if form == "samplewise" else "classwise"]
+    merged |= (tables["fast"] if _is_fast(over.pop("search", "exact"), tables["fast"]) else {}) | over
     if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
         merged["min_rounds"] = given["max_rounds"]  # whoever asks for fewer rounds than the preset's least means it
     return merged
+
+
+def _is_fast(search: object, table: dict[str, Any]) -> bool:
+    if search not in ("exact", "fast"):
+        raise UsageError(f"There is no search {search!r}.", "Choose exact or fast.")
+    if search == "fast" and not table:
+        raise UsageError("Nothing says what makes this search fast.", "Leave --search away, or give a table [fast] in --config.")
+    return search == "fast"
 
 
 def parse(data: bytes, name: str) -> dict[str, Any]:
