@@ -17,6 +17,7 @@ from typing import Any
 
 import speed
 import torch
+from engine import Engine
 from shared import head
 from timing import Part, code, measure, processor
 
@@ -57,8 +58,8 @@ def noise(
 
 def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any]:
     """One round the published way, after one on a single batch."""
-    speed.Engine(min(count, 512), width, min(count, 512), compute, T).published().round(1, 1)
-    search = speed.Engine(count, width, min(count, 512), compute, T).published()
+    Engine(min(count, 512), width, min(count, 512), compute, T).published().round(1, 1)
+    search = Engine(count, width, min(count, 512), compute, T).published()
     started = time.perf_counter()
     search.round(10, T)
     seconds = time.perf_counter() - started

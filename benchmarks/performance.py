@@ -1,4 +1,4 @@
-"""Render docs/performance.md from the result files.
+"""Render docs/performance.md from the result files, one for each machine.
 
 python benchmarks/performance.py
 """
@@ -6,34 +6,44 @@ python benchmarks/performance.py
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tables import ROOT, table
+
+Parts = dict[str, Any]
 
 DOCS = ROOT.parent / "docs" / "performance.md"
 TARGETS = {  # times as fast as the published way, in the precision that the machine has instructions for, and in float32
     "inner loop, width 16": {"bfloat16": 4.0, "float32": 1.6},
     "inner loop, width 64": {"bfloat16": 5.0, "float32": 2.0},
 }
+WHOLE = 8.0
 TEXT = (ROOT / "performance.md").read_text("utf-8")
 
 
-def ratios(parts: dict[str, Any]) -> str:
+def times(one: dict[str, Any]) -> str:
+    return f"{one['ratio']:.2f} ({min(one['ratios']):.2f} to {max(one['ratios']):.2f})"
+
+
+def ways(part: dict[str, Any]) -> dict[str, Any]:
+    """What was timed in a part, by name."""
+    return {name: one for name, one in part.items() if isinstance(one, dict) and "ratios" in one}
+
+
+def ratios(parts: Parts) -> list[list[str]]:
     rows = []
     for name, part in parts.items():
-        if not name.startswith(("inner", "training")):
-            continue
-        for way in [key for key in part if key not in ("steps", "batch", "published")]:
-            one, wanted = part[way], TARGETS.get(name, {}).get(way)
-            spread = f"{min(one['ratios']):.2f} to {max(one['ratios']):.2f}"
-            seen = [f"{part['published']['per_second']:,.0f}", f"{one['per_second']:,.0f}", f"{one['ratio']:.2f} ({spread})"]
-            rows.append([name, way, str(part["batch"]), *seen, f"{wanted:g}" if wanted else ""])
-    head = ["what", "precision", "batch", "published, per second", "ours, per second", "times as fast (pairs)", "wanted"]
-    return table(head, rows)
+        if name.startswith(("inner", "training")):
+            for way, one in list(ways(part).items())[1:]:
+                wanted = TARGETS.get(name, {}).get(way)
+                rates = [f"{part['published']['per_second']:,.0f}", f"{one['per_second']:,.0f}"]
+                rows.append([name, way, str(part["batch"]), *rates, times(one), f"{wanted:g}" if wanted else ""])
+    return rows
 
 
-def floors(parts: dict[str, Any]) -> str:
-    rows = [
+def floors(parts: Parts) -> list[list[str]]:
+    return [
         [
             name.removeprefix("floor, "),
             f"{part['operations_per_image_step'] / 1e6:,.0f} million",
@@ -45,58 +55,80 @@ def floors(parts: dict[str, Any]) -> str:
         for name, part in parts.items()
         if name.startswith("floor")
     ]
-    head = ["what", "operations per image-step", "bytes per image-step", "matrix product, GFLOP/s", "inner loop, GFLOP/s", "share"]
-    return table(head, rows)
 
 
-def whole(part: dict[str, Any]) -> str:
-    rows = [
-        [count, way, f"{sum(one['seconds']) / len(one['seconds']):.1f} s", str(len(one["seconds"])), f"{one['ratio']:.2f}"]
-        for count, ways in part.items()
-        if count.isdigit()
-        for way, one in ways.items()
-    ]
-    growth = part["growth"]
-    words = f"""
-An image-step takes {growth["time_per_image_step"]:.3f} times as long at {growth["to"]} images as at {growth["from"]} (wanted: 1.05).
-Peak memory of the process, published way included: {part["peak_megabytes"]:,} MB."""
-    return table(["images", "", "a round, mean", "repetitions", "times as fast as the first row"], rows) + words
+def profile(parts: Parts) -> list[list[str]]:
+    return [[f"`{name}`", f"{share:.1%}"] for name, share in parts.get("profile, width 16", {}).items()]
 
 
-def profile(part: dict[str, float]) -> str:
-    return table(["operation", "share of the time"], [[f"`{name}`", f"{share:.1%}"] for name, share in part.items()])
+def whole(parts: Parts) -> list[list[str]]:
+    rows = []
+    for count, found in parts.get("whole noise, one round, width 16", {}).items():
+        for way, one in found.items() if count.isdigit() else ():
+            mean = f"{sum(one['seconds']) / len(one['seconds']):.1f} s"
+            rows.append(
+                ["one round", count, way, mean, str(len(one["seconds"])), times(one) if len(found) > 1 and way != "published" else "", ""]
+            )
+    part = parts.get("whole search, five rounds, width 16", {})
+    for way, one in ways(part).items():
+        mean = f"{sum(one['seconds']) / len(one['seconds']):.1f} s"
+        ratio = [times(one) if way != "published" else "", f"{WHOLE:g}" if way == "fast" else ""]
+        rows.append([f"{part['rounds']} rounds", str(part["images"]), way, mean, str(len(one["seconds"])), *ratio])
+    return rows
 
 
-def attempts(parts: dict[str, Any]) -> str:
+def growth(parts: Parts) -> list[list[str]]:
+    part = parts.get("whole noise, one round, width 16")
+    if part is None:
+        return []
+    found = part["growth"]
+    return [[f"{found['from']} to {found['to']}", f"{found['time_per_image_step']:.3f}", "1.05", f"{part['peak_megabytes']:,} MB"]]
+
+
+def attempts(parts: Parts) -> list[list[str]]:
     rows = []
     for name, part in parts.items():
         if name.startswith("tried"):
-            one = {key: value for key, value in part.items() if isinstance(value, dict) and key != "plain"}
-            first = f"; compiling takes {part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
-            ratio = "".join(f"{way['ratio']:.2f} ({min(way['ratios']):.2f} to {max(way['ratios']):.2f})" for way in one.values())
-            rows.append([name.removeprefix("tried: "), ratio + first if ratio else part["skipped"]])
-    return table(["tried, and not used", "times as fast as without (pairs)"], rows)
+            compiling = f"{part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
+            found = list(ways(part).values())[1:]
+            rows.append([name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling])
+    return rows
 
 
-def starts(part: dict[str, list[float]]) -> str:
-    rows = [[name, f"{sorted(one)[len(one) // 2]:.2f} s", f"{min(one):.2f} to {max(one):.2f} s"] for name, one in part.items()]
-    return table(["from the start of a process", "median", "all"], rows)
+def starts(parts: Parts) -> list[list[str]]:
+    found = parts.get("start", {}).items()
+    return [[name, f"{sorted(one)[len(one) // 2]:.2f} s", f"{min(one):.2f} to {max(one):.2f} s"] for name, one in found]
+
+
+TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
+    "RATIOS": (["what", "precision", "batch", "published, per second", "ours, per second", "times as fast (pairs)", "wanted"], ratios),
+    "FLOORS": (["what", "operations per image-step", "bytes per image-step", "product, GFLOP/s", "inner loop, GFLOP/s", "share"], floors),
+    "PROFILE": (["operation", "share of the time"], profile),
+    "WHOLE": (["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "wanted"], whole),
+    "GROWTH": (["images", "an image-step takes, times as long", "wanted", "peak memory, published way included"], growth),
+    "TRIED": (["tried, and not used", "times as fast as without (pairs)", "compiling"], attempts),
+    "STARTS": (["from the start of a process", "median", "all"], starts),
+}
+
+
+def name_of(result: dict[str, Any]) -> str:
+    """The processor, without the words that every processor has."""
+    return " ".join(str(result["processor"]).replace("(R)", "").replace("Processor", "").split())
 
 
 def render() -> str:
-    path = ROOT / "results" / "speed-cpu.json"
-    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    parts = result["parts"]
-    found = {
-        "RUN": f"`benchmarks/results/{path.name}`: {result['machine']}, {result['processor']}, torch {result['environment']['torch']},"
-        f" {result['environment']['threads']} threads, {result['date']}, commit {result['commit']}.",
-        "RATIOS": ratios(parts), "FLOORS": floors(parts), "WHOLE": whole(parts["whole noise, one round, width 16"]),
-        "PROFILE": profile(parts["profile, width 16"]),
-        "STARTS": starts(parts["start"]), "TRIED": attempts(parts),
-    }  # fmt: skip
-    text = TEXT
-    for name, words in found.items():
-        text = text.replace("{" + name + "}", words.rstrip("\n"))
+    results = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "results").glob("speed-*.json"))}
+    text = TEXT.replace(
+        "{RUNS}",
+        "\n".join(
+            f"- **{name_of(result)}**: `benchmarks/results/{file}`: {result['machine']}, torch {result['environment']['torch']},"
+            f" {result['environment']['threads']} threads, {result['date']}, commit {result['commit']}."
+            for file, result in results.items()
+        ),
+    )
+    for key, (head, rows) in TABLES.items():
+        found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]
+        text = text.replace("{" + key + "}", table(["on", *head], found).rstrip("\n"))
     return text
 
 

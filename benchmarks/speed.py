@@ -19,65 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import tried
-from published import Published
+from engine import CLASSES, SIDE, Engine
 from shared import head
 from timing import against, measure, processor, turns
 from torch import nn
 from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
-from unlearnable import methods, presets
-from unlearnable.data.view import View
-from unlearnable.methods import Context, steps
-from unlearnable.methods.error_minimizing import ErrorMinimizing
-from unlearnable.methods.plan import Plan
+from unlearnable.methods import steps
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
-
-SIDE, CLASSES = 32, 10
-
-
-def view_of(count: int) -> View:
-    """Random images with labels."""
-    rng = np.random.default_rng(0)
-    return View(
-        ids=tuple(f"{i:06}" for i in range(count)), pixels=rng.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8),
-        labels=rng.integers(0, CLASSES, count), classes=tuple("abcdefghij"), grey=np.zeros(count, bool), own=np.ones(count, bool),
-        frame=(SIDE, SIDE), digests=("",) * count,
-    )  # fmt: skip
-
-
-class Engine:
-    """A search of ours, step by step."""
-
-    def __init__(self, count: int, width: int, batch: int, compute: Compute, T: int) -> None:
-        given = {"form": "samplewise", "surrogate": f"resnet18:width={width},stem=cifar", "batch": batch, "steps": T, "max_rounds": 1}
-        method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((SIDE, SIDE), count)
-        assert isinstance(method, ErrorMinimizing)
-        self.view, self.ctx, self.method = view_of(count), Context(0, compute), method
-        self.state = method.start(self.view, self.ctx)
-        self.plan = Plan(method.config, method.rows(self.view), self.view, self.ctx)
-
-    def published(self) -> Published:
-        """The same images and the same surrogate, the published way."""
-        model = self.ctx.model(self.method.config.surrogate, CLASSES).to(memory_format=torch.contiguous_format)
-        x = torch.from_numpy(self.view.pixels).float() / 255
-        return Published(model, x, torch.from_numpy(self.view.labels), self.method.config.batch)
-
-    def round(self) -> float:
-        """One whole round; returns the seconds that went into moving the noise."""
-        moving = 0.0
-        while True:
-            started = time.perf_counter()
-            step = self.method.advance(self.state, self.view, self.ctx)
-            if self.ctx.compute.device == "cuda":
-                torch.cuda.synchronize()
-            moving += (time.perf_counter() - started) * (step.kind == "move")
-            if step.round_ended:
-                return moving
 
 
 def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) -> dict[str, Any]:
@@ -177,10 +130,36 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, b
     return result
 
 
+def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: int) -> dict[str, Any]:
+    """Some rounds of a whole search at width 16: published, exact and fast.
+
+    On digits, because what `fast` leaves out depends on what the images show. Every repetition is a search from its start.
+    """
+    from unlearnable.data.digits import digits  # not where there is a GPU and little else
+
+    view = digits(SIDE).first(count // CLASSES).view(SIDE)
+    active: list[int] = []
+
+    def published() -> None:
+        search = Engine(view, 16, 128, compute, T).published()
+        for _ in range(rounds):
+            search.round(M, T)
+
+    def ours(search: str) -> None:
+        engine = Engine(view, 16, 128, compute, T, search)
+        active.clear()
+        for _ in range(rounds):
+            engine.round()
+            active.append(len(engine.plan.active(engine.state)))
+
+    found = turns({"published": published, "exact": lambda: ours("exact"), "fast": lambda: ours("fast")}, pairs, compute.device)
+    return {"images": count, "rounds": rounds, "moved by fast in each round": list(active), **against(found, count)}
+
+
 def start(repetitions: int) -> dict[str, list[float]]:
     """Seconds from the start of a process to an import, to help, and to the end of a first batch."""
     here = str(Path(__file__).resolve().parent)
-    first = f"import sys; sys.path.insert(0, {here!r}); import speed; e = speed.Engine(64, 16, 64, speed.Compute.choose(), 1)"
+    first = f"import sys; sys.path.insert(0, {here!r}); import engine; e = engine.Engine(64, 16, 64, engine.Compute.choose(), 1)"
     first += "; e.method.advance(e.state, e.view, e.ctx)"
     commands = {"import": "import unlearnable", "help": "from unlearnable.cli.app import app; app(['--help'])", "first batch": first}
     seconds: dict[str, list[float]] = {name: [] for name in commands}
@@ -211,6 +190,9 @@ def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any
             found[name] = lambda width=width, one=one, few=few: floor(width, batch, one, 1 if few == 3 else T, size)
     found["profile, width 16"] = lambda: profile(16, batch, compute, T)
     found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 10, sizes, pairs, 128)  # 10 as in the preset
+    if compute.device == "cpu":
+        few = (1, 2, 20, 2, 1) if quick else (20, 10, 250, 5, 2)
+        found["whole search, five rounds, width 16"] = lambda: searches(compute, *few)
     if not quick:  # compiling takes longer than all the rest
         spec = "resnet18:width={},stem=cifar"
         for width in widths if compute.device == "cuda" else (16,):

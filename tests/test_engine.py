@@ -72,6 +72,19 @@ def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageS
         assert plan.frozen(state) is frozen
 
 
+def test_an_order_is_drawn_once_a_pass(images: ImageSet) -> None:
+    method = methods.create("error_minimizing", {"form": "samplewise", "surrogate": "cnn:width=8,depth=2"}).resolve((16, 16), 24)
+    assert isinstance(method, ErrorMinimizing)
+    view = images.view(16)
+    plan = Plan(method.config, method.rows(view), view, Context(0))
+    first = plan.order("order", plan.everyone, 0)
+    assert sorted(first.tolist()) == list(range(24))
+    assert plan.order("order", plan.everyone, 0) is first
+    assert plan.order("noise order", plan.everyone[5:9], 0, 0).sort().values.tolist() == [5, 6, 7, 8]
+    assert plan.order("order", plan.everyone, 0) is first
+    assert not torch.equal(plan.order("order", plan.everyone, 1), first)
+
+
 def test_batches_are_the_same_wherever_the_images_are_held() -> None:
     pixels, index = torch.randint(0, 256, (10, 3, 4, 4), dtype=torch.uint8), torch.tensor([3, 1, 7])
     held = Held(pixels, Compute())

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 import torch
 
+from unlearnable.methods import steps
+from unlearnable.training.compute import Compute
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @pytest.fixture
-def speed(monkeypatch):
+def engine(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import speed
+    from engine import Engine
 
-    return speed
+    # in float32, two steps at this rate magnify rounding a thousandfold
+    return Engine(16, 8, 16, Compute("cpu", "float64"), 3)
 
 
-def test_the_published_way_and_ours_make_the_same_noise(speed) -> None:
-    from unlearnable.methods import steps
-    from unlearnable.training.compute import Compute
-
-    engine = speed.Engine(16, 8, 16, Compute("cpu", "float64"), 3)  # in float32, two steps at this rate magnify rounding a thousandfold
+def test_the_published_way_and_ours_make_the_same_noise(engine) -> None:
     published = engine.published()
     published.images, published.noise = torch.from_numpy(engine.view.pixels).double() / 255, published.noise.double()
     for number in range(2):
@@ -47,9 +47,14 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--out", str(out)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(out.read_text())
-    assert {name.split(",")[0] for name in result["parts"]} == {"inner loop", "training", "floor", "profile", "whole noise", "start"}
+    assert {name.split(",")[0] for name in result["parts"]} == {
+        "inner loop", "training", "floor", "profile", "whole noise", "whole search", "start"
+    }  # fmt: skip
     assert result["parts"]["inner loop, width 16"]["published"]["ratio"] == 1
     assert result["parts"]["floor, width 16, float32"]["share"] > 0
+    fast = result["parts"]["whole search, five rounds, width 16"]
+    assert fast["images"] == 20
+    assert len(fast["moved by fast in each round"]) == fast["rounds"]
     assert len(first.splitlines()) == len(result["parts"])
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 

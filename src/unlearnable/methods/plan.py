@@ -58,6 +58,7 @@ class Plan:
         self.batch = min(config.batch, self.count)
         self.per_epoch = max(1, self.count // self.batch)
         self.train_batches = config.surrogate_batches(self.per_epoch)
+        self.everyone = torch.arange(self.count)
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
         self.images = ctx.keep("images", view.pixels, lambda: Held(torch.from_numpy(view.pixels), ctx.compute))
@@ -66,6 +67,7 @@ class Plan:
         self.corners = self._corners()
         self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
         self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
+        self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
         side = view.pixels.shape[-1]
         transform = Transform(config.transforms, (config.crop_min, 1.0))
         self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute, config.jpeg)
@@ -93,6 +95,12 @@ class Plan:
     def noise_batches(self, state: dict[str, Any]) -> int:
         """Return the number of batches in one pass of this round over the images whose noise moves."""
         return -(-len(self.active(state)) // self.batch)
+
+    def order(self, name: str, positions: torch.Tensor, *pass_: int) -> torch.Tensor:
+        """Return some positions in the order of one pass over them. Drawn once a pass, not once a batch: there may be millions."""
+        if name not in self._orders or self._orders[name][0] != pass_:
+            self._orders[name] = (pass_, positions[torch.randperm(len(positions), generator=self.ctx.rng(name, *pass_))])
+        return self._orders[name][1]
 
     def model(self, state: dict[str, Any]) -> Surrogate:
         """Return the surrogate that lives in a state."""

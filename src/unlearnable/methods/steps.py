@@ -22,8 +22,7 @@ def train(plan: Plan, state: State, count: int) -> None:
     for group in model.optimizer.param_groups:
         group["lr"] = recipe.rate(count, plan.train_batches)
     epoch, place = divmod(count, plan.per_epoch)
-    order = torch.randperm(plan.count, generator=plan.ctx.rng("order", epoch))
-    index = order[place * plan.batch : (place + 1) * plan.batch]
+    index = plan.order("order", plan.everyone, epoch)[place * plan.batch : (place + 1) * plan.batch]
     batch = plan.batch_of(index)
     draw = plan.look.draw(len(index), plan.ctx.rng("train", count))
     d = plan.noise_of(batch.rows, state["noise"])
@@ -60,8 +59,7 @@ def move(plan: Plan, state: State, place: int) -> None:
     """Move the noise of one batch by T sign steps (Eq. 3), the surrogate fixed and in eval mode."""
     config, noise = plan.config, state["noise"]
     which, start = divmod(place, plan.noise_batches(state))
-    active = plan.active(state)
-    order = active[torch.randperm(len(active), generator=plan.ctx.rng("noise order", state["round"], which))]
+    order = plan.order("noise order", plan.active(state), state["round"], which)
     batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
     batch = batch._replace(y=config.aim(batch.y, len(plan.classes)))
     rng = plan.ctx.rng("noise", state["round"], place)
