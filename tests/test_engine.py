@@ -12,9 +12,11 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.methods import Context, steps
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.plan import Plan
+from unlearnable.training import strip
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
 from unlearnable.training.held import Held, home
+from unlearnable.training.strip import Strip
 
 
 def lived_in(name: str, classes: int = 5) -> torch.nn.Module:
@@ -51,6 +53,32 @@ def test_rounded_weights_answer_like_the_model_under_autocast(name: str) -> None
         rounded, plain = freeze(model, compute)(x).float(), model(x).float().detach()
     exact = model(x).detach()
     assert float((rounded - exact).norm() / exact.norm()) < max(0.02, 2 * float((plain - exact).norm() / exact.norm()))
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "padding"), [(4, 3, 1, 1), (8, 3, 2, 1), (7, 3, 2, 1), (2, 3, 1, 1), (4, 5, 1, 2), (3, 2, 1, 0)]
+)
+def test_images_side_by_side_convolve_like_images_alone(side: int, kernel: int, stride: int, padding: int) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(5, 6, kernel, stride, padding).double()
+    x = torch.rand(7, 5, side, side).double().requires_grad_(True)
+    alone, beside = conv(x), Strip(conv)(x)
+    assert torch.allclose(alone, beside)
+    aim = torch.rand_like(alone)
+    assert torch.allclose(*(torch.autograd.grad(one, x, aim)[0] for one in (alone, beside)))
+
+
+def test_a_frozen_model_lays_small_images_side_by_side_where_there_are_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = models.create("resnet18:width=32", 5).eval(), torch.rand(3, 3, 32, 32)
+    answers = []
+    for tiles in (True, False):
+        monkeypatch.setattr(strip, "pays", lambda tiles=tiles: tiles)
+        frozen = freeze(model, Compute("cpu", "bfloat16"))
+        assert any(isinstance(module, Strip) for module in frozen.modules()) == tiles
+        with Compute("cpu", "bfloat16").autocast():
+            answers.append(frozen(x).float())
+    assert torch.allclose(*answers, atol=0.02)
+    assert not any(isinstance(module, Strip) for module in freeze(model, Compute("cpu", "float32")).modules())
 
 
 def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageSet) -> None:

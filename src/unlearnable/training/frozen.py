@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from unlearnable.training import strip
 from unlearnable.training.compute import Compute
 
 
@@ -17,7 +18,8 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
 
     Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval mode, and becomes part of the
     convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the precision is bfloat16, weights are rounded once, here,
-    rather than at every call (autocast rounds weights that are not trained anew each time).
+    rather than at every call (autocast rounds weights that are not trained anew each time), and a CPU with tile instructions gets small
+    images side by side.
 
     Args:
         model: A model of the registry, or any other.
@@ -36,4 +38,6 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
         for module in frozen.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 module.to(torch.bfloat16)
+        if compute.device == "cpu" and strip.pays():
+            strip.lay_out(frozen)
     return frozen.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
