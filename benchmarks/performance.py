@@ -91,7 +91,8 @@ def attempts(parts: Parts) -> list[list[str]]:
         if name.startswith("tried"):
             compiling = f"{part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
             found = list(ways(part).values())[1:]
-            rows.append([name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling])
+            used = "yes" if part.get("used") else "no"
+            rows.append([name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling, used])
     return rows
 
 
@@ -106,7 +107,7 @@ TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
     "PROFILE": (["operation", "share of the time"], profile),
     "WHOLE": (["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "wanted"], whole),
     "GROWTH": (["images", "an image-step takes, times as long", "wanted", "peak memory, published way included"], growth),
-    "TRIED": (["tried, and not used", "times as fast as without (pairs)", "compiling"], attempts),
+    "TRIED": (["tried", "times as fast as without (pairs)", "compiling", "used there"], attempts),
     "STARTS": (["from the start of a process", "median", "all"], starts),
 }
 

@@ -29,6 +29,7 @@ from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
 from unlearnable.methods import steps
+from unlearnable.training import strip
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
 
@@ -57,6 +58,18 @@ def graphed(width: int, batch: int, compute: Compute, T: int) -> dict[str, Any]:
     given, model, rng = engine.plan.batch_of(torch.arange(batch)), engine.plan.frozen(engine.state), engine.ctx.rng("bench")
     d = engine.plan.noise_of(given.rows, engine.state["noise"])
     return tried.graphed(lambda: steps.descend(engine.plan, model, given, d, 0, rng), batch, T, 15)
+
+
+def beside(width: int, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
+    """A sign step with small images convolved one by one and side by side."""
+    engines, pays = {}, strip.pays
+    for name, answer in (("plain", False), ("side by side", True)):
+        strip.pays = lambda answer=answer: answer  # type: ignore[assignment]
+        engines[name] = Engine(batch, width, batch, compute, 1)
+        engines[name].plan.frozen(engines[name].state)
+    strip.pays = pays
+    found = turns({name: lambda e=one: steps.move(e.plan, e.state, 0) for name, one in engines.items()}, repetitions, compute.device)
+    return {"batch": batch, "used": pays(), **against(found, batch)}
 
 
 def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[str, Any]:
@@ -198,6 +211,8 @@ def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any
         for width in widths if compute.device == "cuda" else (16,):
             found[f"tried: compiled, width {width}"] = lambda width=width: tried.compiled(spec.format(width), batch, compute, 15)
         found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec.format(16), batch, compute, 15)
+    if compute.device == "cpu" and not quick:
+        found["tried: small images side by side, width 64"] = lambda: beside(64, batch, compute, 7)
     if compute.device == "cuda":
         for width in widths:
             found[f"tried: graphed, width {width}"] = lambda width=width: graphed(width, batch, compute, T)

@@ -31,8 +31,8 @@ def _fits(conv: nn.Conv2d) -> bool:
 class Strip(nn.Module):
     """A convolution that computes the same, to the bit in what we tried, on images side by side with zeros between them.
 
-    With rows of four pixels, three quarters of every tile are empty: the last stage of a ResNet-18 on images of 32 px took 38% of a noise
-    step's time and does an equal quarter of its operations. Rows of a whole batch fill the tiles.
+    With rows of four pixels, as in the last stage of a ResNet-18 on images of 32 px, three quarters of every tile are empty. Rows of a
+    whole batch fill them.
 
     Args:
         conv: The convolution, with padding of zeros.
