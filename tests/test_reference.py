@@ -41,25 +41,27 @@ def after_training(images: ImageSet, form: str, precision: str, share: float = 1
     return method, view, ctx, state
 
 
-@pytest.mark.parametrize(("precision", "exact"), [("float64", True), ("float32", False)])
-def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, exact: bool) -> None:
+@pytest.mark.parametrize(
+    ("precision", "other_pixels", "other_loss"), [("float64", 0, 0), ("float32", 0.01, 0.01), ("bfloat16", 0.25, 0.01)]
+)
+def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, other_pixels: float, other_loss: float) -> None:
+    """In float64 in every level; elsewhere sign steps make a level of a rounding error, and the loss falls by the same within 1%."""
     method, view, ctx, state = after_training(images, "samplewise", precision)
     plan = Plan(method.config, method.rows(view), view, ctx)
     model = plan.model(state).model.eval()
     x = torch.from_numpy(view.pixels).to(ctx.compute.dtype) / 255
-    assert state["noise"].dtype == (torch.float64 if exact else torch.float16)
+    assert state["noise"].dtype == (torch.float64 if precision == "float64" else torch.float16)
     zero = torch.zeros_like(x[0])
     slow = torch.stack([reference(model, x[i], zero, int(view.labels[i]), 5) for i in range(len(x))]) * 255
     for batch in range(plan.noise_batches(state)):
         steps.move(plan, state, batch)
-    fast = state["noise"]
-    if exact:
+    fast, labels = state["noise"], torch.from_numpy(view.labels)
+    if precision == "float64":
         assert np.array_equal(np.rint(fast.numpy()), np.rint(slow.numpy()))
-    else:
-        assert float((fast - slow).abs().gt(0.01).float().mean()) < 0.01
-        labels = torch.from_numpy(view.labels)
-        losses = [F.cross_entropy(model((x + d / 255).clamp(0, 1)), labels).item() for d in (fast, slow)]
-        assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    assert float((fast - slow).abs().gt(0.01).float().mean()) <= other_pixels
+    before, reached, wanted = [F.cross_entropy(model((x + d / 255).clamp(0, 1)), labels).item() for d in (zero, fast, slow)]
+    assert wanted < before
+    assert before - reached == pytest.approx(before - wanted, rel=other_loss, abs=1e-9)
 
 
 def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(images: ImageSet) -> None:
