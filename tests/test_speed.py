@@ -1,4 +1,4 @@
-"""What the engine is measured against computes the same, and the scripts that measure run."""
+"""What the engine is measured against computes the same; the scripts that measure run, repeat nothing, and go on where they stopped."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from test_reference import after_training
+from unlearnable.data.image_set import ImageSet
 from unlearnable.methods import steps
+from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def engine(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory) -> Path:
+    """Files that look like the binary version of CIFAR-10: as many images, all of them alike but for the label."""
+    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
+    folder.mkdir()
+    records = np.full((10_000, 3073), 128, np.uint8)
+    records[:, 0] = np.arange(10_000) // 7 % 10
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        records.tofile(folder / f"{name}.bin")
+    return folder.parent
+
+
+def test_in_float64_the_published_way_and_ours_make_the_same_noise() -> None:
     from engine import Engine
 
-    # in float32, two steps at this rate magnify rounding a thousandfold
-    return Engine(16, 8, 16, Compute("cpu", "float64"), 3)
-
-
-def test_the_published_way_and_ours_make_the_same_noise(engine) -> None:
+    engine = Engine(16, 8, 16, Compute("cpu", "float64"), 3)  # in float32, two steps at this rate magnify rounding a thousandfold
     published = engine.published()
     published.images, published.noise = torch.from_numpy(engine.view.pixels).double() / 255, published.noise.double()
     for number in range(2):
@@ -42,9 +57,98 @@ def test_the_published_way_and_ours_make_the_same_noise(engine) -> None:
     assert 0 <= published.error() <= 1
 
 
+def test_in_float32_the_published_way_and_ours_differ_by_rounding_only(images: ImageSet) -> None:
+    from published import Published
+
+    method, view, ctx, state = after_training(images, "samplewise", "float32")
+    method.config = method.config.model_copy(update={"steps": 3})
+    plan = Plan(method.config, method.rows(view), view, ctx)
+    x = torch.from_numpy(view.pixels).float() / 255
+    published = Published(plan.model(state).model, x, torch.from_numpy(view.labels), 8)
+    for batch in range(plan.noise_batches(state)):
+        steps.move(plan, state, batch)
+    for index in torch.arange(len(x)).split(8):
+        published.move(index, 3)
+    apart = (published.noise * 255 - state["noise"].float()).abs()
+    assert float(apart.gt(0.01).float().mean()) < 0.01
+    assert float(state["noise"].float().abs().mean()) > 1
+
+
+def test_a_part_is_run_again_when_the_code_changed_and_keeps_its_own_commit(tmp_path: Path, monkeypatch) -> None:
+    import timing
+
+    out, ran, header = tmp_path / "x" / "speed.json", [], {"environment": {"device": "cpu"}}
+
+    def run(commit: str, code: str, only: str = "", quick: bool = False) -> dict:
+        monkeypatch.setattr(timing, "commit", lambda: commit)
+        monkeypatch.setattr(timing, "code", lambda: code)
+        ran.clear()
+        todo = {name: lambda name=name: ran.append(name) or {"value": 1} for name in ("one", "two")}
+        timing.measure(out, header, todo, quick, only)
+        return json.loads(out.read_text())
+
+    assert run("a", "1")["commit"] == "a"
+    assert ran == ["one", "two"]
+    run("b", "1")  # nothing that is measured changed
+    assert ran == []
+    result = run("c", "2", only="two")
+    assert ran == ["two"]
+    assert result["commit"] == "a, c"
+    assert result["made"]["one"]["commit"] == "a"
+    run("c", "2")
+    assert ran == ["one"]
+    run("c", "2", quick=True)
+    assert ran == ["one", "two"]
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch) -> None:
+    import timing
+
+    monkeypatch.setenv("PATH", "")
+    assert timing.commit() == "unknown"
+
+
+def test_a_search_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(images: ImageSet, tmp_path: Path) -> None:
+    import gpu
+
+    compute, told = Compute("cpu", "float32"), []
+
+    def cut(event: object) -> None:
+        told.append(event)
+        if len(told) == 15:
+            raise KeyboardInterrupt
+
+    whole = gpu.noise(images, compute, "exact", 4, 2, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        gpu.noise(images, compute, "exact", 4, 2, tmp_path / "kept", cut, 0.0)
+    again = gpu.noise(images, compute, "exact", 4, 2, tmp_path / "kept", told.append, 0.0)
+    assert (whole["resumed"], again["resumed"]) == (False, True)
+    assert len(told) < 15 + len(whole["errors"]) * 12
+    assert again["errors"] == whole["errors"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_gpu_script_runs_on_a_cpu_and_repeats_nothing(cifar: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cpu", "--quick"]
+    command += ["--data-dir", str(cifar), "--out", str(out)]
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    before = out.read_bytes()
+    result = json.loads(before)
+    kinds = {"inner loop", "training", "floor", "profile", "published round", "noise", "clean training"}
+    assert {name.split(",")[0] for name in result["parts"]} == kinds
+    assert result["parts"]["clean training, 1 epochs"]["seconds_by_epoch"]
+    assert result["parts"]["noise, exact"]["errors"]
+    assert str(cifar) not in before.decode()
+    assert len(first.splitlines()) == len(result["parts"])
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+    assert out.read_bytes() == before
+
+
 def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     out = tmp_path / "speed.json"
-    command = [sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--out", str(out)]
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), "--quick", "--out", str(out)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(out.read_text())
     assert {name.split(",")[0] for name in result["parts"]} == {
@@ -62,7 +166,7 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
 def test_the_gpu_benchmark_says_that_there_is_no_gpu(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path / "x.json")]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path / "x.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "CUDA" in done.stderr
