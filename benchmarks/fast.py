@@ -38,7 +38,7 @@ from unlearnable.training.transforms import Transform
 
 HALF = "resnet18:width=16,stem=half"
 ARMS = ("clean", "exact", "fast", "float32", "settled", "half")
-SETTLED = presets.read("paper")["fast"]
+SETTLED = presets.fast(presets.read("paper"), "samplewise")
 
 
 @dataclass(frozen=True)

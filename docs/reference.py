@@ -93,8 +93,12 @@ def _presets() -> list[list[str]]:
         if any(value != "" for pair in values for value in pair):
             cells = [pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}" for pair in values]
             rows.append([f"`{setting}`", *cells])
-    fast = [", ".join(f"`{setting} = {value}`" for setting, value in tables[name].get("fast", {}).items()) for name in names]
-    return [*rows, ["with `--search fast`", *fast]]
+    fast = [[_changes(presets.fast(tables[name], form)) for form in presets.FORMS] for name in names]
+    return [*rows, ["with `--search fast`", *(pair[0] if pair[0] == pair[1] else " / ".join(pair) for pair in fast)]]
+
+
+def _changes(settings: dict[str, Any]) -> str:
+    return ", ".join(f"`{name} = {value}`" for name, value in settings.items()) or "-"
 
 
 def _value(table: dict[str, Any], form: str, setting: str) -> str:

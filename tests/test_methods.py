@@ -263,19 +263,19 @@ def test_search_fast_is_a_table_of_the_preset_under_what_is_given(name: str, tmp
     preset = presets.read(name)
     exact, fast = (presets.merge(preset, None, {"form": "samplewise", "search": search}) for search in ("exact", "fast"))
     assert exact == presets.merge(preset, None, {"form": "samplewise"})
-    assert fast == {**exact, **preset["fast"]}
+    assert fast == {**exact, **presets.fast(preset, "samplewise")}
     assert exact != fast
     for merged in (exact, fast):
         methods.create("error_minimizing", merged)
     file = tmp_path / "own.toml"
     file.write_text('search = "fast"\nsteps = 9\n[fast]\nbatch = 7\n')
     own = presets.merge(preset, file, {"form": "samplewise"})
-    assert own == {**exact, **preset["fast"], "batch": 7, "steps": 9}  # what is said of a setting itself comes last
+    assert own == {**fast, "batch": 7, "steps": 9}  # what is said of a setting itself comes last
     assert presets.merge(preset, file, {"form": "samplewise", "search": "exact"}) == {**exact, "steps": 9}
     with pytest.raises(UsageError, match="no search 'quick'"):
         presets.merge(preset, None, {"search": "quick"})
-    with pytest.raises(UsageError, match="what makes this search fast"):
-        presets.merge({}, None, {"search": "fast"})
+    with pytest.raises(UsageError, match="known to make this classwise search fast"):
+        presets.merge({"fast": {"samplewise": {"steps": 2}}}, None, {"search": "fast"})
 
 
 def test_a_plugin_is_one_file(tmp_path, images: ImageSet) -> None:

@@ -31,4 +31,4 @@ StopError = Annotated[float | None, typer.Option("--stop-error", help="Training 
 Rounds = Annotated[int | None, typer.Option("--rounds", help="Rounds after which the search stops.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="T, sign steps per batch.")]
 StepSize = Annotated[float | None, typer.Option("--step-size", help="Length of a sign step, in levels.")]
-Search = Annotated[str | None, typer.Option("--search", help="exact, or fast: what the preset's table [fast] says.")]
+Search = Annotated[str | None, typer.Option("--search", help="exact, or fast: less time, by what the preset's table [fast] changes.")]

@@ -33,7 +33,7 @@ def _maximizing(form: Form, **more: Any) -> Settings:
 
 def _fast(name: str, rounds: int) -> Settings:
     """What is fast about a preset, with as many noise steps as ``rounds`` have in one that takes one a round."""
-    table = presets.read(name)["fast"]
+    table = presets.fast(presets.read(name), "samplewise")
     return {**table, "max_rounds": rounds // table["steps"]} if "steps" in table else table
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable.errors import UsageError
+from unlearnable.noise import Form
 
-TABLES = ("samplewise", "classwise", "fast")
+FORMS: tuple[Form, Form] = ("samplewise", "classwise")
+TABLES = (*FORMS, "fast")
 SMALL = 40  # pixels: up to this size images are worked on at their own size, the paper's way
 
 
@@ -39,8 +41,8 @@ def auto(frame: tuple[int, int], device: str) -> str:
 def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
-    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only, and ``[fast]`` of those
-    that hold where ``search`` is ``fast`` rather than ``exact``: what saves time and was measured to protect as well.
+    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only, and ``[fast]`` (or
+    ``[fast.samplewise]``, ``[fast.classwise]``) of those that hold where ``search`` is ``fast`` rather than ``exact``: what saves time.
 
     Raises:
         UsageError: If the file is missing or no TOML, or there is no such search, or nothing says what makes it fast.
@@ -54,20 +56,23 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
         over |= parse(config.read_bytes(), str(config))
         tables = {table: {**tables[table], **over.pop(table, {})} for table in TABLES}
     over |= {key: value for key, value in given.items() if value is not None}
-    form = over.get("form", merged.get("form", "auto"))
-    merged |= tables["samplewise" if form == "samplewise" else "classwise"]
-    merged |= (tables["fast"] if _is_fast(over.pop("search", "exact"), tables["fast"]) else {}) | over
+    form: Form = "samplewise" if over.get("form", merged.get("form", "auto")) == "samplewise" else "classwise"
+    search = over.pop("search", "exact")
+    if search not in ("exact", "fast"):
+        raise UsageError(f"There is no search {search!r}.", "Choose exact or fast.")
+    saving = fast(tables, form) if search == "fast" else {}
+    if search == "fast" and not saving:
+        raise UsageError(f"Nothing is known to make this {form} search fast.", "Leave --search away, or give a table [fast] in --config.")
+    merged |= tables[form] | saving | over
     if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
         merged["min_rounds"] = given["max_rounds"]  # whoever asks for fewer rounds than the preset's least means it
     return merged
 
 
-def _is_fast(search: object, table: dict[str, Any]) -> bool:
-    if search not in ("exact", "fast"):
-        raise UsageError(f"There is no search {search!r}.", "Choose exact or fast.")
-    if search == "fast" and not table:
-        raise UsageError("Nothing says what makes this search fast.", "Leave --search away, or give a table [fast] in --config.")
-    return search == "fast"
+def fast(tables: dict[str, Any], form: Form) -> dict[str, Any]:
+    """Return what ``fast`` changes in a search for noise of a form, given a preset; nothing where nothing is known to save time."""
+    table: dict[str, Any] = tables.get("fast", {})
+    return {**{name: value for name, value in table.items() if name not in FORMS}, **table.get(form, {})}
 
 
 def parse(data: bytes, name: str) -> dict[str, Any]:
