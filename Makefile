@@ -19,9 +19,12 @@ test: $(READY)  ## what the software promises, in minutes
 test-all: $(READY)  ## the slow tests too
 	$(BIN)/python -m pytest
 
-bench: $(READY)  ## how fast the search is, against the published way and against the machine
+bench: $(READY)  ## how fast the search and the writing are, against the published way, the machine and Pillow
 	rm -f build/speed.json
 	$(BIN)/python benchmarks/speed.py --out build/speed.json
+	$(BIN)/python benchmarks/applying.py --out build/applying.json
+	$(BIN)/python benchmarks/applying.py --out build/applying-12.json --megapixels 12 --count 12 --pairs 1
+	$(BIN)/python benchmarks/applying.py --out build/applying-48.json --megapixels 48 --count 2 --pairs 1
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -3,6 +3,8 @@
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying.json
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying-12.json --megapixels 12 --count 12 --pairs 1
 
+Without PHOTOS, the two photos that come with scikit-learn are used again and again, a pixel further to the left each time.
+
 Both sides read the same files and write to the same disk with as many processes, start of the processes included; pairs take turns.
 Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the largest
 resident size of the command and of its largest worker, with few photos and with all.
@@ -20,17 +22,20 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from shared import head
+from sklearn.datasets import load_sample_images
 
 from unlearnable import methods
 from unlearnable.api import fit
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.files import write
 from unlearnable.publish import publish
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
@@ -40,7 +45,7 @@ SIZE = (1152, 868)  # one megapixel
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("photos", type=Path, nargs="?", default=Path(load_sample_images().filenames[0]).parent)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--pairs", type=int, default=3)
@@ -82,7 +87,7 @@ def main() -> None:
                 check=True, capture_output=True, text=True,
             ).stdout) for count, root in ((min(4, args.count), few), (args.count, made))
         }  # fmt: skip
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    write(args.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps(result, indent=1))
 
 
@@ -128,11 +133,12 @@ def enlarge(photos: Path, target: Path, count: int, megapixels: int) -> Path:
     """Photos of some megapixels, two classes, as JPEG."""
     width, height = (round(side * megapixels**0.5) for side in SIZE)
     files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
-    for index, path in enumerate(files[:: max(1, len(files) // count)][:count]):
+    for index, path in enumerate(islice(cycle(files[:: max(1, len(files) // count)]), count)):
         place = target / f"class{index % 2}"
         place.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
-            image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS).save(place / f"p{index:04d}.jpg", quality=90)
+            box = (index // len(files), 0, *image.size)  # so that no two are alike
+            image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS, box).save(place / f"p{index:04d}.jpg", quality=90)
     return target
 
 
