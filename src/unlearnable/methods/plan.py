@@ -142,5 +142,5 @@ class Plan:
 
     def noise_of(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Return a copy for every image of its row of noise, in levels; zero for context, whose row is -1."""
-        d = self.ctx.compute.send(noise[rows.clamp(min=0).to(noise.device)])
+        d = self.ctx.compute.send(noise[rows.clamp(min=0).to(noise.device)]).to(self.ctx.compute.dtype)
         return d if len(self.own) == self.count else d * (rows >= 0).view(-1, 1, 1, 1)
