@@ -52,7 +52,9 @@ class Engine:
 
     def published(self) -> Published:
         """The same images and the same surrogate, the published way."""
-        model = self.ctx.model(self.method.config.surrogate, CLASSES).to(memory_format=torch.contiguous_format)
+        compute = self.ctx.compute
+        plain = Context(0, Compute(compute.device, "float64" if compute.precision == "float64" else "float32"))
+        model = plain.model(self.method.config.surrogate, CLASSES).to(memory_format=torch.contiguous_format)
         x = torch.from_numpy(self.view.pixels).float() / 255
         return Published(model, x, torch.from_numpy(self.view.labels), self.method.config.batch)
 

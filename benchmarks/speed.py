@@ -60,15 +60,15 @@ def graphed(width: int, batch: int, compute: Compute, T: int) -> dict[str, Any]:
     return tried.graphed(lambda: steps.descend(engine.plan, model, given, d, 0, rng), batch, T, 15)
 
 
-def beside(width: int, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
-    """A sign step with small images convolved one by one and side by side."""
+def beside(width: int, batch: int, compute: Compute, repetitions: int, act: Callable[[Engine], object]) -> dict[str, Any]:
+    """A batch of training, or a sign step, with small images convolved one by one and side by side."""
     engines, pays = {}, strip.pays
     for name, answer in (("plain", False), ("side by side", True)):
         strip.pays = lambda answer=answer: answer  # type: ignore[assignment]
         engines[name] = Engine(batch, width, batch, compute, 1)
         engines[name].plan.frozen(engines[name].state)
     strip.pays = pays
-    found = turns({name: lambda e=one: steps.move(e.plan, e.state, 0) for name, one in engines.items()}, repetitions, compute.device)
+    found = turns({name: lambda e=one: act(e) for name, one in engines.items()}, repetitions, compute.device)
     return {"batch": batch, "used": pays(), **against(found, batch)}
 
 
@@ -129,10 +129,10 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, b
         if count == fewest:
             actions["published"] = partial(engine.published().round, M, T)
         actions["ours"] = lambda engine=engine, moving=moving: moving.append(engine.round())
-        found = turns(actions, pairs if count == fewest else repetitions, compute.device)
+        found = turns(actions, pairs if count == fewest else repetitions, compute.device, warm=count != fewest)
         result[str(count)] = against(found, count)
         per_image[count] = statistics.median(found["ours"]) / count
-        per_step[count] = statistics.median(moving[1:]) / count  # the first was the warm-up
+        per_step[count] = statistics.median(moving[-len(found["ours"]) :]) / count
         peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     result["peak_megabytes"], result["peaks"] = peaks[max(sizes)], peaks
     *_, before, last = sizes
@@ -165,7 +165,8 @@ def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: i
             engine.round()
             active.append(len(engine.plan.active(engine.state)))
 
-    found = turns({"published": published, "exact": lambda: ours("exact"), "fast": lambda: ours("fast")}, pairs, compute.device)
+    actions: dict[str, Callable[[], object]] = {"published": published, "exact": lambda: ours("exact"), "fast": lambda: ours("fast")}
+    found = turns(actions, pairs, compute.device, warm=True)
     return {"images": count, "rounds": rounds, "moved by fast in each round": list(active), **against(found, count)}
 
 
@@ -212,7 +213,14 @@ def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any
             found[f"tried: compiled, width {width}"] = lambda width=width: tried.compiled(spec.format(width), batch, compute, 15)
         found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec.format(16), batch, compute, 15)
     if compute.device == "cpu" and not quick:
-        found["tried: small images side by side, width 64"] = lambda: beside(64, batch, compute, 7)
+        acts: dict[str, Callable[[Engine], object]] = {
+            "a sign step": lambda e: steps.move(e.plan, e.state, 0),
+            "training": lambda e: steps.train(e.plan, e.state, 0),
+        }
+        for width in widths:
+            for name, act in acts.items():
+                part = f"tried: small images side by side, {name}, width {width}"
+                found[part] = lambda width=width, act=act: beside(width, batch, compute, 7, act)
     if compute.device == "cuda":
         for width in widths:
             found[f"tried: graphed, width {width}"] = lambda width=width: graphed(width, batch, compute, T)

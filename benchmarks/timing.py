@@ -19,10 +19,10 @@ HERE = Path(__file__).resolve().parent
 Part = Callable[[], dict[str, Any]]
 
 
-def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str) -> dict[str, list[float]]:
-    """Seconds of every action, taken in turns, after each has run once."""
+def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str, warm: bool = False) -> dict[str, list[float]]:
+    """Seconds of every action, taken in turns, after each has run once, unless the process is warm from the same work on less."""
     seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for number in range(repetitions + 1):
+    for number in range(int(warm), repetitions + 1):
         for name, action in actions.items():
             started = time.perf_counter()
             action()

@@ -24,7 +24,7 @@ SIDE, CLASSES = 32, 10
 
 def compiled(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
     """The gradient of the loss in the input, from the frozen surrogate as it is and compiled; and the time of compiling."""
-    model = freeze(models.create(spec, CLASSES).to(compute.device), compute)
+    model = freeze(compute.place(models.create(spec, CLASSES)), compute)
     x, y = _batch(batch, compute)
 
     def gradient(of: nn.Module) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,6 @@ from unlearnable.training import strip
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
 from unlearnable.training.held import Held, home
-from unlearnable.training.strip import Strip
 
 
 def lived_in(name: str, classes: int = 5) -> torch.nn.Module:
@@ -55,30 +56,65 @@ def test_rounded_weights_answer_like_the_model_under_autocast(name: str) -> None
     assert float((rounded - exact).norm() / exact.norm()) < max(0.02, 2 * float((plain - exact).norm() / exact.norm()))
 
 
+@pytest.mark.parametrize("learns", [True, False])
 @pytest.mark.parametrize(
     ("side", "kernel", "stride", "padding"), [(4, 3, 1, 1), (8, 3, 2, 1), (7, 3, 2, 1), (2, 3, 1, 1), (4, 5, 1, 2), (3, 2, 1, 0)]
 )
-def test_images_side_by_side_convolve_like_images_alone(side: int, kernel: int, stride: int, padding: int) -> None:
+def test_images_side_by_side_convolve_like_images_alone(
+    side: int, kernel: int, stride: int, padding: int, learns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strip, "CHANNELS", 5)
+    monkeypatch.setattr(strip, "TRAINED", 5)
     torch.manual_seed(0)
-    conv = torch.nn.Conv2d(5, 6, kernel, stride, padding).double()
+    conv = torch.nn.Conv2d(5, 6, kernel, stride, padding).double().requires_grad_(learns)
+    laid = strip.lay_out(copy.deepcopy(conv))
+    assert isinstance(laid, strip.Strip)
+    assert not isinstance(conv, strip.Strip)
+    seen = watch(monkeypatch)
     x = torch.rand(7, 5, side, side).double().requires_grad_(True)
-    alone, beside = conv(x), Strip(conv)(x)
+    alone, beside = conv(x), laid(x)
+    assert seen == [7, 1]  # images that were convolved at once
     assert torch.allclose(alone, beside)
     aim = torch.rand_like(alone)
-    assert torch.allclose(*(torch.autograd.grad(one, x, aim)[0] for one in (alone, beside)))
+    found = [torch.autograd.grad(out, [x, *(one.parameters() if learns else ())], aim) for one, out in ((conv, alone), (laid, beside))]
+    assert all(torch.allclose(*pair) for pair in zip(*found, strict=True))
 
 
-def test_a_frozen_model_lays_small_images_side_by_side_where_there_are_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = models.create("resnet18:width=32", 5).eval(), torch.rand(3, 3, 32, 32)
-    answers = []
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the batches that convolutions are called with from now on."""
+    seen: list[int] = []
+    plain = torch.nn.Conv2d._conv_forward
+    monkeypatch.setattr(torch.nn.Conv2d, "_conv_forward", lambda self, x, *rest: seen.append(len(x)) or plain(self, x, *rest))
+    return seen
+
+
+def test_small_images_lie_side_by_side_where_there_are_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute, x, y = Compute("cpu", "bfloat16"), torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 2])
+    answers, gradients = [], []
     for tiles in (True, False):
         monkeypatch.setattr(strip, "pays", lambda tiles=tiles: tiles)
-        frozen = freeze(model, Compute("cpu", "bfloat16"))
-        assert any(isinstance(module, Strip) for module in frozen.modules()) == tiles
-        with Compute("cpu", "bfloat16").autocast():
-            answers.append(frozen(x).float())
+        torch.manual_seed(0)
+        model = compute.place(models.create("resnet18:width=32", 5))
+        assert any(isinstance(module, strip.Strip) for module in model.modules()) == tiles
+        with monkeypatch.context() as watched, compute.autocast():
+            seen = watch(watched)
+            F.cross_entropy(model(x).float(), y).backward()
+            assert (1 in seen) == tiles
+            seen.clear()
+            answers.append(freeze(model, compute)(x).float())
+            assert (1 in seen) == tiles
+        gradients.append(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None]))
     assert torch.allclose(*answers, atol=0.02)
-    assert not any(isinstance(module, Strip) for module in freeze(model, Compute("cpu", "float32")).modules())
+    assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 0.05
+    for other in (Compute("cpu", "float32"), Compute("cpu", "float64")):
+        assert not any(isinstance(module, strip.Strip) for module in other.place(models.create("resnet18:width=32", 5)).modules())
+
+
+def test_a_model_with_images_side_by_side_keeps_the_names_of_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strip, "pays", lambda: True)
+    model = models.create("resnet18:width=32", 5)
+    names = list(model.state_dict())
+    assert list(Compute("cpu", "bfloat16").place(model).state_dict()) == names
 
 
 def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageSet) -> None:

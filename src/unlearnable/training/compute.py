@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from unlearnable.errors import UsageError
-from unlearnable.training import probe
+from unlearnable.training import probe, strip
 
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
@@ -63,7 +63,9 @@ class Compute:
         return contextlib.nullcontext()
 
     def place(self, model: nn.Module) -> nn.Module:
-        """Move a model to the device, in the layout in which convolutions are fastest."""
+        """Move a model to the device, in the layout in which convolutions are fastest. The model itself is changed."""
+        if self.device == "cpu" and self.precision == "bfloat16" and strip.pays():
+            strip.lay_out(model)
         return model.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:

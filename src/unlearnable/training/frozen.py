@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from unlearnable.training import strip
 from unlearnable.training.compute import Compute
 
 
@@ -18,11 +17,10 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
 
     Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval mode, and becomes part of the
     convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the precision is bfloat16, weights are rounded once, here,
-    rather than at every call (autocast rounds weights that are not trained anew each time), and a CPU with tile instructions gets small
-    images side by side.
+    rather than at every call (autocast rounds weights that are not trained anew each time).
 
     Args:
-        model: A model of the registry, or any other.
+        model: A model of the registry, or any other, as ``compute`` placed it.
         compute: Where and how precisely; the copy is called under ``compute.autocast()`` like the model.
 
     Returns:
@@ -38,6 +36,4 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
         for module in frozen.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 module.to(torch.bfloat16)
-        if compute.device == "cpu" and strip.pays():
-            strip.lay_out(frozen)
     return frozen.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
