@@ -6,8 +6,8 @@
 Without PHOTOS, the two photos that come with scikit-learn are used again and again, a pixel further to the left each time.
 
 Both sides read the same files and write to the same disk with as many processes, start of the processes included; pairs take turns.
-Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the largest
-resident size of the command and of its largest worker, with few photos and with all.
+Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the larger of the
+resident sizes of our process and of its largest worker, with few photos and with all.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 
 SIZE = (1152, 868)  # one megapixel
+FEW = 4  # photos, to see whether memory grows with their number
 
 
 def main() -> None:
@@ -54,50 +55,52 @@ def main() -> None:
     parser.add_argument("--once", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.once:
-        applied(args.photos, args.once, args.workers)
-        used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        print(json.dumps(used / 1024))
+        print(json.dumps(applied(args.photos, args.once, args.workers)))
         return
     result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {
-        "megapixels": args.megapixels,
-        "count": args.count,
-        "workers": args.workers,
-        "pairs": [],
-    }
+        "megapixels": args.megapixels, "count": args.count, "workers": args.workers, "pairs": [], "peak_megabytes": {},
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
+        if args.count > FEW:  # also a warm-up
+            few = enlarge(args.photos, place / "few", FEW, args.megapixels)
+            result["peak_megabytes"][FEW] = apart(few, place / "fewer", args.workers)["megabytes"]
         made = enlarge(args.photos, place / "photos", args.count, args.megapixels)
-        few = enlarge(args.photos, place / "few", min(4, args.count), args.megapixels)
-        ours_bytes = applied(made, place / "first", args.workers)
-        pixels(place / "first" / "out", place / "pixels")
         for pair in range(args.pairs):
-            started = time.perf_counter()
-            applied(made, place / f"ours{pair}", args.workers)
-            ours = time.perf_counter() - started
+            ours = apart(made, place / f"ours{pair}", args.workers)
+            if pair == 0:
+                pixels(place / "ours0" / "out", place / "pixels")
             started = time.perf_counter()
             plain_bytes = plainly(made, place / "pixels", place / f"plain{pair}", args.workers)
             plain = time.perf_counter() - started
-            result["pairs"].append({"ours_seconds": round(ours, 2), "plain_seconds": round(plain, 2), "ratio": round(plain / ours, 3)})
+            ratio = round(plain / ours["seconds"], 3)
+            result["pairs"].append({"ours_seconds": round(ours["seconds"], 2), "plain_seconds": round(plain, 2), "ratio": ratio})
             print(result["pairs"][-1], flush=True)
+        result["peak_megabytes"][args.count] = ours["megabytes"]
         result["speed_over_plain"] = round(statistics.median(pair["ratio"] for pair in result["pairs"]), 3)
-        result["size_over_plain"] = round(ours_bytes / plain_bytes, 4)
-        result["peak_megabytes"] = {
-            count: float(subprocess.run(
-                [sys.executable, __file__, str(root), "--out", "-", "--once", str(place / f"once{count}"), "--workers", str(args.workers)],
-                check=True, capture_output=True, text=True,
-            ).stdout) for count, root in ((min(4, args.count), few), (args.count, made))
-        }  # fmt: skip
+        result["size_over_plain"] = round(ours["bytes"] / plain_bytes, 4)
     write(args.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps(result, indent=1))
 
 
-def applied(photos: Path, place: Path, workers: int) -> int:
-    """Our way, from the folder on: check, add, write, decode, compare. Returns bytes written."""
+def apart(photos: Path, place: Path, workers: int) -> dict[str, float]:
+    """Apply in a process of its own, so that its memory can be told from that of others."""
+    command = [sys.executable, __file__, str(photos), "--out", "-", "--once", str(place), "--workers", str(workers)]
+    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return answer
+
+
+def applied(photos: Path, place: Path, workers: int) -> dict[str, float]:
+    """Our way, from the folder on: check, add, write, decode, compare. Returns seconds, bytes written and megabytes of memory."""
+    started = time.perf_counter()
     images = folder(photos).readable()
     noise = fit(some(images), methods.create("random", {"form": "classwise"}), seed=0, compute=Compute("cpu")).noise
     with RunFolder(place / "run").open() as run:
         publish(images, noise, place / "out", run, workers=workers)
-    return sum(path.stat().st_size for path in (place / "out").rglob("*.png"))
+    seconds = time.perf_counter() - started
+    used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    written = sum(path.stat().st_size for path in (place / "out").rglob("*.png"))
+    return {"seconds": seconds, "megabytes": round(used / 1024, 1), "bytes": written}
 
 
 def some(images: ImageSet) -> ImageSet:

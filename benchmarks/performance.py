@@ -73,7 +73,7 @@ def whole(parts: Parts) -> list[list[str]]:
     for way, one in ways(part).items():
         mean = f"{sum(one['seconds']) / len(one['seconds']):.1f} s"
         ratio = [times(one) if way != "published" else "", f"{WHOLE:g}" if way == "fast" else ""]
-        rows.append([f"{part['rounds']} rounds", str(part["images"]), way, mean, str(len(one["seconds"])), *ratio])
+        rows.append([f"one of {part['rounds']} rounds", str(part["images"]), way, mean, str(len(one["seconds"])), *ratio])
     return rows
 
 
