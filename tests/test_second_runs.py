@@ -104,6 +104,35 @@ def test_a_search_that_goes_on_keeps_the_precision_that_was_found_but_not_over_o
     assert json.loads(run.read_text())["environment"]["precision"] == ("bfloat16" if asked == "auto" else "float32")
 
 
+def test_what_is_announced_is_what_happens(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("unlearnable.cli.work.estimate", lambda *_: 60.0)
+    monkeypatch.setattr(probe, "precision", lambda device: "bfloat16")
+    settings = tmp_path / "small.toml"
+    settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in SEARCH.items()))
+    command = ["protect", str(photos), str(tmp_path / "out"), "--config", str(settings), "--device", "cpu", "--workers", "1"]
+
+    def said(*more: str) -> str:
+        result = CliRunner().invoke(app, [*command, *more])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr("unlearnable.methods.fitted.Fitted.save", interrupt)
+        assert CliRunner().invoke(app, command).exit_code != 0
+    monkeypatch.setattr(probe, "precision", lambda device: "float32")
+    again = said()
+    assert "bfloat16" in again
+    assert "goes on where it was stopped" in again
+    assert "takes at most" not in said()  # nothing is searched
+    anew = said("--refit")
+    assert "float32" in anew
+    assert "The search takes at most" in anew
+
+
 def test_photos_of_a_new_class_are_refused_with_a_remedy(photos: Path, tmp_path: Path) -> None:
     un.protect(photos, tmp_path / "out", method(), seed=1, workers=1)
     put(photos / "birds" / "x.png", 5)

@@ -54,7 +54,7 @@ def search(
     if record.get("asked", asked)["stamp"] != images.stamp and run.checkpoint.exists():
         listen(Event("searching", text="the photos changed since the search began, so it begins again"))
     seed = record.get("seed", fresh_seed() if seed is None else seed)
-    compute = _as_before(record, compute or Compute.choose())
+    compute = as_before(record, compute or Compute.choose())
     if run.checkpoint.exists() and (changed := _changed(record.get("environment", {}), compute.describe())):
         listen(Event("searching", text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted"))
     listen(Event("reading", 0, len(images)))
@@ -90,7 +90,7 @@ def _frame(images: ImageSet) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _as_before(record: dict[str, Any], compute: Compute) -> Compute:
+def as_before(record: dict[str, Any], compute: Compute) -> Compute:
     """Restore the precision that ``auto`` stood for when the search began, if it goes on on the same kind of device."""
     before = record.get("environment", {})
     same = compute.found and before.get("device") == compute.device

@@ -54,7 +54,8 @@ def fit(
             "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
-        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device, precision), place)
+        request = work.Request(method, preset, config, given, plugin, device, precision)
+        images, chosen, compute = work.prepare(console, request, place, RunFolder(run))
         with RunFolder(run).open() as opened, console.progress() as listen:
             fitted = find(images, opened, chosen, seed=seed, compute=compute, listen=listen)
             opened.update(photos=str(photos.resolve()), status="fitted")

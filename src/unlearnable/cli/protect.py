@@ -52,17 +52,19 @@ def protect(
         import unlearnable.api as api
         from unlearnable.cli import work
         from unlearnable.data.encoding import Encoding
-        from unlearnable.runs import default_run, keep_apart
+        from unlearnable.runs import RunFolder, default_run, keep_apart
 
         started = time.monotonic()
-        keep_apart(photos, protected, run or default_run(photos, protected))
+        kept = run or default_run(photos, protected)
+        keep_apart(photos, protected, kept)
         given = {
             "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
             "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
         }  # fmt: skip
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
-        images, chosen, compute = work.prepare(console, work.Request(method, preset, config, given, plugin, device, precision), place)
+        request = work.Request(method, preset, config, given, plugin, device, precision)
+        images, chosen, compute = work.prepare(console, request, place, None if refit else RunFolder(kept))
         with console.progress() as listen:
             published = api.protect(
                 photos, protected, chosen, images=images, run=run, encoding=encoding, refit=refit, workers=workers, seed=seed,

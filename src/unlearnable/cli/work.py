@@ -18,7 +18,8 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import SKIPPED, UsageError
 from unlearnable.methods import Method
 from unlearnable.publish import Published
-from unlearnable.search import estimate
+from unlearnable.runs import RunFolder
+from unlearnable.search import as_before, estimate
 from unlearnable.training.compute import Compute
 
 
@@ -65,12 +66,20 @@ class Place:
             return open_photos(self.photos, self.context, listen=listen, **reading)
 
 
-def prepare(console: Console, request: Request, place: Place) -> tuple[ImageSet, Method[Any], Compute]:
-    """Open the photos, build the method that was asked for, and say what is about to happen and how long it takes."""
+def prepare(console: Console, request: Request, place: Place, run: RunFolder | None) -> tuple[ImageSet, Method[Any], Compute]:
+    """Open the photos, build the method that was asked for, and say what is about to happen and how long it takes.
+
+    Args:
+        console: Where it is said.
+        request: What was asked of the search.
+        place: Where the photos are.
+        run: A folder whose search may go on, or be over; None for a search from the start.
+    """
     if request.plugin is not None:
         methods.load_plugin(request.plugin)
     images = place.open(console)
-    compute = Compute.choose(request.device, request.precision)
+    record = run.read() if run else {}
+    compute = as_before(record, Compute.choose(request.device, request.precision))
     name, preset = "", {}
     if request.method == "error_minimizing":
         name = presets.auto(images.about(images.ids[0]).size, compute.device) if request.preset == "auto" else request.preset
@@ -79,6 +88,8 @@ def prepare(console: Console, request: Request, place: Place) -> tuple[ImageSet,
         raise UsageError(f"--preset {request.preset}: presets are settings of error_minimizing, not of {request.method}.")
     method = methods.create(request.method, presets.merge(preset, request.config, request.given))
     _announce(console, images, method, name, compute)
+    if not record.get("searched"):
+        _estimate(console, images, method, compute, stopped=run is not None and run.checkpoint.exists())
     return images, method, compute
 
 
@@ -88,8 +99,13 @@ def _announce(console: Console, images: ImageSet, method: Method[Any], preset: s
     words += [f"{others} of context"] if others else []
     words += [f"preset {preset}"] if preset else [method.name]
     console.say(f"{', '.join(words)}; {compute.device}, {compute.precision}")
+
+
+def _estimate(console: Console, images: ImageSet, method: Method[Any], compute: Compute, *, stopped: bool) -> None:
     seconds = estimate(images, method, compute)
-    if seconds > 5:
+    if stopped:
+        console.say(f"The search goes on where it was stopped; as a whole it takes at most about {duration(seconds)}.")
+    elif seconds > 5:
         console.say(f"The search takes at most about {duration(seconds)}.")
 
 
