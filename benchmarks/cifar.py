@@ -22,7 +22,7 @@ from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import Trial
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 TARGET = "resnet18:width=16,stem=cifar"

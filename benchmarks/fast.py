@@ -33,7 +33,7 @@ from unlearnable.evaluation.trials import Trial
 from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 HALF = "resnet18:width=16,stem=half"

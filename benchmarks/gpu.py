@@ -4,7 +4,7 @@
 
 FOLDER holds the binary version of CIFAR-10. Needs torch, NumPy, safetensors and pydantic, and no installation. First the engine against
 the published way (`speed.py`, in batches of 512) and one published round on some images, then a ResNet-18 on clean CIFAR-10, which should
-reach 94%, then the noise for all of CIFAR-10 by the `paper` preset, exact and fast.
+reach 94%, then the noise for all of CIFAR-10 by the `paper` preset, exact and fast, then four more of the networks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from unlearnable.events import Listener, silent
 from unlearnable.files import write_by
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, Recipe, fit_model
+from unlearnable.training.loop import Epoch, fit_model
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 
@@ -66,7 +67,7 @@ def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any
     return {"images": count, "seconds": round(seconds, 2), "seconds_per_image": round(seconds / count, 6), "steps": T, **memory(compute)}
 
 
-def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int) -> dict[str, Any]:
+def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int, seed: int) -> dict[str, Any]:
     """A network on clean images: test accuracy and seconds so far after every epoch, tests included and the choice of kernels apart."""
     recipe = Recipe(epochs=epochs, batch=512, lr=0.2, schedule="onecycle", transform=Transform("flip-crop"))
     views = [images.view(32) for images in (train, test)]
@@ -79,7 +80,7 @@ def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epoc
     warm = Recipe(epochs=1, batch=512, transform=Transform("flip-crop"))
     fit_model(spec, (arms[0][0][:1024], arms[0][1][:1024]), arms[1], 10, warm, 32, 0, compute)
     started = time.perf_counter()
-    fit_model(spec, arms[0], arms[1], 10, recipe, 32, 0, compute, hear)
+    fit_model(spec, arms[0], arms[1], 10, recipe, 32, seed, compute, hear)
     accuracy, seconds = zip(*found, strict=True)
     return {
         "epochs": epochs, "seconds": seconds[-1], "accuracy": accuracy[-1], "accuracy_by_epoch": accuracy, "seconds_by_epoch": seconds,
@@ -111,6 +112,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", help="cpu only with --quick, to try the script")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script")
     parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=5, help="networks that are trained on clean images")
     args = parser.parse_args()
     if args.device != "cuda" and not args.quick:
         parser.error("without a GPU there is nothing to measure; --quick tries the script")
@@ -124,12 +126,17 @@ def main() -> int:
     width, count, epochs, T, rounds = (16, 64, 1, 1, 2) if args.quick else (64, 2048, args.epochs, 20, 100)
     if args.quick:
         train, test = train.subset(train.ids[:: len(train) // 64]), test.subset(test.ids[:: len(test) // 32])
+
+    def clean(seed: int) -> dict[str, Part]:
+        return {f"clean training, {epochs} epochs, seed {seed}": lambda: training(train, test, compute, width, epochs, seed)}
+
     todo: dict[str, Part] = {
         **{name: part for name, part in speed.parts(compute, args.quick).items() if not name.startswith(("whole", "start"))},
         "published round": lambda: published(count, compute, width, T),
-        f"clean training, {epochs} epochs": lambda: training(train, test, compute, width, epochs),
+        **clean(0),
         "noise, exact": lambda: noise(train, compute, "exact", width, rounds, args.out.with_suffix(".exact")),
         "noise, fast": lambda: noise(train, compute, "fast", width, rounds, args.out.with_suffix(".fast")),
+        **{name: part for seed in range(1, args.seeds) for name, part in clean(seed).items()},
     }
     todo = {name: fresh(part, compute) for name, part in todo.items()}
     measure(args.out, head(compute, {"FOLDER": args.data_dir}) | {"processor": processor()}, todo, args.quick)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import gpu_rows
 from tables import ROOT, table
 
 Parts = dict[str, Any]
@@ -127,6 +128,8 @@ def render() -> str:
             for file, result in results.items()
         ),
     )
+    on_gpus = [result["parts"] for result in results.values() if result["environment"]["device"] == "cuda"]
+    text = text.replace("{GPU}", table(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"))
     for key, (head, rows) in TABLES.items():
         found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]
         text = text.replace("{" + key + "}", table(["on", *head], found).rstrip("\n"))

@@ -69,7 +69,7 @@ def measure(out: Path, header: dict[str, Any], todo: dict[str, Part], quick: boo
 def code() -> str:
     """A hash of everything that is measured and that measures."""
     files = sorted([*(HERE.parent / "src").rglob("*.py"), *(HERE.parent / "src").rglob("*.toml")])
-    files += [HERE / f"{name}.py" for name in ("engine", "gpu", "published", "shared", "speed", "timing", "tried")]
+    files += [HERE / f"{name}.py" for name in ("engine", "floor", "gpu", "published", "shared", "speed", "timing", "tried")]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 

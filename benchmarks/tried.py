@@ -1,4 +1,4 @@
-"""What was tried and is not in the engine: compiling the frozen surrogate, replaying its steps as a CUDA graph, a fused optimiser.
+"""What was tried: compiling the frozen surrogate, replaying its steps as a CUDA graph, a fused optimiser (used on a GPU only).
 
 Parts of `speed.py`. What cannot be done on a machine is said in the result, and stops nothing.
 """
@@ -17,7 +17,8 @@ from torch import nn
 from unlearnable import models
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
-from unlearnable.training.loop import Recipe, train_step
+from unlearnable.training.loop import train_step
+from unlearnable.training.recipe import Recipe
 
 SIDE, CLASSES = 32, 10
 
@@ -54,7 +55,8 @@ def optimisers(spec: str, batch: int, compute: Compute, repetitions: int) -> dic
         settings = {"lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
         optimizer = torch.optim.SGD(model.parameters(), **settings, **more)
         actions[name] = lambda model=model, optimizer=optimizer: train_step(model, optimizer, x, y, compute)
-    return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
+    found = turns(actions, repetitions, compute.device)
+    return {"batch": batch, "used": compute.device == "cuda", **against(found, batch)}
 
 
 def graphed(descend: Callable[[], torch.Tensor], batch: int, T: int, repetitions: int) -> dict[str, Any]:

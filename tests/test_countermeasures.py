@@ -20,9 +20,10 @@ from unlearnable.countermeasures.operations import FILL, OPERATIONS, apply
 from unlearnable.countermeasures.project import Project, orthonormal, removed
 from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, Recipe, fit_model, train_step
+from unlearnable.training.loop import Epoch, fit_model, train_step
 from unlearnable.training.pgd import attack
 from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 CPU = Compute()

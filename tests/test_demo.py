@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from unlearnable import demo
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 
 runner = CliRunner()
 

@@ -138,12 +138,23 @@ def test_the_gpu_script_runs_on_a_cpu_and_repeats_nothing(cifar: Path, tmp_path:
     result = json.loads(before)
     kinds = {"inner loop", "training", "floor", "profile", "published round", "noise", "clean training"}
     assert {name.split(",")[0] for name in result["parts"]} == kinds
-    assert result["parts"]["clean training, 1 epochs"]["seconds_by_epoch"]
+    assert result["parts"]["clean training, 1 epochs, seed 4"]["seconds_by_epoch"]
     assert result["parts"]["noise, exact"]["errors"]
     assert str(cifar) not in before.decode()
     assert len(first.splitlines()) == len(result["parts"])
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
     assert out.read_bytes() == before
+
+
+def test_rows_of_a_gpu_are_empty_until_they_are_measured() -> None:
+    import gpu_rows
+
+    assert {measured for _, _, measured in gpu_rows.rows({})} == {""}
+    clean = {f"clean training, 24 epochs, seed {seed}": {"accuracy": 0.94 + seed / 100, "seconds_to_94": 20.0 + seed} for seed in (0, 1)}
+    found = {"images": 100, "rounds": 4, "errors": [0.5, 0.008], "seconds": 2.0}
+    parts = {"published round": {"seconds_per_image": 0.1}, "noise, exact": found, **clean}
+    measured = [one for _, _, one in gpu_rows.rows(parts)]
+    assert measured == ["", "20.00", "", "2 s, 4 rounds to 0.8%", "", "94.50%, mean of 2", "21.0 s"]
 
 
 def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:

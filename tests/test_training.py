@@ -13,8 +13,9 @@ from unlearnable import models
 from unlearnable.errors import UsageError
 from unlearnable.training import probe
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe, batches, fit_model, predict
+from unlearnable.training.loop import batches, fit_model, predict
 from unlearnable.training.randomness import derive, generator, seeded
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 

@@ -21,7 +21,7 @@ from unlearnable.evaluation import unlearnability as entry
 from unlearnable.evaluation.material import gather
 from unlearnable.evaluation.trials import SMALL, plan, trials
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 
 CPU = Compute("cpu", "float32")
 TINY = "cnn:width=8,depth=2"

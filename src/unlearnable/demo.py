@@ -21,7 +21,7 @@ from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise
 from unlearnable.report import Record, page
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 
 HELD_OUT = 0.25
 NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}

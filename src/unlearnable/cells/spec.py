@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Name, Transform
 
 

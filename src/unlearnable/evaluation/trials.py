@@ -13,8 +13,9 @@ from unlearnable import models
 from unlearnable.errors import UsageError
 from unlearnable.evaluation.treatments import TREATMENTS
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe, predict, train_step
+from unlearnable.training.loop import predict, train_step
 from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from unlearnable import models
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Recipe
 from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.recipe import Recipe
 
 T = TypeVar("T")
 

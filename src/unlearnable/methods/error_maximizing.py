@@ -13,7 +13,7 @@ from unlearnable.methods.config import Config
 from unlearnable.methods.plan import Plan
 from unlearnable.methods.registry import register
 from unlearnable.methods.settings import SurrogateConfig
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 
 
 class ErrorMaximizingConfig(SurrogateConfig):

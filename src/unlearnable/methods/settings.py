@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from unlearnable.methods.config import Config
-from unlearnable.training.loop import Recipe
+from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Name
 
 SHORTEST = 0.05  # of ``step_size``: where a cosine schedule ends

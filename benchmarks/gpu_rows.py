@@ -1,0 +1,77 @@
+"""What was wanted of a GPU and what `gpu.py` measured there, for docs/performance.md; empty where nothing was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import mean
+from typing import Any
+
+Parts = dict[str, Any]
+
+
+def inner(parts: Parts) -> str:
+    """Times as fast as the published way, the median of pairs."""
+    return f"{parts['inner loop, width 64']['bfloat16']['ratio']:.2f}"
+
+
+def whole(parts: Parts) -> str:
+    """Times as fast as a round of the published way, per image."""
+    found = parts["noise, exact"]
+    return f"{parts['published round']['seconds_per_image'] / (found['seconds'] / found['rounds'] / found['images']):.2f}"
+
+
+def share(parts: Parts) -> str:
+    """Of the rate of a large matrix product."""
+    return f"{parts['floor, width 64, bfloat16']['share']:.0%}"
+
+
+def noise(search: str) -> Callable[[Parts], str]:
+    """Seconds to the end of a search, and where that was."""
+
+    def row(parts: Parts) -> str:
+        found = parts[f"noise, {search}"]
+        return f"{found['seconds']:.0f} s, {found['rounds']} rounds to {found['errors'][-1]:.1%}"
+
+    return row
+
+
+def accuracy(parts: Parts) -> str:
+    """The mean over networks, and how many."""
+    found = _clean(parts)
+    return f"{mean(one['accuracy'] for one in found):.2%}, mean of {len(found)}"
+
+
+def seconds(parts: Parts) -> str:
+    """Of training until the tested accuracy was 94%; the slowest network."""
+    taken = [one["seconds_to_94"] for one in _clean(parts)]
+    return "not reached by all" if None in taken else f"{max(taken):.1f} s"
+
+
+def _clean(parts: Parts) -> list[Any]:
+    found = [part for name, part in parts.items() if name.startswith("clean training")]
+    if not found:
+        raise KeyError("clean training")
+    return found
+
+
+ROWS: list[tuple[str, str, Callable[[Parts], str]]] = [
+    ("inner loop, width 64, bfloat16, over the published way", "6", inner),
+    ("whole noise for CIFAR-10, per image and round, over the published way", "15", whole),
+    ("inner loop, width 64, share of the bfloat16 product", "25%, if possible 35%", share),
+    ("sample-wise noise for CIFAR-10 to an error of 1%, `exact`", "120 s", noise("exact")),
+    ("sample-wise noise for CIFAR-10 to an error of 1%, `fast`", "60 s, if possible 30 s", noise("fast")),
+    ("ResNet-18 on clean CIFAR-10, accuracy", "94%", accuracy),
+    ("ResNet-18 on clean CIFAR-10, training to 94%", "30 s", seconds),
+]
+
+
+def rows(parts: Parts) -> list[list[str]]:
+    """What, wanted, measured."""
+    return [[what, wanted, _or_nothing(found, parts)] for what, wanted, found in ROWS]
+
+
+def _or_nothing(found: Callable[[Parts], str], parts: Parts) -> str:
+    try:
+        return found(parts)
+    except KeyError:  # that part was not run
+        return ""

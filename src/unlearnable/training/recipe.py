@@ -1,0 +1,55 @@
+"""How a model is trained: length, batch, optimiser, schedule and transformation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import nn
+
+from unlearnable.training.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    Args:
+        epochs: Passes over the data.
+        batch: Images per step (all of them when there are fewer).
+        lr: Largest learning rate.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        clip: Largest norm of the gradient; 0 for no limit.
+        schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps, then cosine, or ``steps``:
+            a tenth from three quarters of the training on, and a hundredth in its last tenth.
+        transform: What happens to each batch.
+    """
+
+    epochs: int = 60
+    batch: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float = 0.0
+    schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
+    transform: Transform = field(default_factory=Transform)
+
+    def optimizer(self, model: nn.Module) -> torch.optim.SGD:
+        """Return the optimiser of a model's parameters: one kernel for all of them on a GPU, where launching one for each takes longer."""
+        parameters = list(model.parameters())
+        fused = all(one.is_cuda for one in parameters)
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=fused)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate of one step out of ``steps``."""
+        if self.schedule == "constant":
+            return self.lr
+        if self.schedule == "steps":
+            return self.lr * (0.01 if step >= 0.9 * steps else 0.1 if step >= 0.75 * steps else 1.0)
+        warm = 0.2 * steps if self.schedule == "onecycle" else 0.0
+        if step < warm:
+            return self.lr * (step + 1) / (warm + 1)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, steps - warm)))
