@@ -55,10 +55,10 @@ GOALS = {
     "imagenette500-transfer": "Other networks, sizes, crops and treatments, with one noise.",
     "imagenette3000-classwise": "Wanted: clean at least 60%, protected at most 22%.",
     "imagenette3000-samplewise": "The same photos with a noise of their own each.",
-    "fast-cifar10": "The preset `small`, the surrogate a network that halves the image first. {FAST}",
-    "fast-cifar10-classwise": "The same class-wise.",
-    "fast-digits": "The settings of the demo, which leaves settled noise alone; so does the preset `paper` when it is `fast`. {FAST}",
-    "fast-photos": "The preset `laptop`. {FAST}",
+    "fast-cifar10": "The preset `small`, the surrogate a network that halves the image first.",
+    "fast-cifar10-classwise": "The preset `small`, class-wise, with that network.",
+    "fast-digits": "The settings of the demo, which leaves settled noise alone; so does the preset `paper` when it is `fast`.",
+    "fast-photos": "The preset `laptop`.",
     "cifar10-classwise": "Wanted: clean at least 64%, protected at most 15% (published figures are of the last epoch).",
     "cifar10-samplewise": "Wanted: clean at least 64%, protected at most 25% (published figures are of the last epoch).",
     "cifar10-samplewise-epochs": "The search that the preset `small` does sample-wise. Wanted: clean at least 64%, protected at most 25%.",
@@ -75,10 +75,12 @@ GOALS = {
 }
 
 
-FAST = (
-    "`fast` is what `--search fast` does there, `float32` the exact search in float32, `settled` the exact search that leaves settled "
-    "noise alone, `half` the exact one in half the rounds. Times are of one thread beside another."
-)
+WAYS = {
+    "fast": "what `--search fast` does there",
+    "float32": "the exact search in float32",
+    "settled": "the exact search that leaves settled noise alone",
+    "half": "the exact search in half the rounds",
+}
 
 
 def percent(share: float) -> str:
@@ -171,7 +173,8 @@ def searches(result: dict[str, Any]) -> str:
         "search, median",
         "times as fast as exact",
     ]
-    return table(["search", *columns], rows)
+    ways = "; ".join(f"`{arm}` is {words}" for arm, words in WAYS.items() if arm in result["runs"])
+    return f"{ways}. Times are of one thread beside another.\n\n" + table(["search", *columns], rows)
 
 
 def average(shares: list[float]) -> str:
@@ -225,7 +228,7 @@ def render() -> str:
         kind = next(kind for name, kind in KINDS.items() if path.stem.startswith(name))
         parts.append(f"### {path.stem}\n")
         parts.append(
-            f"{result.get('data', 'Imagenette photos, enlarged')}. {GOALS.get(path.stem, '').replace('{FAST}', FAST)}".strip()
+            f"{result.get('data', 'Imagenette photos, enlarged')}. {GOALS.get(path.stem, '')}".strip()
             + f"\nFile: `benchmarks/results/{path.name}`; command: `{result['command']}`.\n"
         )
         if "note" in result:
