@@ -24,7 +24,7 @@ import tried
 from engine import CLASSES, SIDE, Engine
 from floor import floor, profile
 from shared import head
-from timing import against, measure, processor, turns
+from timing import Part, against, measure, processor, turns
 
 from unlearnable.methods import steps
 from unlearnable.training import strip
@@ -69,7 +69,7 @@ def beside(width: int, batch: int, compute: Compute, repetitions: int, act: Call
     return {"batch": batch, "used": pays(), **against(found, batch)}
 
 
-def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, batch: int) -> dict[str, Any]:
+def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -> dict[str, Any]:
     """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows.
 
     Growth is that of the noise steps too, because the training batches of a round are as many for few images as for many.
@@ -82,10 +82,10 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], pairs: int, b
         if count == fewest:
             actions["published"] = partial(engine.published().round, M, T)
         actions["ours"] = lambda engine=engine, moving=moving: moving.append(engine.round())
-        found = turns(actions, pairs if count == fewest else repetitions, compute.device, warm=True)
+        found = turns(actions, repetitions, compute.device, warm=True)
         result[str(count)] = against(found, count)
         per_image[count] = statistics.median(found["ours"]) / count
-        per_step[count] = statistics.median(moving[-len(found["ours"]) :]) / count
+        per_step[count] = statistics.median(moving) / count
         peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     result["peak_megabytes"], result["peaks"] = peaks[max(sizes)], peaks
     *_, before, last = sizes
@@ -138,46 +138,46 @@ def start(repetitions: int) -> dict[str, list[float]]:
     return seconds
 
 
-def parts(compute: Compute, quick: bool) -> dict[str, Callable[[], dict[str, Any]]]:
+def parts(compute: Compute, quick: bool) -> dict[str, Part]:
     """What is measured, by name."""
-    batch = 8 if quick else 512 if compute.device == "cuda" else 128
+    gpu, plain = compute.device == "cuda", Compute(compute.device, "float32")
+    batch, size = (8, 1024) if quick else (512, 4096) if gpu else (128, 2048)
     # on a GPU as many steps as the paper takes: what the published way does once a batch weighs more there
-    T, pairs = (1, 1) if quick else (20, 5) if compute.device == "cuda" else (5, 5)
-    plain = Compute(compute.device, "float32")
+    T = 1 if quick else 20 if gpu else 5
     sizes = {8: 1, 16: 1, 32: 1} if quick else {250: 5, 1000: 3, 4000: 1}
-    size = 1024 if quick else 4096 if compute.device == "cuda" else 2048
     widths = (16,) if quick else (16, 64)
-    found: dict[str, Callable[[], dict[str, Any]]] = {}
+    found: dict[str, Part] = {}
     for width in widths:
-        few = pairs if width == 16 or compute.device == "cuda" else 3
-        found[f"inner loop, width {width}"] = lambda width=width, few=few: inner(width, batch, compute, 1 if few == 3 else T, few)
-        found[f"training, width {width}"] = lambda width=width, few=few: training(width, batch, compute, few)
+        slow = width == 64 and not gpu
+        sign_steps, pairs = 1 if slow else T, 1 if quick else 3 if slow else 9
+        found[f"inner loop, width {width}"] = partial(inner, width, batch, compute, sign_steps, pairs)
+        found[f"training, width {width}"] = partial(training, width, batch, compute, pairs)
         for one in {one.precision: one for one in (plain, compute)}.values():
-            name = f"floor, width {width}, {one.precision}"
-            found[name] = lambda width=width, one=one, few=few: floor(width, batch, one, 1 if few == 3 else T, size)
-    found["profile, width 16"] = lambda: profile(16, batch, compute, T)
-    found["whole noise, one round, width 16"] = lambda: whole(compute, 2 if quick else 20, 10, sizes, pairs, 128)  # 10 as in the preset
-    if compute.device == "cpu":
-        few = (1, 2, 20, 2, 1) if quick else (20, 10, 250, 5, 2)
-        found["whole search, five rounds, width 16"] = lambda: searches(compute, *few)
-    if not quick:  # compiling takes longer than all the rest
-        spec = "resnet18:width={},stem=cifar"
-        for width in widths if compute.device == "cuda" else (16,):
-            found[f"tried: compiled, width {width}"] = lambda width=width: tried.compiled(spec.format(width), batch, compute, 15)
-        found["tried: fused optimiser, width 16"] = lambda: tried.optimisers(spec.format(16), batch, compute, 15)
-    if compute.device == "cpu" and not quick:
-        acts: dict[str, Callable[[Engine], object]] = {
-            "a sign step": lambda e: steps.move(e.plan, e.state, 0),
-            "training": lambda e: steps.train(e.plan, e.state, 0),
-        }
-        for width in widths:
+            found[f"floor, width {width}, {one.precision}"] = partial(floor, width, batch, one, sign_steps, size)
+    found["profile, width 16"] = partial(profile, 16, batch, compute, T)
+    found["whole noise, one round, width 16"] = partial(whole, compute, 2 if quick else 20, 10, sizes, 128)  # 10 as in the preset
+    if not gpu:
+        first = (1, 2, 20, 2, 1) if quick else (20, 10, 250, 5, 2)
+        found["whole search, five rounds, width 16"] = partial(searches, compute, *first)
+    if not quick:
+        found |= {f"tried: {name}": part for name, part in attempts(compute, batch, T).items()}
+    found["start"] = partial(start, 1 if quick else 5)
+    return found
+
+
+def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
+    """What was tried, by name. At width 64, compiling would take a CPU longer than all the rest."""
+    found: dict[str, Part] = {"fused optimiser, width 16": partial(tried.optimisers, "resnet18:width=16,stem=cifar", batch, compute, 15)}
+    for width in (16, 64):
+        if compute.device == "cuda" or width == 16:
+            spec = f"resnet18:width={width},stem=cifar"
+            found[f"compiled, width {width}"] = partial(tried.compiled, spec, batch, compute, 15)
+        if compute.device == "cuda":
+            found[f"graphed, width {width}"] = partial(graphed, width, batch, compute, T)
+        else:
+            acts = {"a sign step": lambda e: steps.move(e.plan, e.state, 0), "training": lambda e: steps.train(e.plan, e.state, 0)}
             for name, act in acts.items():
-                part = f"tried: small images side by side, {name}, width {width}"
-                found[part] = lambda width=width, act=act: beside(width, batch, compute, 5, act)
-    if compute.device == "cuda":
-        for width in widths:
-            found[f"tried: graphed, width {width}"] = lambda width=width: graphed(width, batch, compute, T)
-    found["start"] = lambda: start(1 if quick else 5)
+                found[f"small images side by side, {name}, width {width}"] = partial(beside, width, batch, compute, 5, act)
     return found
 
 
