@@ -91,7 +91,12 @@ def _frame(images: ImageSet) -> tuple[int, int]:
 
 
 def as_before(record: dict[str, Any], compute: Compute) -> Compute:
-    """Restore the precision that ``auto`` stood for when the search began, if it goes on on the same kind of device."""
+    """Restore the precision that ``auto`` stood for when a search began, if it goes on on the same kind of device.
+
+    Args:
+        record: What ``run.json`` says; empty for a search that has not begun.
+        compute: What was chosen now; a precision that was asked for stays.
+    """
     before = record.get("environment", {})
     same = compute.found and before.get("device") == compute.device
     return replace(compute, precision=before["precision"]) if same else compute

@@ -16,12 +16,11 @@ def pays() -> bool:
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())  # private, and missing from some builds
 
 
-def lay_out(model: nn.Module) -> nn.Module:
-    """Let the convolutions of a model lay small images side by side, where they have enough channels; in place. Returns the model."""
+def lay_out(model: nn.Module) -> None:
+    """Let the convolutions of a model lay small images side by side, where they have enough channels; in place."""
     for module in model.modules():
         if type(module) is nn.Conv2d and _fits(module):
             module.__class__ = Strip  # it keeps its weights, and they keep their names
-    return model
 
 
 def _fits(conv: nn.Conv2d) -> bool:
