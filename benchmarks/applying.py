@@ -1,13 +1,16 @@
 """Time applying noise to large photos, against plain Pillow: decode the photo, encode the same protected pixels as PNG.
 
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying.json
-    python benchmarks/applying.py PHOTOS --out benchmarks/results/applying-12.json --megapixels 12 --count 12 --pairs 1
+    python benchmarks/applying.py PHOTOS --out benchmarks/results/applying-12.json --megapixels 12 --count 12
+    --pairs 1
 
-Without PHOTOS, the two photos that come with scikit-learn are used again and again, a pixel further to the left each time.
+Without PHOTOS, the two photos that come with scikit-learn are used again and again, a pixel further to the
+left each time.
 
-Both sides read the same files and write to the same disk with as many processes, start of the processes included; pairs take turns.
-Ours also checks every photo, adds the noise, decodes what it wrote, compares every pixel and keeps the list. Memory is the larger of the
-resident sizes of our process and of its largest worker, with few photos and with all.
+Both sides read the same files and write to the same disk with as many processes, start of the processes
+included; pairs take turns. Ours also checks every photo, adds the noise, decodes what it wrote, compares
+every pixel and keeps the list. Memory is the larger of the resident sizes of our process and of its largest
+worker, with few photos and with all.
 """
 
 from __future__ import annotations
@@ -45,8 +48,12 @@ FEW = 4  # photos, to see whether memory grows with their number
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path, nargs="?", default=Path(load_sample_images().filenames[0]).parent)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "photos", type=Path, nargs="?", default=Path(load_sample_images().filenames[0]).parent
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--pairs", type=int, default=3)
@@ -58,8 +65,12 @@ def main() -> None:
         print(json.dumps(applied(args.photos, args.once, args.workers)))
         return
     result = head(Compute("cpu"), {"PHOTOS": args.photos}) | {
-        "megapixels": args.megapixels, "count": args.count, "workers": args.workers, "pairs": [], "peak_megabytes": {},
-    }  # fmt: skip
+        "megapixels": args.megapixels,
+        "count": args.count,
+        "workers": args.workers,
+        "pairs": [],
+        "peak_megabytes": {},
+    }
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         if args.count > FEW:  # also a warm-up
@@ -74,7 +85,9 @@ def main() -> None:
             plain_bytes = plainly(made, place / "pixels", place / f"plain{pair}", args.workers)
             plain = time.perf_counter() - started
             ratio = round(plain / ours["seconds"], 3)
-            result["pairs"].append({"ours_seconds": round(ours["seconds"], 2), "plain_seconds": round(plain, 2), "ratio": ratio})
+            result["pairs"].append(
+                {"ours_seconds": round(ours["seconds"], 2), "plain_seconds": round(plain, 2), "ratio": ratio}
+            )
             print(result["pairs"][-1], flush=True)
         result["peak_megabytes"][args.count] = ours["megabytes"]
         result["speed_over_plain"] = round(statistics.median(pair["ratio"] for pair in result["pairs"]), 3)
@@ -85,8 +98,20 @@ def main() -> None:
 
 def apart(photos: Path, place: Path, workers: int) -> dict[str, float]:
     """Apply in a process of its own, so that its memory can be told from that of others."""
-    command = [sys.executable, __file__, str(photos), "--out", "-", "--once", str(place), "--workers", str(workers)]
-    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [
+        sys.executable,
+        __file__,
+        str(photos),
+        "--out",
+        "-",
+        "--once",
+        str(place),
+        "--workers",
+        str(workers),
+    ]
+    answer: dict[str, float] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    )
     return answer
 
 
@@ -94,7 +119,9 @@ def applied(photos: Path, place: Path, workers: int) -> dict[str, float]:
     """Our way, from the folder on: check, add, write, decode, compare. Returns seconds, bytes written and megabytes of memory."""
     started = time.perf_counter()
     images = folder(photos).readable()
-    noise = fit(some(images), methods.create("random", {"form": "classwise"}), seed=0, compute=Compute("cpu")).noise
+    noise = fit(
+        some(images), methods.create("random", {"form": "classwise"}), seed=0, compute=Compute("cpu")
+    ).noise
     with RunFolder(place / "run").open() as run:
         publish(images, noise, place / "out", run, workers=workers)
     seconds = time.perf_counter() - started
@@ -141,7 +168,9 @@ def enlarge(photos: Path, target: Path, count: int, megapixels: int) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
             box = (index // len(files), 0, *image.size)  # so that no two are alike
-            image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS, box).save(place / f"p{index:04d}.jpg", quality=90)
+            image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS, box).save(
+                place / f"p{index:04d}.jpg", quality=90
+            )
     return target
 
 

@@ -23,12 +23,17 @@ def main() -> None:
     args = parser.parse_args()
     compute = Compute.choose()
     result = head(compute, {}) | {
-        "data": f"scikit-learn's digits, {args.ink} levels from paper to ink", "samplewise": SETTINGS.samplewise,
-        "classwise": SETTINGS.classwise, "seeds": {},
-    }  # fmt: skip
+        "data": f"scikit-learn's digits, {args.ink} levels from paper to ink",
+        "samplewise": SETTINGS.samplewise,
+        "classwise": SETTINGS.classwise,
+        "seeds": {},
+    }
     for seed in args.seeds:
         record = demo(seed, compute, ink=args.ink)
-        arms = {arm.name: {"peak": round(arm.peak.value, 4), "last": round(arm.last, 4)} for arm in record.trials[0].arms}
+        arms = {
+            arm.name: {"peak": round(arm.peak.value, 4), "last": round(arm.last, 4)}
+            for arm in record.trials[0].arms
+        }
         result["date"], result["seeds"][seed] = record.date, {"seconds": round(record.seconds, 1), **arms}
         args.out.write_text(json.dumps(result, indent=1) + "\n")
         print(seed, json.dumps(result["seeds"][seed]), flush=True)

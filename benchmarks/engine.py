@@ -22,10 +22,15 @@ def view_of(count: int) -> View:
     """Random images with labels."""
     rng = np.random.default_rng(0)
     return View(
-        ids=tuple(f"{i:06}" for i in range(count)), pixels=rng.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8),
-        labels=rng.integers(0, CLASSES, count), classes=tuple("abcdefghij"), grey=np.zeros(count, bool), own=np.ones(count, bool),
-        frame=(SIDE, SIDE), digests=("",) * count,
-    )  # fmt: skip
+        ids=tuple(f"{i:06}" for i in range(count)),
+        pixels=rng.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8),
+        labels=rng.integers(0, CLASSES, count),
+        classes=tuple("abcdefghij"),
+        grey=np.zeros(count, bool),
+        own=np.ones(count, bool),
+        frame=(SIDE, SIDE),
+        digests=("",) * count,
+    )
 
 
 class Engine:
@@ -40,9 +45,17 @@ class Engine:
         search: ``exact`` or ``fast``.
     """
 
-    def __init__(self, images: View | int, width: int, batch: int, compute: Compute, T: int, search: str = "exact") -> None:
+    def __init__(
+        self, images: View | int, width: int, batch: int, compute: Compute, T: int, search: str = "exact"
+    ) -> None:
         self.view = view_of(images) if isinstance(images, int) else images
-        given = {"form": "samplewise", "surrogate": f"resnet18:width={width},stem=cifar", "batch": batch, "steps": T, "search": search}
+        given = {
+            "form": "samplewise",
+            "surrogate": f"resnet18:width={width},stem=cifar",
+            "batch": batch,
+            "steps": T,
+            "search": search,
+        }
         merged = presets.merge(presets.read("paper"), None, given)
         method = methods.create("error_minimizing", merged).resolve((SIDE, SIDE), len(self.view.ids))
         assert isinstance(method, ErrorMinimizing)
@@ -53,7 +66,9 @@ class Engine:
     def published(self) -> Published:
         """The same images and the same surrogate, the published way."""
         compute = self.ctx.compute
-        plain = Context(0, Compute(compute.device, "float64" if compute.precision == "float64" else "float32"))
+        plain = Context(
+            0, Compute(compute.device, "float64" if compute.precision == "float64" else "float32")
+        )
         model = plain.model(self.method.config.surrogate, CLASSES).to(memory_format=torch.contiguous_format)
         x = torch.from_numpy(self.view.pixels).float() / 255
         return Published(model, x, torch.from_numpy(self.view.labels), self.method.config.batch)

@@ -2,7 +2,8 @@
 
     python benchmarks/extend.py PHOTOS --test TEST --out benchmarks/results/extend.json
 
-The share is taken from every class. The JSON is written after every run, and what it holds already is not run again.
+The share is taken from every class. The JSON is written after every run, and what it holds already is not run
+again.
 """
 
 from __future__ import annotations
@@ -23,21 +24,27 @@ SHARES = (0.1, 0.2, 0.5, 1.0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos", type=Path)
     parser.add_argument("--test", type=Path, required=True, help="folder of clean test photos")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write, or to go on with")
     parser.add_argument("--data", default="Imagenette", help="what the photos are, for the record")
     parser.add_argument("--per-class", type=int, default=100)
     parser.add_argument("--test-per-class", type=int, default=100)
-    parser.add_argument("--forms", nargs="+", choices=["classwise", "samplewise"], default=["classwise", "samplewise"])
+    parser.add_argument(
+        "--forms", nargs="+", choices=["classwise", "samplewise"], default=["classwise", "samplewise"]
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     args = parser.parse_args()
     compute = Compute.choose()
     photos, test = some(folder(args.photos), args.per_class), some(folder(args.test), args.test_per_class)
     result = json.loads(args.out.read_text()) if args.out.exists() else {"runs": {}}
     result |= head(compute, {"PHOTOS": args.photos, "TEST": args.test})
-    result["data"] = f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos"
+    result["data"] = (
+        f"{args.data}: {len(photos.classes)} classes, {len(photos)} photos, {len(test)} test photos"
+    )
     trial, tested = trials(PHOTOS, len(photos))[0], tensors(test.view(PHOTOS.side))
     for seed in args.seeds:
         for form, share in [("clean", 0.0), *((form, share) for form in args.forms for share in SHARES)]:
@@ -56,7 +63,9 @@ def main() -> None:
                     noise = noise.joined(method.extend(fitted, view, Context(seed, compute)))
                 protected = photos.with_noise(noise)
             arm = Arm(tensors(protected.view(PHOTOS.side)), tested)
-            found = compare(["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute).arms[0]
+            found = compare(
+                ["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute
+            ).arms[0]
             done[str(seed)] = {"peak": round(found.peak.value, 4), "last": round(found.last, 4)}
             args.out.write_text(json.dumps(result, indent=1) + "\n")
             print(seed, form, share, json.dumps(done[str(seed)]), flush=True)

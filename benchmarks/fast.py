@@ -1,13 +1,15 @@
 """The same search plainly, by the engine and with `--search fast`, for several seeds: what is saved, and whether it protects as well.
 
     python benchmarks/fast.py --data digits --out benchmarks/results/fast-digits.json --seeds 0 1 2 3 4
-    python benchmarks/fast.py --data cifar10 --data-dir FOLDER --out benchmarks/results/fast-cifar10.json --seeds 0 1 2 3 4
-    python benchmarks/fast.py --data photos --data-dir FOLDER --out benchmarks/results/fast-photos.json --seeds 0 1 2 3 4
+    python benchmarks/fast.py --data cifar10 --data-dir FOLDER --out benchmarks/results/fast-cifar10.json
+    --seeds 0 1 2 3 4 python benchmarks/fast.py --data photos --data-dir FOLDER --out
+    benchmarks/results/fast-photos.json --seeds 0 1 2 3 4
 
-Digits with the settings of the demo, whose `fast` is that of the preset `paper`; CIFAR-10 with the preset `small`, photos with `laptop`.
-FOLDER has the binary version of CIFAR-10, or folders `train` and `val` of photos. More arms: `float32` is the exact search in float32,
-`settled` the exact search that leaves alone what `paper` would leave alone when it is fast, `half` the exact search in half the rounds.
-The JSON is written after every run, and what it holds already is not run again.
+Digits with the settings of the demo, whose `fast` is that of the preset `paper`; CIFAR-10 with the preset
+`small`, photos with `laptop`. FOLDER has the binary version of CIFAR-10, or folders `train` and `val` of
+photos. More arms: `float32` is the exact search in float32, `settled` the exact search that leaves alone what
+`paper` would leave alone when it is fast, `half` the exact search in half the rounds. The JSON is written
+after every run, and what it holds already is not run again.
 """
 
 from __future__ import annotations
@@ -54,8 +56,12 @@ class Case:
     def method(self, arm: str) -> methods.Method[Any]:
         """The search of an arm, resolved."""
         settings = self.settings["fast" if arm == "fast" else "exact"]
-        method = methods.create("error_minimizing", settings).resolve(self.train.photo(self.train.ids[0]).size, len(self.train))
-        changes = {"settled": SETTLED, "half": {"max_rounds": int(method.config.max_rounds) // 2}}.get(arm, {})
+        method = methods.create("error_minimizing", settings).resolve(
+            self.train.photo(self.train.ids[0]).size, len(self.train)
+        )
+        changes = {"settled": SETTLED, "half": {"max_rounds": int(method.config.max_rounds) // 2}}.get(
+            arm, {}
+        )
         return methods.create("error_minimizing", method.config.model_dump() | changes)
 
     def run(self, arm: str, seed: int) -> dict[str, Any]:
@@ -64,13 +70,22 @@ class Case:
         if arm != "clean":
             method = self.method(arm)
             view, started = self.train.view(int(method.config.resolution), method.zoom), time.monotonic()
-            fitted = method.fit(view, Context(seed, Compute.choose(precision="float32") if arm == "float32" else compute))
+            fitted = method.fit(
+                view, Context(seed, Compute.choose(precision="float32") if arm == "float32" else compute)
+            )
             found = {"rounds": len(fitted.log), "search_seconds": round(time.monotonic() - started, 1)}
             images = self.train.with_noise(fitted.noise)
         one = Arm(tensors(images.view(self.side)), tensors(self.test.view(self.side)))
-        result = compare(["arm"], lambda *_: one, self.trial, len(self.train.classes), seeds=(seed,), compute=compute).arms[0]
+        result = compare(
+            ["arm"], lambda *_: one, self.trial, len(self.train.classes), seeds=(seed,), compute=compute
+        ).arms[0]
         late = result.runs[0].test[self.trial.recipe.epochs // 2 :]
-        return {"peak": round(result.peak.value, 4), "late": round(sum(late) / len(late), 4), "last": round(result.last, 4), **found}
+        return {
+            "peak": round(result.peak.value, 4),
+            "late": round(sum(late) / len(late), 4),
+            "last": round(result.last, 4),
+            **found,
+        }
 
 
 def cases(args: argparse.Namespace) -> Iterator[tuple[int, Case]]:
@@ -89,16 +104,26 @@ def cases(args: argparse.Namespace) -> Iterator[tuple[int, Case]]:
         recipe = Recipe(epochs=30, batch=128, lr=0.1, schedule="cosine", transform=Transform("flip-crop"))
     else:
         train, test = (folder(args.data_dir / part) for part in ("train", "val"))
-        preset, more, size, side = "laptop", {}, 64, 96  # squares larger than what a network sees, so that a crop magnifies what is there
+        preset, more, size, side = (
+            "laptop",
+            {},
+            64,
+            96,
+        )  # squares larger than what a network sees, so that a crop magnifies what is there
         recipe = Recipe(epochs=45, batch=64, lr=0.1, schedule="onecycle", transform=Transform("photo"))
     train, test = some(train, args.count // 10), some(test, args.tests // 10)
-    settings = {search: presets.merge(presets.read(preset), None, {**form, **more, "search": search}) for search in ("exact", "fast")}
+    settings = {
+        search: presets.merge(presets.read(preset), None, {**form, **more, "search": search})
+        for search in ("exact", "fast")
+    }
     for seed in args.seeds:
         yield seed, Case(train, test, settings, Trial(args.data, HALF, size, recipe), side)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", choices=["digits", "cifar10", "photos"], required=True)
     parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 or the photos are")
     parser.add_argument("--form", default="samplewise")
@@ -111,7 +136,9 @@ def main() -> None:
     result = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {"runs": {}}
     result |= head(Compute.choose(), {"FOLDER": args.data_dir} if args.data_dir else {})
     for seed, case in cases(args):
-        result["data"] = f"{args.data}, {args.form}, {len(case.train)} training and {len(case.test)} test images"
+        result["data"] = (
+            f"{args.data}, {args.form}, {len(case.train)} training and {len(case.test)} test images"
+        )
         result["settings"] = case.settings
         for arm in args.arms:
             done = result["runs"].setdefault(arm, {})

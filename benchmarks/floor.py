@@ -28,7 +28,9 @@ def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[s
         nonlocal moved
         moved += given[0].nbytes + result.nbytes
 
-    hooks = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [
+        module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)
+    ]
     with FlopCounterMode(display=False) as counter:
         with compute.autocast():
             logits = model(x)
@@ -37,15 +39,24 @@ def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[s
         hook.remove()
     type = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
     a, b = (torch.randn(size, size, device=compute.device, dtype=type) for _ in range(2))
-    seconds = turns({"product": lambda: a @ b, "step": lambda: steps.move(engine.plan, engine.state, 0)}, 5, compute.device)
+    seconds = turns(
+        {"product": lambda: a @ b, "step": lambda: steps.move(engine.plan, engine.state, 0)},
+        5,
+        compute.device,
+    )
     rate, step = 2 * size**3 / min(seconds["product"]), statistics.median(seconds["step"]) / T
     return {
-        "precision": compute.precision, "operations_per_image_step": counter.get_total_flops() // batch,
-        "bytes_per_image_step": 2 * moved // batch,  # what convolutions read and write, forward, and as much on the way back
-        "product_gigaflops": round(rate / 1e9, 1), "reached_gigaflops": round(counter.get_total_flops() / step / 1e9, 1),
-        "share": round(counter.get_total_flops() / step / rate, 3), "product_seconds": [round(one, 4) for one in seconds["product"]],
+        "precision": compute.precision,
+        "operations_per_image_step": counter.get_total_flops() // batch,
+        "bytes_per_image_step": 2
+        * moved
+        // batch,  # what convolutions read and write, forward, and as much on the way back
+        "product_gigaflops": round(rate / 1e9, 1),
+        "reached_gigaflops": round(counter.get_total_flops() / step / 1e9, 1),
+        "share": round(counter.get_total_flops() / step / rate, 3),
+        "product_seconds": [round(one, 4) for one in seconds["product"]],
         "step_seconds": [round(one / T, 4) for one in seconds["step"]],
-    }  # fmt: skip
+    }
 
 
 def profile(width: int, batch: int, compute: Compute, T: int) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
     PYTHONPATH=src python benchmarks/gpu.py --data-dir FOLDER --out benchmarks/results/speed-gpu.json
 
-FOLDER holds the binary version of CIFAR-10. Needs torch, NumPy, safetensors and pydantic, and no installation. First the engine against
-the published way (`speed.py`, in batches of 512) and one published round on some images, then a ResNet-18 on clean CIFAR-10, which should
-reach 94%, then the noise for all of CIFAR-10 by the `paper` preset, exact and fast, then four more of the networks.
+FOLDER holds the binary version of CIFAR-10. Needs torch, NumPy, safetensors and pydantic, and no
+installation. First the engine against the published way (`speed.py`, in batches of 512) and one published
+round on some images, then a ResNet-18 on clean CIFAR-10, which should reach 94%, then the noise for all of
+CIFAR-10 by the `paper` preset, exact and fast, then four more of the networks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from unlearnable import methods, presets
 from unlearnable.data.benchmarks import benchmark
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
-from unlearnable.events import Listener, silent
+from unlearnable.events import OnProgress, silent
 from unlearnable.files import write_by
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
@@ -35,11 +36,25 @@ from unlearnable.training.transforms import Transform
 
 
 def noise(
-    images: ImageSet, compute: Compute, search: str, width: int, rounds: int, kept: Path, listen: Listener = silent, every: float = 60.0
+    images: ImageSet,
+    compute: Compute,
+    search: str,
+    width: int,
+    rounds: int,
+    kept: Path,
+    on_progress: OnProgress = silent,
+    every: float = 60.0,
 ) -> dict[str, Any]:
     """Sample-wise noise by the `paper` preset, to its stop. A search that was cut off goes on from ``kept``."""
-    given = {"form": "samplewise", "search": search, "surrogate": f"resnet18:width={width},stem=cifar", "max_rounds": rounds}
-    method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve((32, 32), len(images))
+    given = {
+        "form": "samplewise",
+        "search": search,
+        "surrogate": f"resnet18:width={width},stem=cifar",
+        "max_rounds": rounds,
+    }
+    method = methods.create("error_minimizing", presets.merge(presets.read("paper"), None, given)).resolve(
+        (32, 32), len(images)
+    )
     view, before = images.view(32), torch.load(kept, weights_only=True) if kept.exists() else {}
     before = before if before.get("code") == code() else {}
     spent, started = before.get("seconds", 0.0), time.perf_counter()
@@ -48,13 +63,20 @@ def noise(
         now = {"code": code(), "seconds": spent + time.perf_counter() - started, "state": state}
         write_by(kept, lambda draft: torch.save(now, draft))
 
-    fitted = method.fit(view, Context(0, compute), listen, state=before.get("state"), save=save, every=every)
+    fitted = method.fit(
+        view, Context(0, compute), on_progress, state=before.get("state"), save=save, every=every
+    )
     seconds = spent + time.perf_counter() - started
     kept.unlink(missing_ok=True)
     return {
-        "images": len(images), "seconds": round(seconds, 2), "rounds": len(fitted.log), "errors": list(fitted.log),
-        "stopped": fitted.reason, "resumed": bool(before), **memory(compute),
-    }  # fmt: skip
+        "images": len(images),
+        "seconds": round(seconds, 2),
+        "rounds": len(fitted.log),
+        "errors": list(fitted.log),
+        "stopped": fitted.reason,
+        "resumed": bool(before),
+        **memory(compute),
+    }
 
 
 def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any]:
@@ -64,10 +86,18 @@ def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any
     started = time.perf_counter()
     search.round(10, T)
     seconds = time.perf_counter() - started
-    return {"images": count, "seconds": round(seconds, 2), "seconds_per_image": round(seconds / count, 6), "steps": T, **memory(compute)}
+    return {
+        "images": count,
+        "seconds": round(seconds, 2),
+        "seconds_per_image": round(seconds / count, 6),
+        "steps": T,
+        **memory(compute),
+    }
 
 
-def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int, seed: int) -> dict[str, Any]:
+def training(
+    train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int, seed: int
+) -> dict[str, Any]:
     """A network on clean images: test accuracy and seconds so far after every epoch, tests included and the choice of kernels apart."""
     recipe = Recipe(epochs=epochs, batch=512, lr=0.2, schedule="onecycle", transform=Transform("flip-crop"))
     views = [images.view(32) for images in (train, test)]
@@ -83,14 +113,21 @@ def training(train: ImageSet, test: ImageSet, compute: Compute, width: int, epoc
     fit_model(spec, arms[0], arms[1], 10, recipe, 32, seed, compute, hear)
     accuracy, seconds = zip(*found, strict=True)
     return {
-        "epochs": epochs, "seconds": seconds[-1], "accuracy": accuracy[-1], "accuracy_by_epoch": accuracy, "seconds_by_epoch": seconds,
-        "seconds_to_94": next((at for share, at in found if share >= 0.94), None), **memory(compute),
-    }  # fmt: skip
+        "epochs": epochs,
+        "seconds": seconds[-1],
+        "accuracy": accuracy[-1],
+        "accuracy_by_epoch": accuracy,
+        "seconds_by_epoch": seconds,
+        "seconds_to_94": next((at for share, at in found if share >= 0.94), None),
+        **memory(compute),
+    }
 
 
 def memory(compute: Compute) -> dict[str, int]:
     """Peak memory of the GPU since the part began, in megabytes."""
-    return {"peak_gpu_megabytes": torch.cuda.max_memory_allocated() // 2**20} if compute.device == "cuda" else {}
+    return (
+        {"peak_gpu_megabytes": torch.cuda.max_memory_allocated() // 2**20} if compute.device == "cuda" else {}
+    )
 
 
 def fresh(part: Part, compute: Compute) -> Part:
@@ -106,7 +143,9 @@ def fresh(part: Part, compute: Compute) -> Part:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda", help="cpu only with --quick, to try the script")
@@ -128,10 +167,18 @@ def main() -> int:
         train, test = train.subset(train.ids[:: len(train) // 64]), test.subset(test.ids[:: len(test) // 32])
 
     def clean(seed: int) -> dict[str, Part]:
-        return {f"clean training, {epochs} epochs, seed {seed}": lambda: training(train, test, compute, width, epochs, seed)}
+        return {
+            f"clean training, {epochs} epochs, seed {seed}": lambda: training(
+                train, test, compute, width, epochs, seed
+            )
+        }
 
     todo: dict[str, Part] = {
-        **{name: part for name, part in speed.parts(compute, args.quick).items() if not name.startswith(("whole", "start"))},
+        **{
+            name: part
+            for name, part in speed.parts(compute, args.quick).items()
+            if not name.startswith(("whole", "start"))
+        },
         "published round": lambda: published(count, compute, width, T),
         **clean(0),
         "noise, exact": lambda: noise(train, compute, "exact", width, rounds, args.out.with_suffix(".exact")),

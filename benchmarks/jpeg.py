@@ -3,10 +3,11 @@
     python benchmarks/jpeg.py PHOTOS --test TEST --out benchmarks/results/jpeg-photos.json
     python benchmarks/jpeg.py --out benchmarks/results/jpeg-digits.json
 
-Without PHOTOS it takes scikit-learn's digits and the demo's settings; at their 32 px the JPEG inside the search is JPEG itself.
-For each seed and each setting of the search (as it is by default, and with JPEG inside it) noise is found once; every quality is then
-encoded at full colour resolution (4:4:4), as `--format jpeg` does, decoded again and trained on. Sizes are of the files. The JSON is
-written after every run, and what it holds already is not run again.
+Without PHOTOS it takes scikit-learn's digits and the demo's settings; at their 32 px the JPEG inside the
+search is JPEG itself. For each seed and each setting of the search (as it is by default, and with JPEG inside
+it) noise is found once; every quality is then encoded at full colour resolution (4:4:4), as `--format jpeg`
+does, decoded again and trained on. Sizes are of the files. The JSON is written after every run, and what it
+holds already is not run again.
 """
 
 from __future__ import annotations
@@ -53,14 +54,18 @@ class Files:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos", type=Path, nargs="?")
     parser.add_argument("--test", type=Path, help="folder of clean test photos")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write, or to go on with")
     parser.add_argument("--data", default="Imagenette", help="what the photos are, for the record")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--qualities", type=int, nargs="+", default=[95, 85, 75, 50])
-    parser.add_argument("--inside", type=int, nargs="+", default=[0, 75], help="qualities inside the search; 0 for none")
+    parser.add_argument(
+        "--inside", type=int, nargs="+", default=[0, 75], help="qualities inside the search; 0 for none"
+    )
     args = parser.parse_args()
     compute = Compute.choose()
     result = json.loads(args.out.read_text()) if args.out.exists() else {"runs": {}}
@@ -74,10 +79,19 @@ def main() -> None:
             trial, side = SETTINGS.trial, SETTINGS.trial.size
         tested = tensors(test.view(side))
         name = args.data if args.photos else "scikit-learn's digits"
-        result["data"] = f"{name}: {len(photos.classes)} classes, {len(photos)} images, {len(test)} test images"
+        result["data"] = (
+            f"{name}: {len(photos.classes)} classes, {len(photos)} images, {len(test)} test images"
+        )
         for inside in args.inside:
-            wanted = {f"JPEG {inside} in the search, published as {name}" if inside else f"published as {name}": quality
-                      for quality, name in ((0, "PNG"), *((quality, f"JPEG {quality}") for quality in args.qualities))}  # fmt: skip
+            wanted = {
+                f"JPEG {inside} in the search, published as {name}"
+                if inside
+                else f"published as {name}": quality
+                for quality, name in (
+                    (0, "PNG"),
+                    *((quality, f"JPEG {quality}") for quality in args.qualities),
+                )
+            }
             if all(str(seed) in result["runs"].get(words, {}) for words in wanted):
                 continue
             if args.photos:
@@ -85,7 +99,9 @@ def main() -> None:
             else:
                 digital = methods.create("error_minimizing", {**SETTINGS.classwise, "jpeg": inside})
                 method = digital.resolve((side, side), len(photos))
-            noise = method.fit(photos.view(int(method.config.resolution), method.zoom), Context(seed, compute)).noise
+            noise = method.fit(
+                photos.view(int(method.config.resolution), method.zoom), Context(seed, compute)
+            ).noise
             protected = photos.with_noise(noise)
             for words, quality in wanted.items():
                 done = result["runs"].setdefault(words, {})
@@ -93,13 +109,26 @@ def main() -> None:
                     continue
                 published = written(protected, Encoding("jpeg", quality) if quality else Encoding())
                 arm = Arm(tensors(published.view(side)), tested)
-                found = compare(["arm"], lambda *_, arm=arm: arm, trial, len(photos.classes), seeds=(seed,), compute=compute).arms[0]
+                found = compare(
+                    ["arm"],
+                    lambda *_, arm=arm: arm,
+                    trial,
+                    len(photos.classes),
+                    seeds=(seed,),
+                    compute=compute,
+                ).arms[0]
                 sizes = [len(data) for data in published.source.data.values()]
-                moved = [noise.budget.change(photos.photo(id).rgb(), published.photo(id).rgb()) for id in photos.ids[::10]]
+                moved = [
+                    noise.budget.change(photos.photo(id).rgb(), published.photo(id).rgb())
+                    for id in photos.ids[::10]
+                ]
                 done[str(seed)] = {
-                    "peak": round(found.peak.value, 4), "last": round(found.last, 4), "mean_bytes": round(float(np.mean(sizes))),
-                    "largest_change": max(largest for largest, _ in moved), "mean_change": round(float(np.mean([m for _, m in moved])), 2),
-                }  # fmt: skip
+                    "peak": round(found.peak.value, 4),
+                    "last": round(found.last, 4),
+                    "mean_bytes": round(float(np.mean(sizes))),
+                    "largest_change": max(largest for largest, _ in moved),
+                    "mean_change": round(float(np.mean([m for _, m in moved])), 2),
+                }
                 args.out.write_text(json.dumps(result, indent=1) + "\n")
                 print(seed, words, json.dumps(done[str(seed)]), flush=True)
 

@@ -1,9 +1,11 @@
 """Experiments where nothing can be installed: needs torch, NumPy, safetensors, pydantic and filelock, and renders nothing.
 
-    PYTHONPATH=src python benchmarks/paper.py main --data-dir FOLDER --only "cifar10, resnet18" --seed 0 --budget 9 --out results
+    PYTHONPATH=src python benchmarks/paper.py main --data-dir FOLDER --only "cifar10, resnet18" --seed 0
+    --budget 9 --out results
 
-Elsewhere, `unlearnable experiment NAME --profile paper` does the same and renders the tables. Results, noise and the checkpoint of a search
-that the time was not enough for are in FOLDERs of --out and --cache; the same command goes on with both.
+Elsewhere, `unlearnable experiment NAME --profile paper` does the same and renders the tables. Results, noise
+and the checkpoint of a search that the time was not enough for are in FOLDERs of --out and --cache; the same
+command goes on with both.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ from pathlib import Path
 from unlearnable import experiments
 from unlearnable.cells import runner
 from unlearnable.cells.cache import Cache
+from unlearnable.cells.cell_runner import CellRunner
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.sets import Sets
-from unlearnable.cells.work import Workshop
 from unlearnable.experiments import profiles
 from unlearnable.training.compute import Compute
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="+")
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--data-dir", type=Path)
@@ -35,14 +39,27 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     profile = profiles.get(args.profile)
-    cells = [entry.cell for name in args.names for entry in experiments.get(name).entries(profile, args.seed, args.only)]
+    cells = [
+        entry.cell
+        for name in args.names
+        for entry in experiments.get(name).entries(profile, args.seed, args.only)
+    ]
     deadline = time.monotonic() + 60 * args.budget
-    shop = Workshop(Sets(args.data_dir), Cache(args.cache), Compute.choose(args.device), deadline=deadline, every=20.0)
+    cell_runner = CellRunner(
+        Sets(args.data_dir), Cache(args.cache), Compute.choose(args.device), deadline=deadline, every=20.0
+    )
 
     def told(result: Result, done: int, total: int) -> None:
-        print(f"{done} of {total}", result.cell.label, result.last, result.peak, f"{result.seconds} s", flush=True)
+        print(
+            f"{done} of {total}",
+            result.cell.label,
+            result.last,
+            result.peak,
+            f"{result.seconds} s",
+            flush=True,
+        )
 
-    outcome = runner.run(cells, shop, Results(args.out / profile.name / "cells"), told)
+    outcome = runner.run(cells, cell_runner, Results(args.out / profile.name / "cells"), told)
     print(f"{len(outcome.made)} made, {len(outcome.there)} were there, {len(outcome.missing)} are missing")
 
 

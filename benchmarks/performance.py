@@ -15,7 +15,8 @@ from tables import ROOT, table
 Parts = dict[str, Any]
 
 DOCS = ROOT.parent / "docs" / "performance.md"
-TARGETS = {  # times as fast as the published way, in the precision that the machine has instructions for, and in float32
+# times as fast as the published way, in the precision that the machine has instructions for, and in float32
+TARGETS = {
     "inner loop, width 16": {"bfloat16": 4.0, "float32": 1.6},
     "inner loop, width 64": {"bfloat16": 5.0, "float32": 2.0},
 }
@@ -39,7 +40,9 @@ def ratios(parts: Parts) -> list[list[str]]:
             for way, one in list(ways(part).items())[1:]:
                 wanted = TARGETS.get(name, {}).get(way)
                 rates = [f"{part['published']['per_second']:,.0f}", f"{one['per_second']:,.0f}"]
-                rows.append([name, way, str(part["batch"]), *rates, times(one), f"{wanted:g}" if wanted else ""])
+                rows.append(
+                    [name, way, str(part["batch"]), *rates, times(one), f"{wanted:g}" if wanted else ""]
+                )
     return rows
 
 
@@ -68,13 +71,30 @@ def whole(parts: Parts) -> list[list[str]]:
         for way, one in found.items() if count.isdigit() else ():
             mean = f"{sum(one['seconds']) / len(one['seconds']):.1f} s"
             rows.append(
-                ["one round", count, way, mean, str(len(one["seconds"])), times(one) if len(found) > 1 and way != "published" else "", ""]
+                [
+                    "one round",
+                    count,
+                    way,
+                    mean,
+                    str(len(one["seconds"])),
+                    times(one) if len(found) > 1 and way != "published" else "",
+                    "",
+                ]
             )
     part = parts.get("whole search, five rounds, width 16", {})
     for way, one in ways(part).items():
         mean = f"{sum(one['seconds']) / len(one['seconds']):.1f} s"
         ratio = [times(one) if way != "published" else "", f"{WHOLE:g}" if way == "fast" else ""]
-        rows.append([f"one of {part['rounds']} rounds", str(part["images"]), way, mean, str(len(one["seconds"])), *ratio])
+        rows.append(
+            [
+                f"one of {part['rounds']} rounds",
+                str(part["images"]),
+                way,
+                mean,
+                str(len(one["seconds"])),
+                *ratio,
+            ]
+        )
     return rows
 
 
@@ -83,7 +103,14 @@ def growth(parts: Parts) -> list[list[str]]:
     if part is None:
         return []
     found = part["growth"]
-    return [[f"{found['from']} to {found['to']}", f"{found['time_per_image_step']:.3f}", "1.05", f"{part['peak_megabytes']:,} MB"]]
+    return [
+        [
+            f"{found['from']} to {found['to']}",
+            f"{found['time_per_image_step']:.3f}",
+            "1.05",
+            f"{part['peak_megabytes']:,} MB",
+        ]
+    ]
 
 
 def attempts(parts: Parts) -> list[list[str]]:
@@ -93,21 +120,53 @@ def attempts(parts: Parts) -> list[list[str]]:
             compiling = f"{part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
             found = list(ways(part).values())[1:]
             used = "yes" if part.get("used") else "no"
-            rows.append([name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling, used])
+            rows.append(
+                [name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling, used]
+            )
     return rows
 
 
 def starts(parts: Parts) -> list[list[str]]:
     found = parts.get("start", {}).items()
-    return [[name, f"{sorted(one)[len(one) // 2]:.2f} s", f"{min(one):.2f} to {max(one):.2f} s"] for name, one in found]
+    return [
+        [name, f"{sorted(one)[len(one) // 2]:.2f} s", f"{min(one):.2f} to {max(one):.2f} s"]
+        for name, one in found
+    ]
 
 
 TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
-    "RATIOS": (["what", "precision", "batch", "published, per second", "ours, per second", "times as fast (pairs)", "wanted"], ratios),
-    "FLOORS": (["what", "operations per image-step", "bytes per image-step", "product, GFLOP/s", "inner loop, GFLOP/s", "share"], floors),
+    "RATIOS": (
+        [
+            "what",
+            "precision",
+            "batch",
+            "published, per second",
+            "ours, per second",
+            "times as fast (pairs)",
+            "wanted",
+        ],
+        ratios,
+    ),
+    "FLOORS": (
+        [
+            "what",
+            "operations per image-step",
+            "bytes per image-step",
+            "product, GFLOP/s",
+            "inner loop, GFLOP/s",
+            "share",
+        ],
+        floors,
+    ),
     "PROFILE": (["operation", "share of the time"], profile),
-    "WHOLE": (["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "wanted"], whole),
-    "GROWTH": (["images", "an image-step takes, times as long", "wanted", "peak memory, published way included"], growth),
+    "WHOLE": (
+        ["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "wanted"],
+        whole,
+    ),
+    "GROWTH": (
+        ["images", "an image-step takes, times as long", "wanted", "peak memory, published way included"],
+        growth,
+    ),
     "TRIED": (["tried", "times as fast as without (pairs)", "compiling", "used there"], attempts),
     "STARTS": (["from the start of a process", "median", "all"], starts),
 }
@@ -119,7 +178,10 @@ def name_of(result: dict[str, Any]) -> str:
 
 
 def render() -> str:
-    results = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "results").glob("speed-*.json"))}
+    results = {
+        path.name: json.loads(path.read_text("utf-8"))
+        for path in sorted((ROOT / "results").glob("speed-*.json"))
+    }
     text = TEXT.replace(
         "{RUNS}",
         "\n".join(
@@ -129,7 +191,10 @@ def render() -> str:
         ),
     )
     on_gpus = [result["parts"] for result in results.values() if result["environment"]["device"] == "cuda"]
-    text = text.replace("{GPU}", table(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"))
+    text = text.replace(
+        "{GPU}",
+        table(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
+    )
     for key, (head, rows) in TABLES.items():
         found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]
         text = text.replace("{" + key + "}", table(["on", *head], found).rstrip("\n"))

@@ -1,7 +1,8 @@
 """Sample-wise noise the way the published research code makes it: what `speed.py` measures the engine against.
 
-Written from its description: float32, NCHW, eager; noise lives on the host and is added, and taken back, one image at a time in Python;
-the surrogate's loss and accuracy are read at every batch; the error is measured in a pass of its own. Its mistakes are left out.
+Written from its description: float32, NCHW, eager; noise lives on the host and is added, and taken back, one
+image at a time in Python; the surrogate's loss and accuracy are read at every batch; the error is measured in
+a pass of its own. Its mistakes are left out.
 """
 
 from __future__ import annotations

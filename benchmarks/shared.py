@@ -26,14 +26,21 @@ def head(compute: Compute, places: dict[str, Path]) -> dict[str, Any]:
     for name, path in places.items():
         command = command.replace(str(path), name)
     return {
-        "command": command, "machine": f"{platform.machine()}, {os.cpu_count()} cores", "environment": compute.describe(),
-        "version": __version__, "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+        "command": command,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "environment": compute.describe(),
+        "version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
 
 
 def some(images: ImageSet, per_class: int, classes: str = "") -> ImageSet:
     """The first ``per_class`` images (0 for all) of every class, or of a slice of the class names such as ``:5``."""
-    names = images.classes[slice(*(int(part) if part else None for part in classes.split(":")))] if classes else images.classes
+    names = (
+        images.classes[slice(*(int(part) if part else None for part in classes.split(":")))]
+        if classes
+        else images.classes
+    )
     return images.first(per_class, names)
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
 
-Both sides of a ratio are timed in turns in one process, after a warm-up, on the same images (random ones: the time does not depend on what
-they show). The JSON is written after every part, with every repetition; a part that the same code has measured is not run again.
+Both sides of a ratio are timed in turns in one process, after a warm-up, on the same images (random ones: the
+time does not depend on what they show). The JSON is written after every part, with every repetition; a part
+that the same code has measured is not run again.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from shared import head
 from timing import Part, against, measure, processor, turns
 
 from unlearnable.methods import steps
-from unlearnable.training import strip
+from unlearnable.training import side_by_side
 from unlearnable.training.compute import Compute
 
 
 def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) -> dict[str, Any]:
     """T sign steps on a batch, gathering and storing noise included: image-steps per second."""
-    ours = {one.precision: Engine(batch, width, batch, one, T) for one in (compute, Compute(compute.device, "float32"))}
+    ours = {
+        one.precision: Engine(batch, width, batch, one, T)
+        for one in (compute, Compute(compute.device, "float32"))
+    }
     published, index = ours[compute.precision].published(), torch.arange(batch)
     actions: dict[str, Callable[[], object]] = {"published": lambda: published.move(index, T)}
     actions |= {name: lambda e=engine: steps.move(e.plan, e.state, 0) for name, engine in ours.items()}
@@ -42,7 +46,10 @@ def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) ->
 
 def training(width: int, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
     """One training batch of the surrogate: images per second."""
-    ours = {one.precision: Engine(batch, width, batch, one, 1) for one in (compute, Compute(compute.device, "float32"))}
+    ours = {
+        one.precision: Engine(batch, width, batch, one, 1)
+        for one in (compute, Compute(compute.device, "float32"))
+    }
     published, index = ours[compute.precision].published(), torch.arange(batch)
     actions: dict[str, Callable[[], object]] = {"published": lambda: published.train(index)}
     actions |= {name: lambda e=engine: steps.train(e.plan, e.state, 0) for name, engine in ours.items()}
@@ -52,19 +59,25 @@ def training(width: int, batch: int, compute: Compute, repetitions: int) -> dict
 def graphed(width: int, batch: int, compute: Compute, T: int) -> dict[str, Any]:
     """The inner loop on a batch that is on the device, as it is and as a CUDA graph."""
     engine = Engine(batch, width, batch, compute, T)
-    given, model, rng = engine.plan.batch_of(torch.arange(batch)), engine.plan.frozen(engine.state), engine.ctx.rng("bench")
+    given, model, rng = (
+        engine.plan.batch_of(torch.arange(batch)),
+        engine.plan.frozen(engine.state),
+        engine.ctx.rng("bench"),
+    )
     d = engine.plan.noise_of(given.rows, engine.state["noise"])
     return tried.graphed(lambda: steps.descend(engine.plan, model, given, d, 0, rng), batch, T, 15)
 
 
-def beside(width: int, batch: int, compute: Compute, repetitions: int, act: Callable[[Engine], object]) -> dict[str, Any]:
+def beside(
+    width: int, batch: int, compute: Compute, repetitions: int, act: Callable[[Engine], object]
+) -> dict[str, Any]:
     """A batch of training, or a sign step, with small images convolved one by one and side by side."""
-    engines, pays = {}, strip.pays
+    engines, pays = {}, side_by_side.pays
     for name, answer in (("plain", False), ("side by side", True)):
-        strip.pays = lambda answer=answer: answer  # type: ignore[assignment]
+        side_by_side.pays = lambda answer=answer: answer  # type: ignore[assignment]
         engines[name] = Engine(batch, width, batch, compute, 1)
         engines[name].plan.frozen(engines[name].state)
-    strip.pays = pays
+    side_by_side.pays = pays
     found = turns({name: lambda e=one: act(e) for name, one in engines.items()}, repetitions, compute.device)
     return {"batch": batch, "used": pays(), **against(found, batch)}
 
@@ -72,7 +85,8 @@ def beside(width: int, batch: int, compute: Compute, repetitions: int, act: Call
 def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -> dict[str, Any]:
     """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows.
 
-    Growth is that of the noise steps too, because the training batches of a round are as many for few images as for many.
+    Growth is that of the noise steps too, because the training batches of a round are as many for few images
+    as for many.
     """
     fewest, per_image, per_step, peaks, result = min(sizes), {}, {}, {}, {}
     for count, repetitions in sizes.items():
@@ -90,17 +104,19 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -
     result["peak_megabytes"], result["peaks"] = peaks[max(sizes)], peaks
     *_, before, last = sizes
     result["growth"] = {
-        "from": before, "to": last, "time_per_image": round(per_image[last] / per_image[before], 3),
+        "from": before,
+        "to": last,
+        "time_per_image": round(per_image[last] / per_image[before], 3),
         "time_per_image_step": round(per_step[last] / per_step[before], 3),
-    }  # fmt: skip
+    }
     return result
 
 
 def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: int) -> dict[str, Any]:
     """The first rounds of a whole search at width 16: exact and fast, and one of the published way, which does the same in every round.
 
-    On digits, because what `fast` leaves out depends on what the images show. Every repetition is a search from its start; seconds are of
-    one round.
+    On digits, because what `fast` leaves out depends on what the images show. Every repetition is a search
+    from its start; seconds are of one round.
     """
     from unlearnable.data.digits import digits  # not where there is a GPU and little else
 
@@ -117,10 +133,21 @@ def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: i
             engine.round()
             active.append(len(engine.plan.active(engine.state)))
 
-    actions: dict[str, Callable[[], object]] = {"published": published, "exact": lambda: ours("exact"), "fast": lambda: ours("fast")}
+    actions: dict[str, Callable[[], object]] = {
+        "published": published,
+        "exact": lambda: ours("exact"),
+        "fast": lambda: ours("fast"),
+    }
     found = turns(actions, pairs, compute.device, warm=True)
-    found = {name: [one / (1 if name == "published" else rounds) for one in taken] for name, taken in found.items()}
-    return {"images": count, "rounds": rounds, "moved by fast in each round": list(active), **against(found, count)}
+    found = {
+        name: [one / (1 if name == "published" else rounds) for one in taken] for name, taken in found.items()
+    }
+    return {
+        "images": count,
+        "rounds": rounds,
+        "moved by fast in each round": list(active),
+        **against(found, count),
+    }
 
 
 def start(repetitions: int) -> dict[str, list[float]]:
@@ -128,7 +155,11 @@ def start(repetitions: int) -> dict[str, list[float]]:
     here = str(Path(__file__).resolve().parent)
     first = f"import sys; sys.path.insert(0, {here!r}); import engine; e = engine.Engine(64, 16, 64, engine.Compute.choose(), 1)"
     first += "; e.method.advance(e.state, e.view, e.ctx)"
-    commands = {"import": "import unlearnable", "help": "from unlearnable.cli.app import app; app(['--help'])", "first batch": first}
+    commands = {
+        "import": "import unlearnable",
+        "help": "from unlearnable.cli.app import app; app(['--help'])",
+        "first batch": first,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repetitions):
         for name, code in commands.items():
@@ -153,9 +184,13 @@ def parts(compute: Compute, quick: bool) -> dict[str, Part]:
         found[f"inner loop, width {width}"] = partial(inner, width, batch, compute, sign_steps, pairs)
         found[f"training, width {width}"] = partial(training, width, batch, compute, pairs)
         for one in {one.precision: one for one in (plain, compute)}.values():
-            found[f"floor, width {width}, {one.precision}"] = partial(floor, width, batch, one, sign_steps, size)
+            found[f"floor, width {width}, {one.precision}"] = partial(
+                floor, width, batch, one, sign_steps, size
+            )
     found["profile, width 16"] = partial(profile, 16, batch, compute, T)
-    found["whole noise, one round, width 16"] = partial(whole, compute, 2 if quick else 20, 10, sizes, 128)  # 10 as in the preset
+    found["whole noise, one round, width 16"] = partial(
+        whole, compute, 2 if quick else 20, 10, sizes, 128
+    )  # 10 as in the preset
     if not gpu:
         first = (1, 2, 20, 2, 1) if quick else (20, 10, 250, 5, 2)
         found["whole search, five rounds, width 16"] = partial(searches, compute, *first)
@@ -167,7 +202,11 @@ def parts(compute: Compute, quick: bool) -> dict[str, Part]:
 
 def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
     """What was tried, by name. At width 64, compiling would take a CPU longer than all the rest."""
-    found: dict[str, Part] = {"fused optimiser, width 16": partial(tried.optimisers, "resnet18:width=16,stem=cifar", batch, compute, 15)}
+    found: dict[str, Part] = {
+        "fused optimiser, width 16": partial(
+            tried.optimisers, "resnet18:width=16,stem=cifar", batch, compute, 15
+        )
+    }
     for width in (16, 64):
         if compute.device == "cuda" or width == 16:
             spec = f"resnet18:width={width},stem=cifar"
@@ -175,21 +214,34 @@ def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
         if compute.device == "cuda":
             found[f"graphed, width {width}"] = partial(graphed, width, batch, compute, T)
         else:
-            acts = {"a sign step": lambda e: steps.move(e.plan, e.state, 0), "training": lambda e: steps.train(e.plan, e.state, 0)}
+            acts = {
+                "a sign step": lambda e: steps.move(e.plan, e.state, 0),
+                "training": lambda e: steps.train(e.plan, e.state, 0),
+            }
             for name, act in acts.items():
-                found[f"small images side by side, {name}, width {width}"] = partial(beside, width, batch, compute, 5, act)
+                found[f"small images side by side, {name}, width {width}"] = partial(
+                    beside, width, batch, compute, 5, act
+                )
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", default="", help="parts whose name begins so")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script")
     args = parser.parse_args()
     compute = Compute.choose(args.device)
-    measure(args.out, head(compute, {}) | {"processor": processor()}, parts(compute, args.quick), args.quick, args.only)
+    measure(
+        args.out,
+        head(compute, {}) | {"processor": processor()},
+        parts(compute, args.quick),
+        args.quick,
+        args.only,
+    )
 
 
 if __name__ == "__main__":

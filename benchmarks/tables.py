@@ -95,7 +95,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def demo(result: dict[str, Any]) -> str:
     arms = ("clean", "sample-wise", "class-wise")
     rows = [
-        [seed, *(f"{percent(one[arm]['peak'])} ({percent(one[arm]['last'])})" for arm in arms), f"{one['seconds']:.0f} s"]
+        [
+            seed,
+            *(f"{percent(one[arm]['peak'])} ({percent(one[arm]['last'])})" for arm in arms),
+            f"{one['seconds']:.0f} s",
+        ]
         for seed, one in result["seeds"].items()
     ]
     return table(["seed", *(f"{arm}, best epoch (last)" for arm in arms), "time"], rows)
@@ -119,8 +123,20 @@ def photos(result: dict[str, Any]) -> str:
     rounds = ", ".join(str(one["rounds"]) for one in seeds)
     seen = seeds[0]["seen"]
     words = f"{result['photos']} photos, {result['test']} clean test photos. Protecting took {times} minutes ({rounds} rounds)."
-    words += f" PSNR {seen['psnr']:.1f} dB, SSIM {seen['ssim']:.3f}." if seen and seen["psnr"] and seen["ssim"] else ""
-    head = ["trial", "network", "trained on", "best epoch ± sd over seeds", "mean of the second half", "last", "seeds"]
+    words += (
+        f" PSNR {seen['psnr']:.1f} dB, SSIM {seen['ssim']:.3f}."
+        if seen and seen["psnr"] and seen["ssim"]
+        else ""
+    )
+    head = [
+        "trial",
+        "network",
+        "trained on",
+        "best epoch ± sd over seeds",
+        "mean of the second half",
+        "last",
+        "seeds",
+    ]
     return words + "\n\n" + table(head, rows)
 
 
@@ -134,7 +150,10 @@ def cifar(result: dict[str, Any]) -> str:
         ]
         for seed, one in result["seeds"].items()
     ]
-    return table(["seed", "clean, best epoch (last)", "protected, best epoch (last)", "search", "stopped because"], rows)
+    return table(
+        ["seed", "clean, best epoch (last)", "protected, best epoch (last)", "search", "stopped because"],
+        rows,
+    )
 
 
 def runs(result: dict[str, Any]) -> str:
@@ -144,10 +163,24 @@ def runs(result: dict[str, Any]) -> str:
     for words, seeds in result["runs"].items():
         found = list(seeds.values())
         columns = {key: name for key, name in columns.items() if key in found[0]}
-        more = [f"{median(one['search_seconds'] for one in found) / 60:.1f} min"] if "search_seconds" in found[0] else []
-        more += [f"{one['mean_bytes'] / 1000:.1f} kB, {one['mean_change']:.1f} levels" for one in found[:1] if "mean_bytes" in one]
-        rows.append([words, *(average([one[key] for one in found]) for key in columns), str(len(found)), *more])
-    extra = ["search, median" if "search_seconds" in found[0] else "mean size and change of a file"] if more else []
+        more = (
+            [f"{median(one['search_seconds'] for one in found) / 60:.1f} min"]
+            if "search_seconds" in found[0]
+            else []
+        )
+        more += [
+            f"{one['mean_bytes'] / 1000:.1f} kB, {one['mean_change']:.1f} levels"
+            for one in found[:1]
+            if "mean_bytes" in one
+        ]
+        rows.append(
+            [words, *(average([one[key] for one in found]) for key in columns), str(len(found)), *more]
+        )
+    extra = (
+        ["search, median" if "search_seconds" in found[0] else "mean size and change of a file"]
+        if more
+        else []
+    )
     return table(["what", *columns.values(), "seeds", *extra], rows)
 
 
@@ -155,14 +188,24 @@ def searches(result: dict[str, Any]) -> str:
     """Ways of searching, each over the same seeds, and how far they are from the exact one seed by seed."""
     exact, rows = result["runs"]["exact"], []
     for arm, seeds in result["runs"].items():
-        found, both = list(seeds.values()), [seed for seed in seeds if seed in exact and arm not in ("clean", "exact")]
+        found, both = (
+            list(seeds.values()),
+            [seed for seed in seeds if seed in exact and arm not in ("clean", "exact")],
+        )
         apart = [100 * (seeds[seed]["late"] - exact[seed]["late"]) for seed in both]
         spread = f" ± {pstdev(apart):.1f}" if len(apart) > 1 else ""
         faster = [exact[seed]["search_seconds"] / seeds[seed]["search_seconds"] for seed in both]
         took = f"{median(one['search_seconds'] for one in found):.0f} s" if arm != "clean" else ""
         cells = [average([one[key] for one in found]) for key in ("peak", "late", "last")]
         rows.append(
-            [arm, *cells, str(len(found)), f"{mean(apart):+.1f}{spread}" if apart else "", took, f"{median(faster):.2f}" if both else ""]
+            [
+                arm,
+                *cells,
+                str(len(found)),
+                f"{mean(apart):+.1f}{spread}" if apart else "",
+                took,
+                f"{median(faster):.2f}" if both else "",
+            ]
         )
     columns = [
         "best epoch",
@@ -183,12 +226,23 @@ def average(shares: list[float]) -> str:
 
 def applying(result: dict[str, Any]) -> str:
     keys = ("ours_seconds", "plain_seconds", "ratio")
-    pairs = [[str(number), *(f"{pair[key]:.2f}" for key in keys)] for number, pair in enumerate(result["pairs"], 1)]
-    peaks = ", ".join(f"{megabytes:.0f} MB with {count} photos" for count, megabytes in result["peak_megabytes"].items())
+    pairs = [
+        [str(number), *(f"{pair[key]:.2f}" for key in keys)] for number, pair in enumerate(result["pairs"], 1)
+    ]
+    peaks = ", ".join(
+        f"{megabytes:.0f} MB with {count} photos" for count, megabytes in result["peak_megabytes"].items()
+    )
     size = "one megapixel" if result.get("megapixels", 1) == 1 else f"{result['megapixels']} megapixels"
     words = f"{result['count']} photos of {size}, {result['workers']} processes: {result['speed_over_plain']:.2f} times as fast as"
     words += f" Pillow (median), files of {result['size_over_plain']:.3f} times the size. Peak memory of the largest process: {peaks}."
-    return words + "\n\n" + table(["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"], pairs)
+    return (
+        words
+        + "\n\n"
+        + table(
+            ["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"],
+            pairs,
+        )
+    )
 
 
 KINDS = {
@@ -210,10 +264,16 @@ def experiments_of_the_paper() -> list[str]:
     parts = [EXPERIMENTS.format(about=profiles.CPU.about)]
     for one in tables:
         noise = gallery(one, RESULTS / "cpu")
-        parts.append(section(one, f"../results/cpu/{one.experiment.name}.svg", noise and f"../results/cpu/{noise}"))
+        parts.append(
+            section(one, f"../results/cpu/{one.experiment.name}.svg", noise and f"../results/cpu/{noise}")
+        )
     grids = {name: experiments.get(name).entries(profiles.PAPER) for name in experiments.names()}
     ready = [
-        [title, str(len({entry.cell for entry in grids[name]})), f"`unlearnable experiment {name} --profile paper`"]
+        [
+            title,
+            str(len({entry.cell for entry in grids[name]})),
+            f"`unlearnable experiment {name} --profile paper`",
+        ]
         for name, title in experiments.names().items()
     ]
     return [*parts, PAPER, table(["experiment", "trainings", "command"], ready)]

@@ -19,7 +19,9 @@ HERE = Path(__file__).resolve().parent
 Part = Callable[[], dict[str, Any]]
 
 
-def turns(actions: dict[str, Callable[[], object]], repetitions: int, device: str, warm: bool = False) -> dict[str, list[float]]:
+def turns(
+    actions: dict[str, Callable[[], object]], repetitions: int, device: str, warm: bool = False
+) -> dict[str, list[float]]:
     """Seconds of every action, taken in turns, after each has run once, unless the process is warm from the same work on less."""
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(int(warm), repetitions + 1):
@@ -41,7 +43,9 @@ def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
             "seconds": [round(one, 4) for one in taken],
             "per_second": round(images / statistics.median(taken), 1),
             "ratios": [round(naive / one, 2) for naive, one in zip(first, taken, strict=True)],
-            "ratio": round(statistics.median(naive / one for naive, one in zip(first, taken, strict=True)), 2),
+            "ratio": round(
+                statistics.median(naive / one for naive, one in zip(first, taken, strict=True)), 2
+            ),
         }
         for name, taken in seconds.items()
     }
@@ -50,18 +54,24 @@ def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
 def measure(out: Path, header: dict[str, Any], todo: dict[str, Part], quick: bool, only: str = "") -> None:
     """Run the parts whose name begins with ``only``, but for those that the same code measured before under the same conditions.
 
-    Parts of other code stay in the file until they are measured again; ``made`` tells what each of them comes from.
+    Parts of other code stay in the file until they are measured again; ``made`` tells what each of them comes
+    from.
     """
     result = json.loads(out.read_text("utf-8")) if out.exists() else {}
     found, made = result.get("parts", {}), result.get("made", {})
     stamp = {"commit": commit(), "code": code(), "quick": quick, "environment": header["environment"]}
     same = [key for key in stamp if key != "commit"]  # a commit of something else changes no figure
     for name, part in todo.items():
-        if not name.startswith(only) or (name in found and name in made and all(made[name].get(key) == stamp[key] for key in same)):
+        if not name.startswith(only) or (
+            name in found and name in made and all(made[name].get(key) == stamp[key] for key in same)
+        ):
             continue
         started = time.monotonic()
         found[name], made[name] = part(), stamp
-        head = header | {"commit": ", ".join(dict.fromkeys(one["commit"] for one in made.values())), "quick": quick}
+        head = header | {
+            "commit": ", ".join(dict.fromkeys(one["commit"] for one in made.values())),
+            "quick": quick,
+        }
         write(out, (json.dumps({**head, "parts": found, "made": made}, indent=1) + "\n").encode())
         print(f"{name} ({time.monotonic() - started:.0f} s): {json.dumps(found[name])}", flush=True)
 
@@ -69,7 +79,10 @@ def measure(out: Path, header: dict[str, Any], todo: dict[str, Part], quick: boo
 def code() -> str:
     """A hash of everything that is measured and that measures."""
     files = sorted([*(HERE.parent / "src").rglob("*.py"), *(HERE.parent / "src").rglob("*.toml")])
-    files += [HERE / f"{name}.py" for name in ("engine", "floor", "gpu", "published", "shared", "speed", "timing", "tried")]
+    files += [
+        HERE / f"{name}.py"
+        for name in ("engine", "floor", "gpu", "published", "shared", "speed", "timing", "tried")
+    ]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
@@ -83,7 +96,9 @@ def commit() -> str:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *words], cwd=HERE, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def processor() -> str:

@@ -41,7 +41,9 @@ def compiled(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[
     except Exception as error:  # no compiler, or one that this build of torch cannot use
         return {"batch": batch, "skipped": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
     compiling = time.perf_counter() - started
-    found = turns({"plain": lambda: gradient(model), "compiled": lambda: gradient(faster)}, repetitions, compute.device)
+    found = turns(
+        {"plain": lambda: gradient(model), "compiled": lambda: gradient(faster)}, repetitions, compute.device
+    )
     return {"batch": batch, "compiling_seconds": round(compiling, 1), **against(found, batch)}
 
 
@@ -73,7 +75,10 @@ def graphed(descend: Callable[[], torch.Tensor], batch: int, T: int, repetitions
             descend()
     except Exception as error:
         return {"batch": batch, "skipped": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
-    return {"batch": batch, **against(turns({"plain": descend, "graphed": graph.replay}, repetitions, "cuda"), batch * T)}
+    return {
+        "batch": batch,
+        **against(turns({"plain": descend, "graphed": graph.replay}, repetitions, "cuda"), batch * T),
+    }
 
 
 def _batch(count: int, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:

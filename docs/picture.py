@@ -35,7 +35,9 @@ def main() -> None:
     for row, pictures in enumerate((clean, magnified, after)):
         for column, picture in enumerate(pictures):
             top, left = row * (side + GAP), column * (side + GAP)
-            sheet[top : top + side, left : left + side] = np.kron(picture, np.ones((SCALE, SCALE))).astype(np.uint8)
+            sheet[top : top + side, left : left + side] = np.kron(picture, np.ones((SCALE, SCALE))).astype(
+                np.uint8
+            )
     Image.fromarray(sheet).save(Path(__file__).with_name("picture.png"), optimize=True)
 
 

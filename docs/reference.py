@@ -36,7 +36,9 @@ def commands() -> dict[str, Any]:
 
 def _section(text: str) -> str:
     name = text.partition("\n")[0].removeprefix("## ")
-    rows = _settings() if name == "Settings" else _presets() if name == "Presets" else _options(commands()[name])
+    rows = (
+        _settings() if name == "Settings" else _presets() if name == "Presets" else _options(commands()[name])
+    )
     head, *body = [[cell.replace("``", "`").replace("|", "\\|") for cell in row] for row in rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
     found = re.compile(r"(?m)(^\|.*\n)+")
@@ -63,7 +65,10 @@ def _settings() -> list[list[str]]:
     meaning: dict[str, str] = {}
     for config in reversed(ErrorMinimizingConfig.__mro__):
         listed = inspect.cleandoc((config.__doc__ or "").partition("Attributes:")[2])
-        meaning |= {name: " ".join(words.split()) for name, words in re.findall(r"(?ms)^(\w+): (.+?)(?=^\w+: |\Z)", listed)}
+        meaning |= {
+            name: " ".join(words.split())
+            for name, words in re.findall(r"(?ms)^(\w+): (.+?)(?=^\w+: |\Z)", listed)
+        }
     rows = [["setting", "meaning", "allowed", "default"]]
     for name, field in ErrorMinimizingConfig.model_fields.items():
         rows.append([f"`{name}`", meaning[name], _allowed(field), f"`{field.default}`"])
@@ -71,7 +76,11 @@ def _settings() -> list[list[str]]:
 
 
 def _allowed(field: Any) -> str:
-    kinds = get_args(field.annotation) if get_origin(field.annotation) in (types.UnionType, typing.Union) else (field.annotation,)
+    kinds = (
+        get_args(field.annotation)
+        if get_origin(field.annotation) in (types.UnionType, typing.Union)
+        else (field.annotation,)
+    )
     words = []
     for kind in kinds:
         if get_origin(kind) is Literal:
@@ -80,7 +89,9 @@ def _allowed(field: Any) -> str:
         limited = get_args(kind)[1].metadata if get_origin(kind) is Annotated else field.metadata
         bounds = {sign: getattr(bound, sign) for bound in limited for sign in SIGNS if hasattr(bound, sign)}
         limits = " ".join(f"{SIGNS[sign]} {bounds[sign]:g}" for sign in SIGNS if sign in bounds)
-        words.append(f"{NOUNS[get_args(kind)[0] if get_origin(kind) is Annotated else kind]} {limits}".strip())
+        words.append(
+            f"{NOUNS[get_args(kind)[0] if get_origin(kind) is Annotated else kind]} {limits}".strip()
+        )
     return ", ".join(words)
 
 
@@ -89,12 +100,17 @@ def _presets() -> list[list[str]]:
     tables = {name: presets.read(name) for name in names}
     rows = [["setting", *(f"`{name}`" for name in names)]]
     for setting in ErrorMinimizingConfig.model_fields:
-        values = [[_value(tables[name], form, setting) for form in ("samplewise", "classwise")] for name in names]
+        values = [
+            [_value(tables[name], form, setting) for form in ("samplewise", "classwise")] for name in names
+        ]
         if any(value != "" for pair in values for value in pair):
             cells = [pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}" for pair in values]
             rows.append([f"`{setting}`", *cells])
     fast = [[_changes(presets.fast(tables[name], form)) for form in presets.FORMS] for name in names]
-    return [*rows, ["with `--search fast`", *(pair[0] if pair[0] == pair[1] else " / ".join(pair) for pair in fast)]]
+    return [
+        *rows,
+        ["with `--search fast`", *(pair[0] if pair[0] == pair[1] else " / ".join(pair) for pair in fast)],
+    ]
 
 
 def _changes(settings: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Photos as people have them: every kind of file of docs/photos.md in several sizes, with what each must become.
 
-The expected pixels are computed from the arrays the files are made of, by NumPy alone, so that nothing here trusts the code it tests.
+The expected pixels are computed from the arrays the files are made of, by NumPy alone, so that nothing here
+trusts the code it tests.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def colours(height: int, width: int, seed: int = 0) -> np.ndarray:
     """Smooth colours with both ends of the range in them: uint8 (H, W, 3), never grey."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / (5 + c) + seed) * np.cos(y / (7 - c)) for c in range(3)]
-    image = np.clip(np.rint(np.stack(waves, -1) * 150 + 128 + np.array([0, 40, -40])), 0, 255).astype(np.uint8)
+    image = np.clip(np.rint(np.stack(waves, -1) * 150 + 128 + np.array([0, 40, -40])), 0, 255).astype(
+        np.uint8
+    )
     image[0, 0] = (255, 0, 9)
     return image
 
@@ -59,7 +62,12 @@ def png16(pixels: np.ndarray) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def srgb() -> bytes:
@@ -83,7 +91,12 @@ def cases(size: tuple[int, int]) -> Iterator[Case]:
     see_through = np.dstack([rgb, alpha])
     grey_alpha = np.dstack([grey, alpha])
     picture = Image.fromarray(rgb)
-    lossless = {"png": ("PNG", {}), "tif": ("TIFF", {}), "bmp": ("BMP", {}), "webp": ("WEBP", {"lossless": True})}
+    lossless = {
+        "png": ("PNG", {}),
+        "tif": ("TIFF", {}),
+        "bmp": ("BMP", {}),
+        "webp": ("WEBP", {"lossless": True}),
+    }
     for extension, (format, more) in lossless.items():
         yield Case(f"colour.{extension}", saved(picture, format, **more), rgb)
     for extension, format in (("jpg", "JPEG"), ("avif", "AVIF")):
@@ -93,10 +106,14 @@ def cases(size: tuple[int, int]) -> Iterator[Case]:
     yield Case("grey.png", saved(Image.fromarray(grey), "PNG"), grey)
     yield Case("grey-as-colour.png", saved(Image.fromarray(np.repeat(grey[..., None], 3, 2)), "PNG"), grey)
     yield Case(
-        "bilevel.png", saved(Image.fromarray(grey).convert("1"), "PNG"), np.asarray(Image.fromarray(grey).convert("1")) * np.uint8(255)
+        "bilevel.png",
+        saved(Image.fromarray(grey).convert("1"), "PNG"),
+        np.asarray(Image.fromarray(grey).convert("1")) * np.uint8(255),
     )
     yield Case("alpha.png", saved(Image.fromarray(see_through), "PNG"), see_through)
-    yield Case("alpha.webp", saved(Image.fromarray(see_through), "WEBP", lossless=True, exact=True), see_through)
+    yield Case(
+        "alpha.webp", saved(Image.fromarray(see_through), "WEBP", lossless=True, exact=True), see_through
+    )
     yield Case("grey-alpha.png", saved(Image.fromarray(grey_alpha), "PNG"), grey_alpha)
     table = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
     palette = Image.fromarray(grey, "P")
@@ -115,9 +132,20 @@ def cases(size: tuple[int, int]) -> Iterator[Case]:
     yield Case("deep-grey.tif", saved(Image.fromarray(deep), "TIFF"), levels)
     yield Case("deep-colour.png", png16(rgb.astype(np.uint16) * 257), rgb, note="16 bits per channel")
     data = saved(picture.convert("CMYK"), "TIFF")
-    yield Case("cmyk.tif", data, np.asarray(picture.convert("CMYK").convert("RGB")), note="CMYK without a profile")
-    for value, turned in ((3, rgb[::-1, ::-1]), (6, np.rot90(rgb, -1)), (8, np.rot90(rgb)), (2, rgb[:, ::-1])):
-        yield Case(f"orientation-{value}.png", saved(picture, "PNG", exif=oriented(value)), np.ascontiguousarray(turned))
+    yield Case(
+        "cmyk.tif", data, np.asarray(picture.convert("CMYK").convert("RGB")), note="CMYK without a profile"
+    )
+    for value, turned in (
+        (3, rgb[::-1, ::-1]),
+        (6, np.rot90(rgb, -1)),
+        (8, np.rot90(rgb)),
+        (2, rgb[:, ::-1]),
+    ):
+        yield Case(
+            f"orientation-{value}.png",
+            saved(picture, "PNG", exif=oriented(value)),
+            np.ascontiguousarray(turned),
+        )
 
 
 def broken() -> dict[str, bytes]:

@@ -25,9 +25,15 @@ from unlearnable.worker import LEFT_OUT
 
 IDS = [f"train/{number:05d}" for number in range(4000)]
 SEARCH = {
-    "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 2, "steps": 2, "min_rounds": 2, "max_rounds": 2, "stop_error": 0.0,
+    "surrogate": "cnn:width=8,depth=2",
+    "batch": 8,
+    "train_batches": 2,
+    "steps": 2,
+    "min_rounds": 2,
+    "max_rounds": 2,
+    "stop_error": 0.0,
     "resolution": 16,
-}  # fmt: skip
+}
 FORMS = ("samplewise", "classwise")
 
 
@@ -86,7 +92,9 @@ def test_noise_refuses_assignments_that_make_no_sense() -> None:
 
 
 def test_only_some_classes_and_classes_mapped_onto_others() -> None:
-    noise = banked(("boat", "ship"), Assignment(classes=("vessel", "ship"), mapped={"vessel": "boat", "tank": "ship"}))
+    noise = banked(
+        ("boat", "ship"), Assignment(classes=("vessel", "ship"), mapped={"vessel": "boat", "tank": "ship"})
+    )
     assert noise.slot("1", "vessel") == Slot(0)
     assert noise.slot("1", "ship") == Slot(1)
     assert noise.slot("1", "boat") is None
@@ -96,7 +104,9 @@ def test_only_some_classes_and_classes_mapped_onto_others() -> None:
 @pytest.mark.parametrize("place", ["centre", "random"])
 def test_a_patch_lies_at_its_place_and_nowhere_else(place: str, images: ImageSet) -> None:
     noise = banked(images.classes, Assignment(place=place, seed=3))  # type: ignore[arg-type]
-    grey = arrays(np.full((24, 16, 16, 3), 100, np.uint8), [images.class_of[i] for i in images.ids], ids=images.ids)
+    grey = arrays(
+        np.full((24, 16, 16, 3), 100, np.uint8), [images.class_of[i] for i in images.ids], ids=images.ids
+    )
     protected, corners = grey.with_noise(noise), set()
     for row, id in enumerate(grey.ids):
         change = protected.photo(id).pixels.astype(int) - 100
@@ -104,7 +114,10 @@ def test_a_patch_lies_at_its_place_and_nowhere_else(place: str, images: ImageSet
         inside = np.zeros((16, 16), bool)
         inside[top : top + 4, left : left + 4] = True
         assert not change[~inside].any(), row
-        assert np.array_equal(change[inside].reshape(4, 4, 3).transpose(2, 0, 1), noise.bank[images.classes.index(grey.class_of[id])])
+        assert np.array_equal(
+            change[inside].reshape(4, 4, 3).transpose(2, 0, 1),
+            noise.bank[images.classes.index(grey.class_of[id])],
+        )
         corners.add((top, left))
     assert len(corners) > 10 if place == "random" else corners == {(6, 6)}
 
@@ -144,7 +157,11 @@ def test_joined_noise_keeps_who_is_left_out_and_refuses_another_place() -> None:
     first = banked(("a",), Assignment(share=0.5, place="random", seed=1))
     second = banked(("b",), Assignment(place="random", seed=1))
     assert first.joined(second).assignment == first.assignment
-    for other in (Assignment(place="random", seed=2), Assignment(place="centre"), Assignment(several=2, place="random", seed=1)):
+    for other in (
+        Assignment(place="random", seed=2),
+        Assignment(place="centre"),
+        Assignment(several=2, place="random", seed=1),
+    ):
         with pytest.raises(UnlearnableError, match="different kinds"):
             first.joined(dataclasses.replace(second, assignment=other))
 
@@ -160,14 +177,21 @@ def test_photos_that_are_left_out_are_listed_and_not_extended(photos, tmp_path) 
     run = tmp_path / "run"
     dataclasses.replace(fitted, noise=noise).save(run)
     settings = fitted.noise.provenance["config"]
-    (run / "run.json").write_text(json.dumps({"method": "random", "settings": settings, "seed": 1, "searched": True}))
+    (run / "run.json").write_text(
+        json.dumps({"method": "random", "settings": settings, "seed": 1, "searched": True})
+    )
     published = apply(run, photos, tmp_path / "out", extend=True, workers=1)
     dogs = {id for id in images.ids if images.class_of[id] == "dogs"}
     assert dict.fromkeys(dogs, LEFT_OUT) == dict(published.skipped)
     assert published.written == len(images) - len(dogs)
 
 
-SMALLER = [{"tile": 5, "place": "random"}, {"tile": 5, "place": "centre"}, {"tile": 5}, {"tile": 5, "place": "random", "several": 2}]
+SMALLER = [
+    {"tile": 5, "place": "random"},
+    {"tile": 5, "place": "centre"},
+    {"tile": 5},
+    {"tile": 5, "place": "random", "several": 2},
+]
 
 
 def search(form: str, more: dict, images: ImageSet, name: str = "error_minimizing") -> BySurrogate:
@@ -206,29 +230,49 @@ def test_gradients_of_a_patch_are_those_of_its_place(form: str, images: ImageSet
     for i, id in enumerate(view.ids):
         top, left = method.config.assignment(9).corner(id, (5, 5), (16, 16)) or (-1, -1)
         assert torch.allclose(gradient[i], weights[i, :, top : top + 5, left : left + 5], atol=1e-5)
-        assert torch.equal(under[i], torch.from_numpy(view.pixels)[i, :, top : top + 5, left : left + 5].float())
+        assert torch.equal(
+            under[i], torch.from_numpy(view.pixels)[i, :, top : top + 5, left : left + 5].float()
+        )
 
 
 def test_a_class_wise_patch_moves_by_the_mean_in_its_own_coordinates(images: ImageSet) -> None:
-    method, view, ctx = search("classwise", {"tile": 5, "place": "random", "several": 2}, images), images.view(16), Context(9)
+    method, view, ctx = (
+        search("classwise", {"tile": 5, "place": "random", "several": 2}, images),
+        images.view(16),
+        Context(9),
+    )
     state = method.start(view, ctx)
     plan = Plan(method.config, method.rows(view, 9), view, ctx)
     steps.train(plan, state, 0)
     order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]
     batch = plan.batch_of(order)
-    copies = steps.descend(plan, plan.frozen(state), batch, plan.noise_of(batch.rows, state["noise"]), 0, ctx.rng("any"))
+    copies = steps.descend(
+        plan, plan.frozen(state), batch, plan.noise_of(batch.rows, state["noise"]), 0, ctx.rng("any")
+    )
     steps.move(plan, state, 0)
     for row in range(len(state["noise"])):
         mine = copies[batch.rows == row]
-        assert torch.allclose(state["noise"][row], mine.mean(0) if len(mine) else torch.zeros(3, 5, 5), atol=1e-5)
+        assert torch.allclose(
+            state["noise"][row], mine.mean(0) if len(mine) else torch.zeros(3, 5, 5), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", ["random", "error_minimizing", "error_maximizing"])
 def test_several_noises_per_class_are_shared_out_evenly(name: str) -> None:
     rng = np.random.default_rng(0)
-    many = arrays(rng.integers(0, 256, (200, 16, 16, 3), dtype=np.uint8), ["a", "b"] * 100, ids=[f"{i:03d}" for i in range(200)])
-    more = {} if name == "random" else {key: value for key, value in SEARCH.items() if key != "train_batches"} | {"max_rounds": 1}
-    more |= {"min_rounds": 1, "several": 2, "form": "classwise"} | ({"pretrain_epochs": 0.1} if name == "error_maximizing" else {})
+    many = arrays(
+        rng.integers(0, 256, (200, 16, 16, 3), dtype=np.uint8),
+        ["a", "b"] * 100,
+        ids=[f"{i:03d}" for i in range(200)],
+    )
+    more = (
+        {}
+        if name == "random"
+        else {key: value for key, value in SEARCH.items() if key != "train_batches"} | {"max_rounds": 1}
+    )
+    more |= {"min_rounds": 1, "several": 2, "form": "classwise"} | (
+        {"pretrain_epochs": 0.1} if name == "error_maximizing" else {}
+    )
     noise = methods.create(name, more).resolve((16, 16), 200).fit(many.view(16), Context(2)).noise
     assert len(noise.bank) == 4
     assert not np.array_equal(noise.bank[0], noise.bank[1])
@@ -236,13 +280,20 @@ def test_several_noises_per_class_are_shared_out_evenly(name: str) -> None:
     assert all(35 <= rows.count(row) <= 65 for row in range(4))
 
 
-@pytest.mark.parametrize(("form", "more"), [("samplewise", {"tile": 5, "place": "random"}), ("classwise", {"several": 2, "tile": 5})])
+@pytest.mark.parametrize(
+    ("form", "more"),
+    [("samplewise", {"tile": 5, "place": "random"}), ("classwise", {"several": 2, "tile": 5})],
+)
 @pytest.mark.parametrize("name", ["random", "error_minimizing"])
 def test_what_comes_later_gets_its_noise_likewise(name: str, form: str, more: dict, images: ImageSet) -> None:
     old, new = images.subset(images.ids[:18]), images.subset(images.ids[18:])
     method = search(form, more, images, name)
     fitted = method.fit(old.view(16), Context(3))
     noise = fitted.noise.joined(method.extend(fitted, new.view(16), Context(3)))
-    assert all(noise.slot(id, images.class_of[id], images.source.load(id)[1]) is not None for id in images.ids)
+    assert all(
+        noise.slot(id, images.class_of[id], images.source.load(id)[1]) is not None for id in images.ids
+    )
     for id in old.ids:
-        assert np.array_equal(old.with_noise(noise).photo(id).pixels, old.with_noise(fitted.noise).photo(id).pixels)
+        assert np.array_equal(
+            old.with_noise(noise).photo(id).pixels, old.with_noise(fitted.noise).photo(id).pixels
+        )

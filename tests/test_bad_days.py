@@ -52,21 +52,33 @@ def draw(root: Path, count: int, size: tuple[int, int]) -> Path:
         path = root / ("cats", "dogs")[index % 2] / f"p{index:02d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         smooth = np.asarray(Image.fromarray(pixels(1, 16, seed=index)[0]).resize(size), dtype=np.int16)
-        Image.fromarray((smooth + rng.integers(-6, 7, smooth.shape)).clip(0, 255).astype(np.uint8)).save(path, quality=92)
+        Image.fromarray((smooth + rng.integers(-6, 7, smooth.shape)).clip(0, 255).astype(np.uint8)).save(
+            path, quality=92
+        )
     return root
 
 
 def tree(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in root.rglob("*")
+        if p.is_file()
+    }
 
 
 def start(*args: object, **options: object) -> subprocess.Popen[str]:
     """Start a command in a session of its own, as a terminal does: Ctrl-C works in it even where the tests run in the background."""
     env = {**os.environ, "PYTHONPATH": str(Path(unlearnable.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", LISTENING + COMMAND, *map(str, args)], env=env, start_new_session=True, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
+        [sys.executable, "-c", LISTENING + COMMAND, *map(str, args)],
+        env=env,
+        start_new_session=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
 
 
 def end(process: subprocess.Popen[str], code: int | None = 0) -> str:
@@ -131,7 +143,19 @@ class Case:
 
     def protect(self, name: str, *more: object) -> tuple[object, ...]:
         """Return the command that protects the photos."""
-        return ("protect", self.photos, self.place / name, "--config", self.config, "--seed", 1, "--workers", 2, "--quiet", *more)
+        return (
+            "protect",
+            self.photos,
+            self.place / name,
+            "--config",
+            self.config,
+            "--seed",
+            1,
+            "--workers",
+            2,
+            "--quiet",
+            *more,
+        )
 
     def apply(self, name: str) -> tuple[object, ...]:
         """Return the command that applies the noise of the uninterrupted run."""
@@ -145,7 +169,11 @@ class Case:
         """Check that everything is there, and nothing else."""
         assert tree(self.place / name) == self.whole
         for run in runs:
-            assert not [path for path in self.run(run).rglob("*") if path.name.endswith(".part") or "checkpoint" in path.name]
+            assert not [
+                path
+                for path in self.run(run).rglob("*")
+                if path.name.endswith(".part") or "checkpoint" in path.name
+            ]
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +190,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(place, photos, config, whole)
 
 
-def survive(command: tuple[object, ...], moments: list[Callable[[], bool]], rng: random.Random, delay: float) -> int:
+def survive(
+    command: tuple[object, ...], moments: list[Callable[[], bool]], rng: random.Random, delay: float
+) -> int:
     """Start a command over and over, kill it soon after each of the moments, and let the last one finish; return how many were killed."""
     kills = 0
     for moment in moments:
@@ -207,7 +237,10 @@ def test_killed_a_hundred_times_it_ends_with_the_same_bytes(case: Case) -> None:
     while kills < 20:
         name = f"searching{kills}"
         run = case.run(name)
-        moments = [(run / "run.json").exists, *[(run / "checkpoint.safetensors").exists] * rng.randrange(3, 8)]
+        moments = [
+            (run / "run.json").exists,
+            *[(run / "checkpoint.safetensors").exists] * rng.randrange(3, 8),
+        ]
         kills += survive(case.protect(name), moments[: 20 - kills], rng, 0.8)
         case.require_whole(name, name)
     while kills < 100:
@@ -269,7 +302,9 @@ def test_two_at_once_the_second_says_so_and_the_first_finishes(case: Case) -> No
         said = end(start(*case.protect("twice")), 2)
         assert "Another process is working in" in said
         assert str(run) in said
-        assert "Another process" in end(start("apply", run, case.photos, case.place / "elsewhere", "--quiet"), 2)
+        assert "Another process" in end(
+            start("apply", run, case.photos, case.place / "elsewhere", "--quiet"), 2
+        )
     end(first)
     case.require_whole("twice", "twice")
     assert not (case.place / "elsewhere").exists()
@@ -279,7 +314,12 @@ def test_two_at_once_the_second_says_so_and_the_first_finishes(case: Case) -> No
 def small_disk(place: Path, size: str) -> Iterator[Path]:
     """Mount a small file system; skip the test where that is not allowed."""
     place.mkdir()
-    if not CAN_MOUNT or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "small", place], capture_output=True).returncode:
+    if (
+        not CAN_MOUNT
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "small", place], capture_output=True
+        ).returncode
+    ):
         pytest.skip("a small disk can be mounted by root only")
     try:
         yield place
@@ -316,7 +356,9 @@ def test_a_disk_that_is_too_small_is_named_and_more_room_finishes_it(tmp_path: P
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_disk_that_fills_up_leaves_nothing_half_written_and_more_room_finishes_it(tmp_path: Path, workers: int) -> None:
+def test_a_disk_that_fills_up_leaves_nothing_half_written_and_more_room_finishes_it(
+    tmp_path: Path, workers: int
+) -> None:
     photos = draw(tmp_path / "photos", 40, (240, 180))
     more = ("--method", "random", "--seed", 2, "--workers", workers, "--quiet")
     end(start("protect", photos, tmp_path / "whole", *more))
@@ -394,7 +436,9 @@ def test_a_run_folder_that_may_not_be_made_is_named(tmp_path: Path) -> None:
     photos = draw(tmp_path / "photos", 10, (60, 40))
     shelf = tmp_path / "shelf"
     shelf.mkdir(mode=0o555)
-    process = start_unprivileged("protect", photos, tmp_path / "out", "--run", shelf / "run", "--method", "random", "--quiet")
+    process = start_unprivileged(
+        "protect", photos, tmp_path / "out", "--run", shelf / "run", "--method", "random", "--quiet"
+    )
     said = end(process, None)
     if process.returncode == 77:
         pytest.skip("root may not give up its rights here")

@@ -19,8 +19,8 @@ import pytest
 from scipy.io import savemat
 
 import unlearnable as un
+from unlearnable.data.benchmark_table import File
 from unlearnable.data.benchmarks import BENCHMARKS, BenchmarkSource, benchmark
-from unlearnable.data.catalogue import File
 from unlearnable.errors import DataError, UsageError
 
 LABELS = [3, 0, 9, 3]
@@ -31,7 +31,8 @@ GREY = RNG.integers(0, 256, (4, 28, 28), dtype=np.uint8)
 
 def records(label_bytes: int) -> bytes:
     rows = [
-        bytes([1] * (label_bytes - 1) + [label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip(LABELS, COLOUR, strict=True)
+        bytes([1] * (label_bytes - 1) + [label]) + image.transpose(2, 0, 1).tobytes()
+        for label, image in zip(LABELS, COLOUR, strict=True)
     ]
     return b"".join(rows)
 
@@ -52,7 +53,13 @@ def idx(array: np.ndarray) -> bytes:
 
 def mat() -> bytes:
     buffer = io.BytesIO()
-    savemat(buffer, {"X": COLOUR.transpose(1, 2, 3, 0), "y": np.array([label or 10 for label in LABELS], np.uint8)[:, None]})
+    savemat(
+        buffer,
+        {
+            "X": COLOUR.transpose(1, 2, 3, 0),
+            "y": np.array([label or 10 for label in LABELS], np.uint8)[:, None],
+        },
+    )
     return buffer.getvalue()
 
 
@@ -60,7 +67,9 @@ def contents(name: str) -> dict[str, bytes]:
     """The published files of the training part, four images small."""
     outside = {"../outside.bin": b"never looked at", "/absolute.bin": b"neither"}
     return {
-        "cifar10": lambda: {"cifar-10-binary.tar.gz": tar({**outside, "cifar-10-batches-bin/data_batch_1.bin": records(1)})},
+        "cifar10": lambda: {
+            "cifar-10-binary.tar.gz": tar({**outside, "cifar-10-batches-bin/data_batch_1.bin": records(1)})
+        },
         "cifar100": lambda: {"cifar-100-binary.tar.gz": tar({"cifar-100-binary/train.bin": records(2)})},
         "svhn": lambda: {"train_32x32.mat": mat()},
         "fashion-mnist": lambda: {
@@ -79,7 +88,9 @@ def small(request, monkeypatch, tmp_path: Path) -> tuple[str, Path]:
         (tmp_path / file).write_bytes(content)
         files.append(File(file, len(content), hashlib.md5(content).hexdigest()))
     found = BENCHMARKS[name]
-    part = replace(found.parts["train"], files=tuple(files), count=4, members=found.parts["train"].members[:1])
+    part = replace(
+        found.parts["train"], files=tuple(files), count=4, members=found.parts["train"].members[:1]
+    )
     monkeypatch.setitem(BENCHMARKS, name, replace(found, parts={"train": part}))
     return name, tmp_path
 
@@ -91,7 +102,9 @@ def test_files_in_the_published_formats_are_read(small: tuple[str, Path]) -> Non
     classes = BENCHMARKS[name].classes
     assert [images.class_of[id] for id in images.ids] == [classes[label] for label in LABELS]
     expected = GREY if name == "fashion-mnist" else COLOUR
-    assert all(np.array_equal(images.photo(id).pixels, image) for id, image in zip(images.ids, expected, strict=True))
+    assert all(
+        np.array_equal(images.photo(id).pixels, image) for id, image in zip(images.ids, expected, strict=True)
+    )
     view = images.view(expected.shape[1])
     assert view.pixels.shape == (4, 3, *expected.shape[1:3])
     assert view.grey.all() == (name == "fashion-mnist")
@@ -115,7 +128,14 @@ def test_a_missing_file_is_named_with_its_size_checksum_and_place(small: tuple[s
     (folder / file.name).unlink()
     with pytest.raises(DataError, match="nothing is downloaded without being asked") as error:
         benchmark(name, data_dir=folder)
-    for part in (f"Put into {folder}", BENCHMARKS[name].base + file.name, f"{file.size:,} bytes", file.md5, "--data-dir", "--download"):
+    for part in (
+        f"Put into {folder}",
+        BENCHMARKS[name].base + file.name,
+        f"{file.size:,} bytes",
+        file.md5,
+        "--data-dir",
+        "--download",
+    ):
         assert part in str(error.value)
 
 
@@ -201,8 +221,11 @@ def test_unknown_names_list_what_there_is() -> None:
 
 def test_the_catalogue_names_as_many_classes_as_there_are() -> None:
     assert {name: len(set(found.classes)) for name, found in BENCHMARKS.items()} == {
-        "cifar10": 10, "cifar100": 100, "svhn": 10, "fashion-mnist": 10,
-    }  # fmt: skip
+        "cifar10": 10,
+        "cifar100": 100,
+        "svhn": 10,
+        "fashion-mnist": 10,
+    }
 
 
 @pytest.mark.parametrize("small", ["cifar10"], indirect=True)

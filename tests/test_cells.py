@@ -15,11 +15,11 @@ import torch
 from unlearnable.budget import Budget
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.cells.cache import Busy, Cache
+from unlearnable.cells.cell_runner import CellRunner, TimeIsUp
 from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.runner import run
 from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
-from unlearnable.cells.work import TimeIsUp, Workshop
 from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
@@ -31,16 +31,22 @@ from unlearnable.training.compute import Compute
 DIGITS = Data(name="digits", per_class=12, tests=6)
 VICTIM = Victim(model="cnn:width=8", epochs=1, batch=32)
 SETTINGS = {
-    "form": "classwise", "surrogate": "cnn:width=8", "batch": 32, "steps": 1, "train_batches": 1, "max_rounds": 3, "stop_error": 0.0
-}  # fmt: skip
+    "form": "classwise",
+    "surrogate": "cnn:width=8",
+    "batch": 32,
+    "steps": 1,
+    "train_batches": 1,
+    "max_rounds": 3,
+    "stop_error": 0.0,
+}
 SEARCH = Search(data=DIGITS, settings=SETTINGS)
 CLEAN = Cell(data=DIGITS, victim=VICTIM)
 PROTECTED = Cell(data=DIGITS, victim=VICTIM, poison=Poison(search=SEARCH))
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(Sets(), Cache(tmp_path / "cache"), Compute.choose("cpu"))
+def cell_runner(tmp_path: Path) -> CellRunner:
+    return CellRunner(Sets(), Cache(tmp_path / "cache"), Compute.choose("cpu"))
 
 
 def images() -> ImageSet:
@@ -55,21 +61,25 @@ def test_a_description_hashes_the_same_whatever_order_it_was_written_in() -> Non
     assert Cell.model_validate_json(PROTECTED.text) == PROTECTED
 
 
-def test_the_hash_covers_description_data_and_revisions(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = shop.hash(PROTECTED)
-    assert first == shop.hash(PROTECTED.model_copy())
-    assert first != shop.hash(PROTECTED.model_copy(update={"seed": 1}))
-    assert first != shop.hash(PROTECTED.model_copy(update={"data": Data(name="digits", per_class=13, tests=6)}))
-    clean = shop.hash(CLEAN)
+def test_the_hash_covers_description_data_and_revisions(
+    cell_runner: CellRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cell_runner.hash(PROTECTED)
+    assert first == cell_runner.hash(PROTECTED.model_copy())
+    assert first != cell_runner.hash(PROTECTED.model_copy(update={"seed": 1}))
+    assert first != cell_runner.hash(
+        PROTECTED.model_copy(update={"data": Data(name="digits", per_class=13, tests=6)})
+    )
+    clean = cell_runner.hash(CLEAN)
     monkeypatch.setattr(registry.get("error_minimizing"), "revision", 99)
-    assert shop.hash(PROTECTED) != first
-    assert shop.hash(CLEAN) == clean  # it uses no method
+    assert cell_runner.hash(PROTECTED) != first
+    assert cell_runner.hash(CLEAN) == clean  # it uses no method
 
 
 def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_noise(tmp_path: Path) -> None:
-    whole = Workshop(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
+    whole = CellRunner(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
     reference = whole.fitted(SEARCH)[0].noise
-    pieces = Workshop(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
+    pieces = CellRunner(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
     stops = 0
     while stops < 50:
         try:
@@ -85,44 +95,46 @@ def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_n
     assert place.stat().st_mtime_ns == before
 
 
-def test_a_run_makes_what_is_missing_and_nothing_twice(shop: Workshop, tmp_path: Path) -> None:
+def test_a_run_makes_what_is_missing_and_nothing_twice(cell_runner: CellRunner, tmp_path: Path) -> None:
     results = Results(tmp_path / "results")
-    first = run([CLEAN, PROTECTED, CLEAN], shop, results)
+    first = run([CLEAN, PROTECTED, CLEAN], cell_runner, results)
     assert (len(first.made), len(first.there), len(first.missing)) == (2, 0, 0)
-    again = run([CLEAN, PROTECTED], shop, results)
+    again = run([CLEAN, PROTECTED], cell_runner, results)
     assert (len(again.made), len(again.there)) == (0, 2)
     found = Results(tmp_path / "results").all()
     result = found[PROTECTED.text]
     assert result.cell == PROTECTED
     assert result.protected == result.images == 120
-    assert result.artefacts["noise"] == shop.search_hash(SEARCH)
+    assert result.artefacts["noise"] == cell_runner.search_hash(SEARCH)
     assert len(result.test) == 1
     assert np.sum(result.confusion) == 60  # type: ignore[arg-type]
     assert abs(np.mean(result.recall) - result.last) < 1e-3
 
 
-def test_cells_whose_data_is_not_there_do_not_keep_the_others_from_being_made(shop: Workshop, tmp_path: Path) -> None:
-    shop.sets.data_dir = tmp_path
+def test_cells_whose_data_is_not_there_do_not_keep_the_others_from_being_made(
+    cell_runner: CellRunner, tmp_path: Path
+) -> None:
+    cell_runner.sets.data_dir = tmp_path
     photos = Cell(data=Data(name="holidays"), victim=VICTIM)
-    outcome = run([photos, CLEAN], shop, Results(tmp_path / "results"))
+    outcome = run([photos, CLEAN], cell_runner, Results(tmp_path / "results"))
     assert outcome.made == (CLEAN,)
     assert "holidays" in str(outcome.without_data[photos])
     with pytest.raises(DataError, match="holidays"):
-        run([photos], shop, Results(tmp_path / "results"))
+        run([photos], cell_runner, Results(tmp_path / "results"))
 
 
-def test_the_deadline_leaves_cells_for_later(shop: Workshop, tmp_path: Path) -> None:
-    shop.deadline = 0.0
-    outcome = run([CLEAN, PROTECTED], shop, Results(tmp_path / "results"))
+def test_the_deadline_leaves_cells_for_later(cell_runner: CellRunner, tmp_path: Path) -> None:
+    cell_runner.deadline = 0.0
+    outcome = run([CLEAN, PROTECTED], cell_runner, Results(tmp_path / "results"))
     assert outcome.missing == (CLEAN, PROTECTED)
 
 
-def test_what_another_process_makes_is_left_to_it(shop: Workshop) -> None:
+def test_what_another_process_makes_is_left_to_it(cell_runner: CellRunner) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
 from unlearnable.cells.cache import Cache
-with Cache(Path({str(shop.cache.folder)!r})).claim("cell", "abc"):
+with Cache(Path({str(cell_runner.cache.folder)!r})).claim("cell", "abc"):
     print("mine", flush=True)
     time.sleep(60)
 """
@@ -130,11 +142,11 @@ with Cache(Path({str(shop.cache.folder)!r})).claim("cell", "abc"):
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "mine\n"
-        with pytest.raises(Busy), shop.cache.claim("cell", "abc"):
+        with pytest.raises(Busy), cell_runner.cache.claim("cell", "abc"):
             pass
         other.send_signal(signal.SIGKILL)
         other.wait()
-        with shop.cache.claim("cell", "abc"):  # the kernel gave it back
+        with cell_runner.cache.claim("cell", "abc"):  # the kernel gave it back
             pass
     finally:
         other.kill()
@@ -146,9 +158,20 @@ with Cache(Path({str(shop.cache.folder)!r})).claim("cell", "abc"):
 @pytest.mark.slow
 def test_two_processes_share_a_grid_and_a_killed_one_repeats_nothing(tmp_path: Path) -> None:
     command = [
-        sys.executable, "-c", "from unlearnable.cli.app import app; app()", "experiment", "filters", "--profile", "smoke",
-        "--only", "/clean", "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"),
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        "from unlearnable.cli.app import app; app()",
+        "experiment",
+        "filters",
+        "--profile",
+        "smoke",
+        "--only",
+        "/clean",
+        "--results",
+        str(tmp_path / "results"),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
     cells = tmp_path / "results" / "smoke" / "cells"
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while killed.poll() is None and not list(cells.glob("*.json")):
@@ -156,7 +179,10 @@ def test_two_processes_share_a_grid_and_a_killed_one_repeats_nothing(tmp_path: P
     killed.kill()
     killed.wait()
     before = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
-    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     said = [one.communicate()[1] for one in both]
     assert [one.returncode for one in both] == [0, 0]
     made = sum(int(line.split()[0]) for text in said for line in text.splitlines() if "cells made" in line)
@@ -202,7 +228,9 @@ def test_standing_against_the_others() -> None:
 
 def noise(form: str) -> Noise:
     keys = images().ids if form == "samplewise" else images().classes
-    bank = np.arange(-len(keys) // 2, len(keys) - len(keys) // 2, dtype=np.int8)[: len(keys)].reshape(-1, 1, 1, 1)
+    bank = np.arange(-len(keys) // 2, len(keys) - len(keys) // 2, dtype=np.int8)[: len(keys)].reshape(
+        -1, 1, 1, 1
+    )
     return Noise(np.tile(bank, (1, 3, 4, 4)), keys, form, Budget(8), (4, 4))  # type: ignore[arg-type]
 
 
@@ -226,28 +254,32 @@ def test_a_shuffle_within_the_class_and_across(form: str) -> None:
         assert across.keys != one.keys
 
 
-def test_a_victim_that_starts_from_other_weights_starts_from_them(shop: Workshop) -> None:
+def test_a_victim_that_starts_from_other_weights_starts_from_them(cell_runner: CellRunner) -> None:
     still = VICTIM.model_copy(update={"lr": 1e-12})
-    begun = shop.weights(Cell(data=DIGITS, victim=still, start=CLEAN))
-    before, fresh = shop.weights(CLEAN), shop.weights(Cell(data=DIGITS, victim=still))
+    begun = cell_runner.weights(Cell(data=DIGITS, victim=still, start=CLEAN))
+    before, fresh = cell_runner.weights(CLEAN), cell_runner.weights(Cell(data=DIGITS, victim=still))
     trained = [name for name, value in before.items() if value.is_floating_point() and "running" not in name]
     assert trained
     assert all(torch.allclose(begun[name], before[name], atol=1e-6) for name in trained)
     assert not all(torch.allclose(fresh[name], before[name], atol=1e-6) for name in trained)
-    assert "start" in shop.run(Cell(data=DIGITS, victim=still, start=CLEAN)).artefacts
+    assert "start" in cell_runner.run(Cell(data=DIGITS, victim=still, start=CLEAN)).artefacts
 
 
-def test_what_is_counted_by_class_is_what_was_tested(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_counted_by_class_is_what_was_tested(
+    cell_runner: CellRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     more = {"epochs": 6}
-    monkeypatch.setattr(Grey, "prepare", lambda self, pixels, labels, rng: 255 - pixels)  # digits are grey already
-    grey = shop.run(Cell(data=DIGITS, victim=VICTIM.model_copy(update=more), countermeasure="grey"))
+    monkeypatch.setattr(
+        Grey, "prepare", lambda self, pixels, labels, rng: 255 - pixels
+    )  # digits are grey already
+    grey = cell_runner.run(Cell(data=DIGITS, victim=VICTIM.model_copy(update=more), countermeasure="grey"))
     assert abs(np.mean(grey.recall) - grey.last) < 1e-3
     assert np.trace(np.array(grey.confusion)) == round(grey.last * 60)
 
 
-def test_results_say_what_they_are(shop: Workshop, tmp_path: Path) -> None:
+def test_results_say_what_they_are(cell_runner: CellRunner, tmp_path: Path) -> None:
     results = Results(tmp_path)
-    results.save(shop.run(CLEAN))
+    results.save(cell_runner.run(CLEAN))
     (path,) = tmp_path.glob("*.json")
     assert path.name.startswith("digits-clean-cnn-s0-")
     again = Result.model_validate_json(path.read_bytes())

@@ -107,7 +107,10 @@ def test_a_tile_is_repeated_over_the_grid() -> None:
 
 
 def test_noise_survives_the_disk_and_damage_is_named(tmp_path) -> None:
-    noise = classwise(np.random.default_rng(0).integers(-8, 9, (2, 3, 6, 6), dtype=np.int8), provenance={"method": "random", "seed": 3})
+    noise = classwise(
+        np.random.default_rng(0).integers(-8, 9, (2, 3, 6, 6), dtype=np.int8),
+        provenance={"method": "random", "seed": 3},
+    )
     path = tmp_path / "noise.safetensors"
     noise.save(path)
     again = Noise.load(path)

@@ -42,7 +42,9 @@ def a_batch(count: int = 24, side: int = 32) -> tuple[torch.Tensor, torch.Tensor
 
 def prepared(spec: str, x: torch.Tensor | None = None, y: torch.Tensor | None = None) -> torch.Tensor:
     images, labels = some()
-    return create(spec).prepare(images if x is None else x, labels if y is None else y, generator(0, "prepare"))
+    return create(spec).prepare(
+        images if x is None else x, labels if y is None else y, generator(0, "prepare")
+    )
 
 
 def lived_in(name: str = "cnn:width=8,depth=2") -> torch.nn.Module:
@@ -76,7 +78,9 @@ def test_contract(name: str, side: int) -> None:
         assert float((targets.sum(1) - 1).abs().max()) < 1e-5
         assert float(targets.min()) >= 0
         found.append((out, seen, targets))
-    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))  # the same seed, the same result
+    assert all(
+        torch.equal(one, other) for one, other in zip(*found, strict=True)
+    )  # the same seed, the same result
     assert all(torch.equal(*pair) for pair in zip(before, (images, x, y), strict=True))  # nothing in place
     assert torch.equal(found[0][0], images) == (name not in PREPARING)
     tested = chain.prepare(images, None, generator(7, "p"))
@@ -103,7 +107,9 @@ def test_chains_are_read_in_order_and_write_themselves() -> None:
     grey_then_bits = prepared("grey+bitdepth:2")
     assert torch.equal(grey_then_bits, prepared("bitdepth:2", prepared("grey")))
     assert not torch.equal(grey_then_bits, prepared("bitdepth:2+grey"))
-    assert torch.equal(create("grey+bitdepth:2").prepare(images, None, generator(0)), prepared("grey"))  # test images: what holds for them
+    assert torch.equal(
+        create("grey+bitdepth:2").prepare(images, None, generator(0)), prepared("grey")
+    )  # test images: what holds for them
 
 
 @pytest.mark.parametrize(
@@ -142,7 +148,9 @@ def test_blur_takes_high_frequencies_and_keeps_the_mean() -> None:
         x = torch.arange(32) - 16.0
         bell = torch.exp(-(x**2) / (2 * sigma**2))
         bell = bell / bell.sum()
-        assert float((prepared(f"blur:{sigma}", dot).float() - 255 * torch.outer(bell, bell)).abs().max()) < 0.6
+        assert (
+            float((prepared(f"blur:{sigma}", dot).float() - 255 * torch.outer(bell, bell)).abs().max()) < 0.6
+        )
     assert int(prepared("blur:0.4", dot)[0, 0, 16, 16]) < 250
 
 
@@ -157,7 +165,9 @@ def test_grey_has_equal_channels_and_pillows_luminance() -> None:
     out = prepared("grey")
     assert torch.equal(out[:, 0], out[:, 1])
     assert torch.equal(out[:, 0], out[:, 2])
-    expected = np.stack([np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L")) for image in images])
+    expected = np.stack(
+        [np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L")) for image in images]
+    )
     assert np.array_equal(out[:, 0].numpy(), expected)
 
 
@@ -187,7 +197,13 @@ def test_projection_removes_what_a_linear_classifier_sees() -> None:
 
     def accuracy(x: torch.Tensor) -> float:
         """Of a linear classifier that is trained on these images."""
-        return float((x.flatten(1).float() @ Project().fit(x, labels, generator(1))).argmax(1).eq(labels).float().mean())
+        return float(
+            (x.flatten(1).float() @ Project().fit(x, labels, generator(1)))
+            .argmax(1)
+            .eq(labels)
+            .float()
+            .mean()
+        )
 
     assert accuracy(noisy) > 0.95
     assert accuracy(cleaned) < accuracy(images) + 0.15
@@ -203,7 +219,9 @@ def test_projection_removes_what_a_linear_classifier_sees() -> None:
 @pytest.mark.parametrize(("side", "length"), [(32, 16), (64, 32), (32, 5)])
 def test_cutout_blacks_out_a_square_and_leaves_the_rest(side: int, length: int) -> None:
     x, y = torch.rand(200, 3, side, side) * 0.5 + 0.5, torch.eye(3)[torch.arange(200) % 3]
-    seen, targets = create("cutout" if length * 2 == side else f"cutout:{length}").batch(x, y, generator(1), CPU)
+    seen, targets = create("cutout" if length * 2 == side else f"cutout:{length}").batch(
+        x, y, generator(1), CPU
+    )
     black = (seen == 0).all(1)
     assert torch.equal(torch.where(black.unsqueeze(1), x, seen), x)
     assert torch.equal(targets, y)
@@ -282,7 +300,9 @@ def affine(image: Image.Image, *numbers: float) -> Image.Image:
 def test_operations_are_pillows(name: str, value: float, pillow) -> None:
     images, _ = some(6)
     seen = OPERATIONS[name](images / 255, torch.full((6, 1, 1, 1), value)) * 255
-    expected = torch.from_numpy(np.stack([np.asarray(pillow(Image.fromarray(i.permute(1, 2, 0).numpy()))) for i in images]))
+    expected = torch.from_numpy(
+        np.stack([np.asarray(pillow(Image.fromarray(i.permute(1, 2, 0).numpy()))) for i in images])
+    )
     wrong = ((seen - expected.permute(0, 3, 1, 2).float()).abs() > 2.01).float().mean()
     assert float(wrong) < 0.02  # a pixel that lies between two may be the other one
 
@@ -313,8 +333,13 @@ def test_the_attack_stays_in_its_budget_raises_the_loss_and_leaves_the_model_alo
     assert all(torch.equal(p.grad, old) for p, old in zip(model.parameters(), gradients, strict=True))
     assert all(p.requires_grad for p in model.parameters())
     model.eval().requires_grad_(False)
-    losses = [float(F.cross_entropy(model(one), y)) for one in (x, moved, attack(model, x, y, 8, 2, 0, generator(0), compute))]
-    assert losses[1] - losses[0] > 0.05 + 10 * abs(losses[2] - losses[0])  # a random start alone hardly matters
+    losses = [
+        float(F.cross_entropy(model(one), y))
+        for one in (x, moved, attack(model, x, y, 8, 2, 0, generator(0), compute))
+    ]
+    assert losses[1] - losses[0] > 0.05 + 10 * abs(
+        losses[2] - losses[0]
+    )  # a random start alone hardly matters
     hard = attack(model, x, y.argmax(1), 8, 2, 10, generator(0), CPU)
     assert torch.equal(hard.gt(x), attack(model, x, y, 8, 2, 10, generator(0), CPU).gt(x))
     assert torch.equal(attack(model, x, y, 0, 2, 3, generator(0), CPU), x)
@@ -341,7 +366,9 @@ RECIPE = Recipe(epochs=2, batch=8, lr=0.05, transform=Transform("flip-crop"))
 def weights(spec: str | None, **more) -> tuple[torch.Tensor, list[Epoch]]:
     data = some(24, 16)
     chain = None if spec is None else create(spec)
-    model, history = fit_model("cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=chain, **more)
+    model, history = fit_model(
+        "cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=chain, **more
+    )
     return torch.cat([p.detach().flatten() for p in model.parameters()]), history
 
 
@@ -360,7 +387,9 @@ def test_training_without_a_countermeasure_is_as_it_was() -> None:
             x = RECIPE.transform(pixels[rows].float() / 255, 16, RECIPE.transform.draw(8, rng, CPU))
             train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels[rows], CPU)
     assert torch.equal(weights(None)[0], torch.cat([p.detach().flatten() for p in model.parameters()]))
-    assert torch.allclose(weights(None)[0], weights("none")[0], atol=1e-6)  # labels as probabilities round differently
+    assert torch.allclose(
+        weights(None)[0], weights("none")[0], atol=1e-6
+    )  # labels as probabilities round differently
 
 
 @pytest.mark.parametrize("spec", [*countermeasures.names(), "jpeg:50+grey+cutout+mixup+adversarial:4,1"])
@@ -376,7 +405,9 @@ def test_test_images_are_prepared_where_that_is_said() -> None:
     class Black(Countermeasure):
         name, test_time = "black", True
 
-        def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+        def prepare(
+            self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+        ) -> torch.Tensor:
             return pixels if labels is not None else torch.zeros_like(pixels)
 
     data = some(24, 16)
@@ -396,7 +427,9 @@ def test_training_starts_from_given_weights_and_renews_a_last_layer_of_another_s
 
     assert all(torch.equal(p, start[name]) for name, p in named("cnn:width=8,depth=2", 3, start).items())
     other, fresh = (named("cnn:width=8,depth=2", 5, weights) for weights in (start, None))
-    changed = [name for name, p in other.items() if p.shape != start[name].shape or not torch.equal(p, start[name])]
+    changed = [
+        name for name, p in other.items() if p.shape != start[name].shape or not torch.equal(p, start[name])
+    ]
     assert len(changed) == 2
     assert all(torch.equal(other[name], fresh[name]) for name in changed)
     assert all(torch.equal(start[name], value) for name, value in kept.items())

@@ -35,7 +35,20 @@ def call(*arguments: object) -> tuple[int, str]:
 def test_a_damaged_run_is_one_clear_line(photos: Path, tmp_path: Path, file: str, damage: str) -> None:
     config, out, run = tmp_path / "quick.toml", tmp_path / "out", tmp_path / "run"
     config.write_text(QUICK)
-    protect = ("protect", photos, out, "--run", run, "--config", config, "--workers", "1", "--quiet", "--seed", "1")
+    protect = (
+        "protect",
+        photos,
+        out,
+        "--run",
+        run,
+        "--config",
+        config,
+        "--workers",
+        "1",
+        "--quiet",
+        "--seed",
+        "1",
+    )
     assert call(*protect)[0] == 0
     before = {path: path.read_bytes() for path in out.rglob("*.png")}
     path = run / file
@@ -57,12 +70,29 @@ def test_a_damaged_run_is_one_clear_line(photos: Path, tmp_path: Path, file: str
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_says_what_to_do(photos: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_checkpoint_says_what_to_do(
+    photos: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, out, run = tmp_path / "quick.toml", tmp_path / "out", tmp_path / "run"
     config.write_text(QUICK)
-    protect = ("protect", photos, out, "--run", run, "--config", config, "--workers", "1", "--quiet", "--seed", "1")
+    protect = (
+        "protect",
+        photos,
+        out,
+        "--run",
+        run,
+        "--config",
+        config,
+        "--workers",
+        "1",
+        "--quiet",
+        "--seed",
+        "1",
+    )
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr("unlearnable.methods.fitted.Fitted.save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "unlearnable.methods.fitted.Fitted.save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     assert call(*protect)[0] == 130
     monkeypatch.undo()
     path = run / "checkpoint.safetensors"
@@ -75,7 +105,9 @@ def test_a_damaged_checkpoint_says_what_to_do(photos: Path, tmp_path: Path, dama
     assert call(*protect)[0] == 0
 
 
-@pytest.mark.parametrize("content", ["rounds = ", "[classwise]\nsteps = 'many'", "no_such_setting = 1", "\x00\xff"])
+@pytest.mark.parametrize(
+    "content", ["rounds = ", "[classwise]\nsteps = 'many'", "no_such_setting = 1", "\x00\xff"]
+)
 def test_a_wrong_configuration_is_refused(photos: Path, tmp_path: Path, content: str) -> None:
     config = tmp_path / "mine.toml"
     config.write_bytes(content.encode("latin-1"))

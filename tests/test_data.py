@@ -107,12 +107,15 @@ def test_unreadable_files_are_left_out_and_listed(photos: Path) -> None:
         folder(photos).subset(["cats/empty.png"]).readable()
 
 
-@pytest.mark.parametrize("convert", [
-    lambda x: x,
-    lambda x: x.transpose(0, 3, 1, 2),
-    lambda x: (x / 255).astype(np.float32),
-    lambda x: torch.from_numpy(x.transpose(0, 3, 1, 2).copy()) / 255,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x,
+        lambda x: x.transpose(0, 3, 1, 2),
+        lambda x: (x / 255).astype(np.float32),
+        lambda x: torch.from_numpy(x.transpose(0, 3, 1, 2).copy()) / 255,
+    ],
+)
 def test_arrays_of_any_layout_are_the_same_images(convert) -> None:
     given = pixels(4)
     images = arrays(convert(given), ["a", "b", "a", "b"], ids=["0", "1", "2", "3"])
@@ -161,9 +164,14 @@ def test_a_torch_style_data_set_is_opened_in_its_order() -> None:
     assert np.array_equal(images.photo("00002").pixels, pixels(4)[2])
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=2, max_size=40), st.integers(0, 99))
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=2, max_size=40),
+    st.integers(0, 99),
+)
 @settings(deadline=None)
-def test_a_split_is_stratified_and_keeps_duplicates_on_one_side(entries: list[tuple[str, int]], seed: int) -> None:
+def test_a_split_is_stratified_and_keeps_duplicates_on_one_side(
+    entries: list[tuple[str, int]], seed: int
+) -> None:
     class_of = {f"{i:02d}": name for i, (name, _) in enumerate(entries)}
     digests = {f"{i:02d}": str(content) for i, (_, content) in enumerate(entries)}
     out = held_out(class_of, digests, 0.25, seed)
@@ -171,7 +179,9 @@ def test_a_split_is_stratified_and_keeps_duplicates_on_one_side(entries: list[tu
     for name in set(class_of.values()):
         members = {id for id in class_of if class_of[id] == name}
         assert members - out
-        if len({digests[id] for id in members}) == len(members) and len(set(digests.values())) == len(digests):
+        if len({digests[id] for id in members}) == len(members) and len(set(digests.values())) == len(
+            digests
+        ):
             assert len(members & out) == min(max(1, round(0.25 * len(members))), len(members) - 1)
 
 
@@ -188,7 +198,9 @@ def test_a_split_depends_on_its_seed_and_not_on_order(images: ImageSet) -> None:
     assert sorted(rest.ids + out.ids) == list(images.ids)
     assert [out.class_of[id] for id in out.ids].count("ant") == 2
     assert len(out) == 6
-    backwards = arrays(pixels()[::-1], (["ant", "bee", "cat"] * 8)[::-1], ids=[f"img{i:02d}" for i in range(24)][::-1])
+    backwards = arrays(
+        pixels()[::-1], (["ant", "bee", "cat"] * 8)[::-1], ids=[f"img{i:02d}" for i in range(24)][::-1]
+    )
     assert backwards.split(0.25, 1)[1].ids == out.ids
     assert images.split(0.25, 2)[1].ids != out.ids
 
@@ -197,23 +209,37 @@ def test_context_is_trained_on_and_never_given_noise(images: ImageSet) -> None:
     others = arrays(pixels(4, seed=7), ["dog", "elk"] * 2, ids=["img00", "img01", "x", "y"])
     both = images.join(others)
     assert both.own == images.ids
-    assert (len(both), both.classes, both.context) == (28, ("ant", "bee", "cat", "dog", "elk"), frozenset({"dog", "elk"}))
+    assert (len(both), both.classes, both.context) == (
+        28,
+        ("ant", "bee", "cat", "dog", "elk"),
+        frozenset({"dog", "elk"}),
+    )
     assert np.array_equal(both.photo("context/img00").pixels, others.photo("img00").pixels)
     view = both.view(16)
-    assert [id for id, own in zip(view.ids, view.own, strict=True) if not own] == [id for id in both.ids if id.startswith("context/")]
+    assert [id for id, own in zip(view.ids, view.own, strict=True) if not own] == [
+        id for id in both.ids if id.startswith("context/")
+    ]
     with pytest.raises(DataError, match="'ant' is among the photos and in the context"):
         images.join(images)
 
 
 def test_noise_keyed_by_id_survives_shuffling_relabelling_and_added_images(images: ImageSet) -> None:
     bank = np.random.default_rng(1).integers(-8, 9, (24, 3, 16, 16), dtype=np.int8)
-    noise = Noise(bank, images.ids, "samplewise", Budget(8), (16, 16), digests=tuple(images.source.load(id)[1] for id in images.ids))
+    noise = Noise(
+        bank,
+        images.ids,
+        "samplewise",
+        Budget(8),
+        (16, 16),
+        digests=tuple(images.source.load(id)[1] for id in images.ids),
+    )
     before = images.with_noise(noise)
     order = np.random.default_rng(2).permutation(24)
     mixed = arrays(
-        np.concatenate([pixels(3, seed=9), pixels()[order]]), ["new"] * 3 + ["other"] * 24,
+        np.concatenate([pixels(3, seed=9), pixels()[order]]),
+        ["new"] * 3 + ["other"] * 24,
         ids=["a", "b", "zz", *(f"img{i:02d}" for i in order)],
-    )  # fmt: skip
+    )
     after = mixed.with_noise(noise)
     assert all(np.array_equal(before.photo(id).pixels, after.photo(id).pixels) for id in images.ids)
     assert all(np.array_equal(after.photo(id).pixels, mixed.photo(id).pixels) for id in ("a", "b", "zz"))
@@ -230,7 +256,9 @@ def test_a_view_is_squares_in_rgb_in_the_order_of_the_ids(photos: Path) -> None:
     assert view.grey.tolist() == [id == "cats/grey.png" for id in view.ids]
     assert (view.pixels[grey, 0] == view.pixels[grey, 1]).all()
     clear = view.ids.index("dogs/see-through.png")
-    assert np.array_equal(view.pixels[clear], squash(images.photo("dogs/see-through.png").rgb(), 24).transpose(2, 0, 1))
+    assert np.array_equal(
+        view.pixels[clear], squash(images.photo("dogs/see-through.png").rgb(), 24).transpose(2, 0, 1)
+    )
     assert view.fingerprint == folder(photos).view(8).fingerprint
     assert view.fingerprint != images.relabel(lambda id, name: name[:-1]).view(8).fingerprint
 
@@ -250,7 +278,9 @@ def test_modes_become_what_a_trainer_would_see() -> None:
     assert decode(saved(palette, "PNG", transparency=0), "x").pixels.shape == (20, 20, 4)
 
     deep = Image.fromarray(np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20))
-    assert np.array_equal(decode(saved(deep, "PNG"), "x").pixels, np.rint(np.asarray(deep) / 257).astype(np.uint8))
+    assert np.array_equal(
+        decode(saved(deep, "PNG"), "x").pixels, np.rint(np.asarray(deep) / 257).astype(np.uint8)
+    )
 
     cmyk = decode(saved(COLOUR.convert("CMYK"), "JPEG", quality=95), "x")
     assert cmyk.pixels.shape == (20, 20, 3)
@@ -263,10 +293,19 @@ def test_modes_become_what_a_trainer_would_see() -> None:
         decode(saved(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "x.tif")
 
 
-@pytest.mark.parametrize(("orientation", "turn"), [
-    (1, None), (2, Image.Transpose.FLIP_LEFT_RIGHT), (3, Image.Transpose.ROTATE_180), (4, Image.Transpose.FLIP_TOP_BOTTOM),
-    (5, Image.Transpose.TRANSPOSE), (6, Image.Transpose.ROTATE_270), (7, Image.Transpose.TRANSVERSE), (8, Image.Transpose.ROTATE_90),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, None),
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+        (3, Image.Transpose.ROTATE_180),
+        (4, Image.Transpose.FLIP_TOP_BOTTOM),
+        (5, Image.Transpose.TRANSPOSE),
+        (6, Image.Transpose.ROTATE_270),
+        (7, Image.Transpose.TRANSVERSE),
+        (8, Image.Transpose.ROTATE_90),
+    ],
+)
 def test_photos_stand_as_their_exif_says(orientation: int, turn: Image.Transpose | None) -> None:
     image = COLOUR.crop((0, 0, 20, 13))
     exif = Image.Exif()
@@ -317,9 +356,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> N
     assert [p.name for p in path.parent.iterdir()] == ["x.png"]
 
 
-def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_finds(images: ImageSet, tmp_path: Path, monkeypatch) -> None:
+def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_finds(
+    images: ImageSet, tmp_path: Path, monkeypatch
+) -> None:
     whole = images.view(16, 1.5)
-    monkeypatch.setattr("unlearnable.data.squares.MEMORY", 1000)
+    monkeypatch.setattr("unlearnable.data.square_views.MEMORY", 1000)
     mapped = images.view(16, 1.5, tmp_path)
     assert isinstance(mapped.pixels, np.memmap)
     assert list(tmp_path.iterdir()) == []
@@ -327,8 +368,12 @@ def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_fi
     assert mapped.fingerprint == whole.fingerprint
 
 
-def test_a_disk_without_room_for_squares_is_named_before_anything_is_read(images: ImageSet, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("unlearnable.data.squares.MEMORY", 1000)
-    monkeypatch.setattr("os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+def test_a_disk_without_room_for_squares_is_named_before_anything_is_read(
+    images: ImageSet, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("unlearnable.data.square_views.MEMORY", 1000)
+    monkeypatch.setattr(
+        "os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(DataError, match=r"on disk, and there is no room in .*No space left"):
         images.view(16, 1.5, tmp_path)

@@ -1,8 +1,9 @@
 """The docs say what is so: every command in them is run, every option, setting, room and code is compared.
 
-Each page's blocks are run in order, in a folder of their own: by `make test` on a few digits with the shortcuts of `QUICK`, and by
-`make test-all` exactly as written (only the digits are still few). A block below the comment `<!-- test: slow -->` is run as written
-only. Lines that start with `make` are not run; their targets and variables are looked up.
+Each page's blocks are run in order, in a folder of their own: by `make test` on a few digits with the
+shortcuts of `QUICK`, and by `make test-all` exactly as written (only the digits are still few). A block below
+the comment `<!-- test: slow -->` is run as written only. Lines that start with `make` are not run; their
+targets and variables are looked up.
 """
 
 from __future__ import annotations
@@ -32,8 +33,16 @@ from unlearnable.experiments import base
 from unlearnable.methods.settings import ErrorMinimizingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = {"protect": "--rounds 1 --surrogate cnn:width=8,depth=2 --workers 1", "fit": "--rounds 1 --surrogate cnn:width=8,depth=2"}
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+QUICK = {
+    "protect": "--rounds 1 --surrogate cnn:width=8,depth=2 --workers 1",
+    "fit": "--rounds 1 --surrogate cnn:width=8,depth=2",
+}
 CLASSES, EACH = ("0", "1", "2", "3"), 24
 
 
@@ -53,7 +62,9 @@ class Block:
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
-    found = re.findall(r"^(<!-- test: slow -->\n+)?```(\w[\w ]*)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)
+    found = re.findall(
+        r"^(<!-- test: slow -->\n+)?```(\w[\w ]*)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M
+    )
     return [Block(language, text, bool(slow)) for slow, language, text in found if language in languages]
 
 
@@ -84,7 +95,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `verify` train small networks for an epoch: that it runs is what is asked here."""
-    chosen = replace(trials.SMALL, family="cnn:width=8,depth=2", other="cnn:width=8,depth=3", images=100, epochs=(1, 1))
+    chosen = replace(
+        trials.SMALL, family="cnn:width=8,depth=2", other="cnn:width=8,depth=3", images=100, epochs=(1, 1)
+    )
     monkeypatch.setattr(trials, "SMALL", chosen)
 
 
@@ -157,7 +170,9 @@ def test_the_plugin_of_the_docs_works(place: Path) -> None:
     (place / "stripes.py").write_text(block.text)
     write(place / "photos", CLASSES, slice(4))
     try:
-        result = CliRunner().invoke(app, ["protect", "photos", "out", "--method", "stripes", "--plugin", "stripes.py"])
+        result = CliRunner().invoke(
+            app, ["protect", "photos", "out", "--method", "stripes", "--plugin", "stripes.py"]
+        )
     finally:
         methods.registry._METHODS.pop("stripes", None)
     assert result.exit_code == 0, (result.stderr, result.exception)
@@ -174,7 +189,10 @@ def test_the_experiment_of_the_docs_runs(place: Path) -> None:
         base._EXPERIMENTS.pop("epochs", None)
     assert result.exit_code == 0, (result.stderr, result.exception)
     assert len(list((place / "results" / "smoke" / "cells").iterdir())) == 2
-    assert "class-wise noise holds for a longer training" in (place / "results" / "smoke" / "epochs.md").read_text()
+    assert (
+        "class-wise noise holds for a longer training"
+        in (place / "results" / "smoke" / "epochs.md").read_text()
+    )
 
 
 def reference() -> Any:
@@ -196,7 +214,9 @@ def test_options_in_the_docs_are_those_of_the_help() -> None:
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.S | re.M))
     assert set(sections) == {*reference().commands(), "Settings", "Presets"}
     for name in reference().commands():
-        shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
+        shown = (
+            CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
+        )
         helped = set(re.findall(r"(?m)^\s+(?:-\w, )?(--[a-z-]+)", shown)) - {"--help"}
         assert helped
         assert set(re.findall(r"(?m)^\| `(--[\w-]+)", sections[name])) == helped, name
@@ -212,7 +232,11 @@ def test_commands_within_sentences_exist(page: Path) -> None:
             check_make(words[1:])
             continue
         assert words[1] in verbs or words[1].startswith("--"), words
-        options = {option for parameter in verbs[words[1]].params for option in parameter.opts} if words[1] in verbs else {"--version"}
+        options = (
+            {option for parameter in verbs[words[1]].params for option in parameter.opts}
+            if words[1] in verbs
+            else {"--version"}
+        )
         assert {word for word in words[1:] if word.startswith("--")} <= options | {"--help"}, words
 
 
@@ -228,7 +252,9 @@ def test_rooms_in_the_docs_are_those_of_the_package() -> None:
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     named = [name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row.split("|")[1])]
     source = ROOT / "src" / "unlearnable"
-    real = {p.name for p in source.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {"__init__.py"}
+    real = {p.name for p in source.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {
+        "__init__.py"
+    }
     assert sorted(named) == sorted(real)
 
 
@@ -236,7 +262,9 @@ def rows(page: str, title: str) -> set[str]:
     """Names in the first column of the table below a title."""
     section = (ROOT / "docs" / page).read_text("utf-8").partition(f"# {title}\n")[2].partition("\n#")[0]
     assert section, title
-    return {name for row in re.findall(r"(?m)^\| (`[^|]+) \|", section) for name in re.findall(r"`([^`]+)`", row)}
+    return {
+        name for row in re.findall(r"(?m)^\| (`[^|]+) \|", section) for name in re.findall(r"`([^`]+)`", row)
+    }
 
 
 def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
@@ -245,11 +273,15 @@ def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
     assert CliRunner().invoke(app, command).exit_code == 0
     run = place / "photos.unlearnable" / "protected"
     assert {path.name for path in run.iterdir()} == rows("files.md", "The run folder: keep this") - {
-        "checkpoint.safetensors", "report.html", "report.json",
-    }  # fmt: skip
+        "checkpoint.safetensors",
+        "report.html",
+        "report.json",
+    }
     assert set(json.loads((run / "run.json").read_text("utf-8"))) == rows("files.md", "run.json")
     line = json.loads((run / "files.jsonl").read_text("utf-8").splitlines()[0])
-    section = (ROOT / "docs" / "files.md").read_text("utf-8").partition("### files.jsonl\n")[2].partition("\n#")[0]
+    section = (
+        (ROOT / "docs" / "files.md").read_text("utf-8").partition("### files.jsonl\n")[2].partition("\n#")[0]
+    )
     assert set(re.findall(r"`(\w+)`", section)) == set(line)
     with safe_open(str(run / "noise.safetensors"), framework="np") as file:
         assert set(file.keys()) == rows("files.md", "noise.safetensors")
@@ -270,6 +302,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), target
         if anchor:
             titles = re.findall(r"(?m)^#+ (.+)$", file.read_text("utf-8"))
-            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, anchor
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
+                anchor
+            )
     for path in re.findall(r"`((?:docs|benchmarks|tests|src)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path

@@ -29,9 +29,9 @@ def scans() -> ImageSet:
 
 
 def make(name: str, form: str, **more: object) -> Method:
-    return methods.create(name, {**({} if name == "random" else SETTINGS | {"steps": STEPS[form]}), "form": form, **more}).resolve(
-        (16, 16), 450
-    )
+    return methods.create(
+        name, {**({} if name == "random" else SETTINGS | {"steps": STEPS[form]}), "form": form, **more}
+    ).resolve((16, 16), 450)
 
 
 def answers(fitted: Fitted, images: ImageSet) -> torch.Tensor:
@@ -47,7 +47,9 @@ def test_the_surrogate_errs_on_it_and_not_on_random_noise(form: str, scans: Imag
     view = scans.view(16)
     fitted, random = (make(name, form).fit(view, Context(1)) for name in ("error_maximizing", "random"))
     sets = (scans, scans.with_noise(random.noise), scans.with_noise(fitted.noise))
-    clean, drawn, found = (float((answers(fitted, one) != torch.from_numpy(scans.labels)).double().mean()) for one in sets)
+    clean, drawn, found = (
+        float((answers(fitted, one) != torch.from_numpy(scans.labels)).double().mean()) for one in sets
+    )
     assert clean < 0.1
     assert found > drawn + 0.4
     assert fitted.log[-1] == pytest.approx(found, abs=0.05)  # rounding to levels
@@ -61,7 +63,11 @@ def test_targeted_noise_makes_it_answer_the_next_class(form: str, scans: ImageSe
 
 
 def test_it_stops_when_the_error_is_high_enough_and_trains_only_in_the_first_round(images: ImageSet) -> None:
-    method, view, ctx = make("error_maximizing", "samplewise", pretrain_epochs=3.0), images.view(16), Context(1)
+    method, view, ctx = (
+        make("error_maximizing", "samplewise", pretrain_epochs=3.0),
+        images.view(16),
+        Context(1),
+    )
     state = method.start(view, ctx)
     kinds: list[set[str]] = []
     for _ in range(2):
@@ -80,9 +86,20 @@ def test_it_stops_when_the_error_is_high_enough_and_trains_only_in_the_first_rou
 
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 9])
-def test_resumed_in_the_middle_of_training_or_moving_equals_uninterrupted(stop: int, images: ImageSet, tmp_path) -> None:
-    small = {"surrogate": "cnn:width=8,depth=2", "batch": 8, "pretrain_epochs": 1.7, "steps": 2, "max_rounds": 2, "stop_error": 1.0}
-    method = methods.create("error_maximizing", {**small, "form": "samplewise", "resolution": 16}).resolve((16, 16), 24)
+def test_resumed_in_the_middle_of_training_or_moving_equals_uninterrupted(
+    stop: int, images: ImageSet, tmp_path
+) -> None:
+    small = {
+        "surrogate": "cnn:width=8,depth=2",
+        "batch": 8,
+        "pretrain_epochs": 1.7,
+        "steps": 2,
+        "max_rounds": 2,
+        "stop_error": 1.0,
+    }
+    method = methods.create("error_maximizing", {**small, "form": "samplewise", "resolution": 16}).resolve(
+        (16, 16), 24
+    )
     view, path = images.view(16), tmp_path / "checkpoint"
     whole = method.fit(view, Context(1))
     ctx = Context(1)

@@ -53,9 +53,16 @@ def saved(path: Path, values: np.ndarray) -> Path:
         ((LEVELS / 255).transpose(0, 2, 3, 1), "unit"),
     ],
 )
-def test_files_units_and_layouts_come_to_the_same_noise(tmp_path: Path, images: ImageSet, suffix: str, values, unit: str) -> None:
+def test_files_units_and_layouts_come_to_the_same_noise(
+    tmp_path: Path, images: ImageSet, suffix: str, values, unit: str
+) -> None:
     noise = import_noise(saved(tmp_path / f"perturbation{suffix}", values), images)
-    assert (noise.form, noise.keys, noise.budget, noise.grid) == ("samplewise", images.ids, Budget(8), (16, 16))
+    assert (noise.form, noise.keys, noise.budget, noise.grid) == (
+        "samplewise",
+        images.ids,
+        Budget(8),
+        (16, 16),
+    )
     assert np.array_equal(noise.bank, LEVELS)
     assert noise.provenance["unit"] == unit
     assert noise.provenance["largest_rounding"] < 0.05
@@ -71,11 +78,15 @@ def test_noise_reaches_the_image_it_was_made_for_whatever_happens_to_the_set(tmp
     protected = shuffled.with_noise(noise)
     by_id = {id: protected.photo(id).pixels for id in protected.ids}
     expected = {
-        id: np.clip(given[i].astype(int) + LEVELS[i, :, :8, :8].transpose(1, 2, 0), 0, 255) for i, id in enumerate(loader_order(images))
+        id: np.clip(given[i].astype(int) + LEVELS[i, :, :8, :8].transpose(1, 2, 0), 0, 255)
+        for i, id in enumerate(loader_order(images))
     }
     assert all(np.array_equal(by_id[id], expected[id]) for id in expected)
     changed = arrays(255 - given, ["a", "b"] * 3, ids=loader_order(images))
-    assert all(np.array_equal(changed.with_noise(noise).photo(id).pixels, changed.photo(id).pixels) for id in changed.ids)
+    assert all(
+        np.array_equal(changed.with_noise(noise).photo(id).pixels, changed.photo(id).pixels)
+        for id in changed.ids
+    )
 
 
 def test_a_folder_is_taken_in_the_order_of_imagefolder(tmp_path: Path) -> None:
@@ -90,7 +101,10 @@ def test_a_folder_is_taken_in_the_order_of_imagefolder(tmp_path: Path) -> None:
 
 def test_classwise_rows_follow_the_labels_of_the_benchmark_not_the_alphabet(tmp_path: Path) -> None:
     names = ("Trouser", "Bag")
-    images = table((("train/00000", "Trouser"), ("train/00001", "Bag"), ("train/00002", "Bag")), BenchmarkSource(pixels(3), names))
+    images = table(
+        (("train/00000", "Trouser"), ("train/00001", "Bag"), ("train/00002", "Bag")),
+        BenchmarkSource(pixels(3), names),
+    )
     path = saved(tmp_path / "n.npy", LEVELS[:2])
     assert import_noise(path, images).keys == names
     assert import_noise(path, images.subset(images.ids[1:]), form="classwise").form == "classwise"
@@ -190,8 +204,12 @@ def test_names_are_safe_and_none_is_lost(tmp_path: Path) -> None:
     export_set(images, noise, tmp_path / "deep" / "out", "imagefolder")
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert [path.removeprefix("deep/out/T-shirt-top/") for path in found] == [
-        "T-shirt-top-..-..-..-escape.png", "a.jpg.png", "a.png.png", "hidden.png", "train-00000.png",
-    ]  # fmt: skip
+        "T-shirt-top-..-..-..-escape.png",
+        "a.jpg.png",
+        "a.png.png",
+        "hidden.png",
+        "train-00000.png",
+    ]
     twins = arrays(pixels(2), ["a/b", "a-b"], ids=["1", "2"])
     noise = Noise(LEVELS[:2], ("a/b", "a-b"), "classwise", Budget(8), (16, 16))
     with pytest.raises(DataError, match="under one name"):
@@ -211,7 +229,11 @@ def test_a_target_that_exists_or_a_failure_leaves_everything_as_it_was(
         with pytest.raises(DataError, match="covers none"):
             export_set(images, foreign, tmp_path / "out", layout)
     with pytest.raises(DataError, match="one size"):
-        export_set(folder(photos), Noise(LEVELS[:1], ("cats",), "classwise", Budget(8), (16, 16)), tmp_path / "out.npz")
+        export_set(
+            folder(photos),
+            Noise(LEVELS[:1], ("cats",), "classwise", Budget(8), (16, 16)),
+            tmp_path / "out.npz",
+        )
     with pytest.raises(UsageError, match="npz or imagefolder"):
         export_set(images, noise, tmp_path / "out", "tar")  # type: ignore[arg-type]
     assert sorted(tmp_path.rglob("*")) == before
@@ -223,18 +245,27 @@ def test_the_verbs_import_and_export(tmp_path: Path, photos: Path) -> None:
     result = runner.invoke(app, ["import", str(path), str(run), "--for", str(photos), "--json"])
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
-    assert (record["form"], record["patterns"], record["unit"], record["epsilon"]) == ("samplewise", 18, "unit", 8)
+    assert (record["form"], record["patterns"], record["unit"], record["epsilon"]) == (
+        "samplewise",
+        18,
+        "unit",
+        8,
+    )
     assert run.stat().st_mode & 0o777 == 0o700
     assert json.loads((run / "run.json").read_text())["method"] == "imported"
     again = runner.invoke(app, ["import", str(path), str(run), "--for", str(photos)])
     assert (again.exit_code, "holds a run already" in again.stderr) == (2, True)
 
-    applied = runner.invoke(application, ["apply", str(run), str(photos), str(tmp_path / "applied"), "--workers", "1"])
+    applied = runner.invoke(
+        application, ["apply", str(run), str(photos), str(tmp_path / "applied"), "--workers", "1"]
+    )
     assert applied.exit_code == 0, applied.output
     assert "18 photos written" in applied.stdout
 
     (photos / "cats" / "new.png").write_bytes((photos / "dogs" / "p0.png").read_bytes())
-    extended = runner.invoke(application, ["apply", str(run), str(photos), str(tmp_path / "applied"), "--missing", "extend"])
+    extended = runner.invoke(
+        application, ["apply", str(run), str(photos), str(tmp_path / "applied"), "--missing", "extend"]
+    )
     assert (extended.exit_code, "imported; there is none for cats/new.png" in extended.stderr) == (2, True)
     (photos / "cats" / "new.png").unlink()
     nothing = runner.invoke(app, ["export", str(photos), str(tmp_path / "absent"), str(tmp_path / "out")])

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from unlearnable import experiments
 from unlearnable.cells.cache import Cache
+from unlearnable.cells.cell_runner import CellRunner
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import revisions
 from unlearnable.cells.sets import Sets
-from unlearnable.cells.work import Workshop
 from unlearnable.cli.app import app
 from unlearnable.cli.experiment import seconds
 from unlearnable.errors import UsageError
@@ -28,8 +28,8 @@ NAMES = list(experiments.names())
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(Sets(), Cache(tmp_path_factory.mktemp("cache")), Compute.choose("cpu"))
+def cell_runner(tmp_path_factory: pytest.TempPathFactory) -> CellRunner:
+    return CellRunner(Sets(), Cache(tmp_path_factory.mktemp("cache")), Compute.choose("cpu"))
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)
@@ -49,14 +49,16 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
         known = {(entry.row, entry.column) for entry in entries}
         for claim in experiment.claims:
             assert {claim.lower, claim.upper} <= known, claim.text
-        assert set(experiment.published) <= {(entry.row, entry.column) for entry in experiment.entries(profiles.PAPER)}
+        assert set(experiment.published) <= {
+            (entry.row, entry.column) for entry in experiment.entries(profiles.PAPER)
+        }
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_cell_of_every_experiment_runs(name: str, shop: Workshop) -> None:
+def test_one_cell_of_every_experiment_runs(name: str, cell_runner: CellRunner) -> None:
     entries = experiments.get(name).entries(profiles.SMOKE)
     entry = next((entry for entry in reversed(entries) if entry.cell.poison is not None), entries[-1])
-    result = shop.run(entry.cell)
+    result = cell_runner.run(entry.cell)
     assert len(result.test) == entry.cell.victim.epochs
     assert 0 <= min(result.test) <= max(result.test) <= 1
     assert result.protected > 0 or entry.cell.keep == "clean"
@@ -64,7 +66,15 @@ def test_one_cell_of_every_experiment_runs(name: str, shop: Workshop) -> None:
 
 @pytest.mark.slow
 def test_every_smoke_cell_runs(tmp_path: Path) -> None:
-    options = ["--profile", "smoke", "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"), "--quiet"]
+    options = [
+        "--profile",
+        "smoke",
+        "--results",
+        str(tmp_path / "results"),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--quiet",
+    ]
     done = CliRunner().invoke(app, ["experiment", "all", *options])
     assert done.exit_code == 0, done.output
     for name in NAMES:
@@ -75,11 +85,25 @@ def test_every_smoke_cell_runs(tmp_path: Path) -> None:
 def made(entry: Entry, last: float, peak: float) -> Result:
     names = ["a", "b"]
     return Result(
-        hash=f"{hash((entry.cell.text, last)):x}", cell=entry.cell, fingerprints={"d": "1"}, revisions=revisions(entry.cell),
-        artefacts={"noise": "n"} if entry.cell.poison else {}, classes=names, images=10, protected=0, train=[1.0, 1.0], test=[peak, last],
-        recall=[last, 1.0], confusion=[[1, 1], [0, 2]], search={"seconds": 60.0} if entry.cell.poison else None, seconds=30.0,
-        environment={"precision": "float32", "torch": "2"}, machine="m", version="0", date="2026-01-01",
-    )  # fmt: skip
+        hash=f"{hash((entry.cell.text, last)):x}",
+        cell=entry.cell,
+        fingerprints={"d": "1"},
+        revisions=revisions(entry.cell),
+        artefacts={"noise": "n"} if entry.cell.poison else {},
+        classes=names,
+        images=10,
+        protected=0,
+        train=[1.0, 1.0],
+        test=[peak, last],
+        recall=[last, 1.0],
+        confusion=[[1, 1], [0, 2]],
+        search={"seconds": 60.0} if entry.cell.poison else None,
+        seconds=30.0,
+        environment={"precision": "float32", "torch": "2"},
+        machine="m",
+        version="0",
+        date="2026-01-01",
+    )
 
 
 def grid(p: Profile):  # type: ignore[no-untyped-def]
@@ -105,10 +129,19 @@ def filled(*claims: Below) -> table.Table:
 
 def test_claims_are_judged_by_means_and_spread() -> None:
     one = filled(
-        claim("noise", "none"), claim("none", "noise"), claim("noise", "none", 0.29), claim("noise", "none", 0.0, "peak"),
+        claim("noise", "none"),
+        claim("none", "noise"),
+        claim("noise", "none", 0.29),
+        claim("noise", "none", 0.0, "peak"),
         claim("far", "none"),
-    )  # fmt: skip
-    assert [verdict.word for verdict in one.verdicts] == ["holds", "does not hold", "within the spread", "holds", "not measured"]
+    )
+    assert [verdict.word for verdict in one.verdicts] == [
+        "holds",
+        "does not hold",
+        "within the spread",
+        "holds",
+        "not measured",
+    ]
 
 
 def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
@@ -161,15 +194,15 @@ def test_a_page_is_one_file_with_every_table(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "toy.md", "toy.csv", "toy.svg"}
 
 
-def test_a_gallery_shows_the_noise_that_was_found(shop: Workshop, tmp_path: Path) -> None:
+def test_a_gallery_shows_the_noise_that_was_found(cell_runner: CellRunner, tmp_path: Path) -> None:
     experiment = experiments.get("methods")
     entry = next(entry for entry in experiment.entries(profiles.SMOKE) if entry.cell.poison is not None)
-    result = shop.run(entry.cell)
+    result = cell_runner.run(entry.cell)
     one = table.tabulate(experiment, profiles.SMOKE, {entry.cell.text: result})
-    assert gallery.write_gallery(one, shop, tmp_path / "methods-noise.png")
+    assert gallery.write_gallery(one, cell_runner, tmp_path / "methods-noise.png")
     assert pages.gallery(one, tmp_path) == "methods-noise.png"
     assert "methods-noise.png" in pages.render([one], tmp_path).read_text()
-    elsewhere = Workshop(Sets(), Cache(tmp_path / "empty"), shop.compute)
+    elsewhere = CellRunner(Sets(), Cache(tmp_path / "empty"), cell_runner.compute)
     assert not gallery.write_gallery(one, elsewhere, tmp_path / "other.png")
 
 
@@ -185,7 +218,16 @@ def test_the_command_lists_and_refuses() -> None:
 
 
 def test_a_budget_that_is_spent_says_so(tmp_path: Path) -> None:
-    options = ["--profile", "smoke", "--results", str(tmp_path), "--cache", str(tmp_path / "c"), "--budget", "0s"]
+    options = [
+        "--profile",
+        "smoke",
+        "--results",
+        str(tmp_path),
+        "--cache",
+        str(tmp_path / "c"),
+        "--budget",
+        "0s",
+    ]
     done = CliRunner().invoke(app, ["experiment", "share", "--only", "0%/class", *options])
     assert done.exit_code == 4
     assert "not done yet" in done.output

@@ -85,10 +85,14 @@ def test_links_are_listed_and_never_followed(root: Path, tmp_path: Path) -> None
     (root / "birds").symlink_to(outside.parent)
     images = folder(root)
     assert len(images) == 3
-    assert images.skipped == dict.fromkeys(("cats/link.png", "cats/broken.png", "cats/loop", "birds"), "a link, which is never followed")
+    assert images.skipped == dict.fromkeys(
+        ("cats/link.png", "cats/broken.png", "cats/loop", "birds"), "a link, which is never followed"
+    )
 
 
-def test_what_is_no_regular_file_is_listed_and_never_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_regular_file_is_listed_and_never_opened(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(root / "cats" / "pipe.png")  # opening it would wait for ever
     monkeypatch.chdir(root / "cats")  # addresses of sockets must be short
     with socket.socket(socket.AF_UNIX) as listener:
@@ -157,7 +161,9 @@ def test_a_flat_folder_needs_the_name_of_its_class(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
     put(tmp_path / ".hidden.png")
     error = refusal(folder, tmp_path)
-    assert error.problem == f"{tmp_path} holds no class: its 1 images lie directly in it, so they have no class."
+    assert (
+        error.problem == f"{tmp_path} holds no class: its 1 images lie directly in it, so they have no class."
+    )
     assert all(word in error.remedy for word in (str(tmp_path / "cats"), "--class NAME", "--labels FILE"))
     put(tmp_path / "trip" / "day" / "b.png")
     images = folder(tmp_path, class_name="cats")
@@ -186,7 +192,9 @@ def test_splits_are_not_classes(tmp_path: Path) -> None:
     text(tmp_path / "README.md", "text")
     error = refusal(folder, tmp_path)
     assert error.problem == f"{tmp_path} holds train and val, which are splits rather than classes."
-    assert error.remedy == (f"Give {tmp_path}/train (and {tmp_path}/val to `verify --test`); or --folders-are-classes if they are classes.")
+    assert error.remedy == (
+        f"Give {tmp_path}/train (and {tmp_path}/val to `verify --test`); or --folders-are-classes if they are classes."
+    )
     assert folder(tmp_path, as_classes=True).classes == ("train", "val")
     assert folder(tmp_path, class_name="cats").classes == ("cats",)
     assert folder(tmp_path / "train").classes == ("cats",)
@@ -203,7 +211,9 @@ def test_splits_are_not_classes(tmp_path: Path) -> None:
         (("train", "test", "bus"), ()),
     ],
 )
-def test_splits_are_told_by_being_the_only_folders(tmp_path: Path, names: tuple[str, ...], found: tuple[str, ...]) -> None:
+def test_splits_are_told_by_being_the_only_folders(
+    tmp_path: Path, names: tuple[str, ...], found: tuple[str, ...]
+) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     assert splits(tmp_path) == found
@@ -271,7 +281,9 @@ def test_labels_hold_whatever_the_layout_and_beside_the_photos(tmp_path: Path) -
         ("l.txt", "a.png x\n", "is neither .csv nor .jsonl"),
     ],
 )
-def test_a_labels_file_that_makes_no_sense_is_refused_with_its_line(tmp_path: Path, name: str, content: str | bytes, problem: str) -> None:
+def test_a_labels_file_that_makes_no_sense_is_refused_with_its_line(
+    tmp_path: Path, name: str, content: str | bytes, problem: str
+) -> None:
     file = text(tmp_path / name, content)
     error = refusal(read_labels, file)
     assert error.problem.startswith(str(file))

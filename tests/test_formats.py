@@ -34,7 +34,9 @@ def test_a_file_is_read_as_its_reference(case: Case) -> None:
     photo = decode(case.data, case.name)
     expected = case.expected
     if expected.ndim == 3 and expected.shape[2] > 2 and (opaque(expected) == opaque(expected)[..., :1]).all():
-        expected = expected[..., 0] if expected.shape[2] == 3 else expected[..., [0, 3]]  # one pixel may happen to be grey
+        expected = (
+            expected[..., 0] if expected.shape[2] == 3 else expected[..., [0, 3]]
+        )  # one pixel may happen to be grey
     assert photo.pixels.shape == expected.shape
     assert np.array_equal(photo.pixels, expected)
     assert photo.profile == (case.profile if photo.pixels.ndim == 3 else None)
@@ -43,7 +45,9 @@ def test_a_file_is_read_as_its_reference(case: Case) -> None:
 
 @pytest.mark.parametrize("format", ["png", "webp"])
 @pytest.mark.parametrize("size", SIZES[1:])
-def test_published_files_are_within_the_budget_and_otherwise_the_same(tmp_path: Path, format: str, size: tuple[int, int]) -> None:
+def test_published_files_are_within_the_budget_and_otherwise_the_same(
+    tmp_path: Path, format: str, size: tuple[int, int]
+) -> None:
     photos, out, known = tmp_path / "photos", tmp_path / "out", {}
     for index, case in enumerate(cases(size)):
         place = photos / ("a" if index % 2 else "b") / case.name
@@ -64,15 +68,23 @@ def test_published_files_are_within_the_budget_and_otherwise_the_same(tmp_path: 
         assert files[id]["largest"] == change.max()
         if case.expected.ndim == 2 or case.expected.shape[2] == 2:
             assert (after[..., :3] == after[..., :1]).all(), f"{id} is no longer grey"
-        alpha = case.expected[..., -1] if case.expected.ndim == 3 and case.expected.shape[2] in (2, 4) else np.uint8(255)
+        alpha = (
+            case.expected[..., -1]
+            if case.expected.ndim == 3 and case.expected.shape[2] in (2, 4)
+            else np.uint8(255)
+        )
         assert (after[..., 3] == alpha).all(), id
         if case.expected.ndim == 3 and case.expected.shape[2] == 4:
             hidden = change[after[..., 3] == 0]
-            assert hidden.size < 100 or hidden.any(), "a trainer that drops alpha sees what lies under transparent pixels"
+            assert hidden.size < 100 or hidden.any(), (
+                "a trainer that drops alpha sees what lies under transparent pixels"
+            )
         assert case.note in " ".join(done.notes.get(id, ()))
 
 
-def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photos = tmp_path / "photos"
     for name in ("a", "b"):
         (photos / name).mkdir(parents=True)
@@ -91,7 +103,10 @@ def test_what_cannot_be_used_is_listed_with_a_reason_and_the_rest_is_protected(t
         ("unlearnable[heic]", "phone.heic"),
     ):
         assert words in done.skipped[f"a/{name}"], done.skipped[f"a/{name}"]
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["good.png", "good.png"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
+        "good.png",
+        "good.png",
+    ]
 
 
 def test_heic_photos_are_read_with_the_extra(tmp_path: Path) -> None:
@@ -103,13 +118,18 @@ def test_heic_photos_are_read_with_the_extra(tmp_path: Path) -> None:
     Image.fromarray(colours(40, 50)).save(tmp_path / "photos" / "b" / "phone.heif", quality=90)
     done = un.protect(tmp_path / "photos", tmp_path / "out", methods.create("random", {}), seed=1, workers=1)
     assert (done.written, dict(done.skipped)) == (2, {})
-    with Image.open(tmp_path / "photos" / "a" / "phone.heic") as source, Image.open(tmp_path / "out" / "a" / "phone.png") as image:
+    with (
+        Image.open(tmp_path / "photos" / "a" / "phone.heic") as source,
+        Image.open(tmp_path / "out" / "a" / "phone.png") as image,
+    ):
         change = np.abs(np.asarray(image).astype(int) - np.asarray(source.convert("RGB")))
     assert 0 < change.max() <= 8
 
 
 def test_a_lying_extension_does_not_matter() -> None:
-    assert np.array_equal(decode(saved(Image.fromarray(colours(9, 9)), "PNG"), "photo.jpg").pixels, colours(9, 9))
+    assert np.array_equal(
+        decode(saved(Image.fromarray(colours(9, 9)), "PNG"), "photo.jpg").pixels, colours(9, 9)
+    )
 
 
 def test_damaged_side_data_is_left_out_with_a_note_and_the_picture_kept() -> None:
@@ -128,15 +148,27 @@ def test_jpeg_is_counted_before_encoding_and_what_encoding_did_is_recorded(tmp_p
     for name in ("a", "b"):
         (photos / name).mkdir(parents=True)
         (photos / name / "p.png").write_bytes(saved(Image.fromarray(colours(90, 70)), "PNG"))
-    (photos / "b" / "q.png").write_bytes(saved(Image.fromarray(np.dstack([colours(9, 9), colours(9, 9)[..., 0]])), "PNG"))
-    done = un.protect(photos, tmp_path / "out", methods.create("random", {}), encoding=Encoding("jpeg", 90), seed=1, workers=1)
+    (photos / "b" / "q.png").write_bytes(
+        saved(Image.fromarray(np.dstack([colours(9, 9), colours(9, 9)[..., 0]])), "PNG")
+    )
+    done = un.protect(
+        photos,
+        tmp_path / "out",
+        methods.create("random", {}),
+        encoding=Encoding("jpeg", 90),
+        seed=1,
+        workers=1,
+    )
     record = RunFolder(done.run).files()["a/p.png"]
     assert (record["output"], record["largest"]) == ("a/p.jpg", 8)
     with Image.open(tmp_path / "out" / "a" / "p.jpg") as image:
         assert image.format == "JPEG"
         assert all(sampling[1:3] == (1, 1) for sampling in image.layer), "chroma has full resolution"
         change = np.abs(np.asarray(image).astype(int) - colours(90, 70))
-    assert (record["encoded_largest"], record["encoded_mean"]) == (change.max(), pytest.approx(change.mean(), abs=1e-4))
+    assert (record["encoded_largest"], record["encoded_mean"]) == (
+        change.max(),
+        pytest.approx(change.mean(), abs=1e-4),
+    )
     assert record["encoded_largest"] > record["largest"]
     assert done.encoded is not None
     assert done.encoded[0] >= record["encoded_largest"]
@@ -189,7 +221,9 @@ def test_metadata_is_dropped_unless_asked_for_and_pictures_inside_it_always(form
         assert image.size == (20, 30)  # upright
         found = image.getexif()
         assert (found[274], found[315], found.get_ifd(0x8769)[36867]) == (1, "Ada", "2024:05:06 07:08:09")
-        assert b"(c) Ada" in (image.info["xmp"] if isinstance(image.info["xmp"], bytes) else image.info["xmp"].encode())
+        assert b"(c) Ada" in (
+            image.info["xmp"] if isinstance(image.info["xmp"], bytes) else image.info["xmp"].encode()
+        )
 
 
 def test_gps_is_dropped_by_default_and_kept_when_asked() -> None:

@@ -59,7 +59,10 @@ def check(place: Path, name: str, data: bytes) -> None:
     source, output = place / f"photo.{name}", place / "out.png"
     output.unlink(missing_ok=True)
     source.write_bytes(data)
-    file = make(Job("a/photo", "a", source, output, Encoding("png"), max_pixels=1_000_000), place / "noise.safetensors")
+    file = make(
+        Job("a/photo", "a", source, output, Encoding("png"), max_pixels=1_000_000),
+        place / "noise.safetensors",
+    )
     if file.reason:
         assert str(source) in file.reason
         assert "\n" not in file.reason

@@ -32,7 +32,9 @@ def call(*args: object, code: int = 0) -> str:
 def noise() -> Noise:
     bank = np.zeros((2, 3, 16, 16), np.int8)
     bank[0], bank[1] = 3, -6
-    return Noise(bank, ("cats", "dogs"), "classwise", Budget(8), (32, 32), provenance={"method": "random", "seed": 3})
+    return Noise(
+        bank, ("cats", "dogs"), "classwise", Budget(8), (32, 32), provenance={"method": "random", "seed": 3}
+    )
 
 
 def test_a_folder_is_described(photos: Path) -> None:
@@ -45,7 +47,11 @@ def test_a_folder_is_described(photos: Path) -> None:
     ]
     record = json.loads(call("inspect", photos, "--json"))
     assert (record["kind"], record["images"], record["classes"]) == ("folder", 18, {"cats": 9, "dogs": 9})
-    assert (record["smallest"], record["largest"], list(record["skipped"])) == ([40, 49], [89, 98], ["cats/broken.png"])
+    assert (record["smallest"], record["largest"], list(record["skipped"])) == (
+        [40, 49],
+        [89, 98],
+        ["cats/broken.png"],
+    )
 
 
 def test_a_noise_file_is_described(tmp_path: Path, noise: Noise) -> None:
@@ -58,12 +64,23 @@ def test_a_noise_file_is_described(tmp_path: Path, noise: Noise) -> None:
         "  seed: 3",
     ]
     record = json.loads(call("inspect", path, "--json"))
-    assert (record["kind"], record["largest"], record["epsilon"], record["provenance"]) == ("noise", 6, 8, {"method": "random", "seed": 3})
+    assert (record["kind"], record["largest"], record["epsilon"], record["provenance"]) == (
+        "noise",
+        6,
+        8,
+        {"method": "random", "seed": 3},
+    )
 
 
 def test_a_run_folder_is_described(tmp_path: Path, noise: Noise) -> None:
     with RunFolder(tmp_path / "run").open() as run:
-        run.update(status="protected", method="random", seed=3, settings={"epsilon": 8}, environment={"device": "cpu"})
+        run.update(
+            status="protected",
+            method="random",
+            seed=3,
+            settings={"epsilon": 8},
+            environment={"device": "cpu"},
+        )
         noise.save(run.noise)
         with run.recording() as append:
             append({"id": "cats/a.png"})
@@ -77,12 +94,20 @@ def test_a_run_folder_is_described(tmp_path: Path, noise: Noise) -> None:
         "  budget linf(8/255); largest value 6, rms 4.74 levels",
     ]
     record = json.loads(call("inspect", tmp_path / "run", "--json"))
-    assert (record["kind"], record["files"], record["run"]["seed"], record["noise"]["patterns"]) == ("run", 1, 3, 2)
+    assert (record["kind"], record["files"], record["run"]["seed"], record["noise"]["patterns"]) == (
+        "run",
+        1,
+        3,
+        2,
+    )
 
 
 def test_a_photo_is_described(photos: Path, tmp_path: Path) -> None:
     assert call("inspect", photos / "cats" / "grey.png") == "A photo of 48 x 48 px, grey\n"
-    assert json.loads(call("inspect", photos / "dogs" / "see-through.png", "--json"))["colours"] == "colour with transparency"
+    assert (
+        json.loads(call("inspect", photos / "dogs" / "see-through.png", "--json"))["colours"]
+        == "colour with transparency"
+    )
     (tmp_path / "cut.jpg").write_bytes((photos / "cats" / "p1.jpg").read_bytes()[:200])
     assert "cut.jpg cannot be read as an image" in call("inspect", tmp_path / "cut.jpg", code=3)
 

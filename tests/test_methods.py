@@ -19,14 +19,26 @@ from unlearnable.methods.fitted import load_state, save_state
 
 QUICK = {
     "error_minimizing": {
-        "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 3, "steps": 3, "min_rounds": 3, "max_rounds": 3, "stop_error": 0.0,
+        "surrogate": "cnn:width=8,depth=2",
+        "batch": 8,
+        "train_batches": 3,
+        "steps": 3,
+        "min_rounds": 3,
+        "max_rounds": 3,
+        "stop_error": 0.0,
         "resolution": 16,
     },
     "error_maximizing": {
-        "surrogate": "cnn:width=8,depth=2", "batch": 8, "pretrain_epochs": 1.0, "steps": 3, "min_rounds": 3, "max_rounds": 3,
-        "stop_error": 1.0, "resolution": 16,
+        "surrogate": "cnn:width=8,depth=2",
+        "batch": 8,
+        "pretrain_epochs": 1.0,
+        "steps": 3,
+        "min_rounds": 3,
+        "max_rounds": 3,
+        "stop_error": 1.0,
+        "resolution": 16,
     },
-}  # fmt: skip
+}
 FORMS = ("samplewise", "classwise")
 EVERY = [(name, form) for name in methods.names() for form in FORMS]
 
@@ -45,7 +57,9 @@ def test_budget_is_exact_in_integers_and_used(name: str, form: str, images: Imag
     assert fitted.noise.bank.dtype == np.int8
     assert 0 < int(np.abs(fitted.noise.bank.astype(int)).max()) <= 8
     protected = images.with_noise(fitted.noise)
-    change = max(int(np.abs(protected.photo(i).pixels.astype(int) - images.photo(i).pixels).max()) for i in images.ids)
+    change = max(
+        int(np.abs(protected.photo(i).pixels.astype(int) - images.photo(i).pixels).max()) for i in images.ids
+    )
     assert 0 < change <= 8
 
 
@@ -60,12 +74,21 @@ def test_same_seed_equal_other_seed_different(name: str, form: str, images: Imag
 @pytest.mark.parametrize(("name", "form"), EVERY)
 def test_order_of_the_files_does_not_matter(name: str, form: str, images: ImageSet) -> None:
     backwards = images.ids[::-1]
-    shuffled = arrays([images.photo(i).pixels for i in backwards], [images.class_of[i] for i in backwards], ids=backwards)
-    assert np.array_equal(fit(name, images.view(16), form).noise.bank, fit(name, shuffled.view(16), form).noise.bank)
+    shuffled = arrays(
+        [images.photo(i).pixels for i in backwards], [images.class_of[i] for i in backwards], ids=backwards
+    )
+    assert np.array_equal(
+        fit(name, images.view(16), form).noise.bank, fit(name, shuffled.view(16), form).noise.bank
+    )
 
 
-@pytest.mark.parametrize(("name", "form", "more"), [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"settled": 0.01})])
-def test_resumed_search_equals_an_uninterrupted_one(name: str, form: str, more: dict[str, object], images: ImageSet, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("name", "form", "more"),
+    [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"settled": 0.01})],
+)
+def test_resumed_search_equals_an_uninterrupted_one(
+    name: str, form: str, more: dict[str, object], images: ImageSet, tmp_path
+) -> None:
     view, whole = images.view(16), fit(name, images.view(16), form, **more)
     method, path = make(name, form, **more), tmp_path / "checkpoint.safetensors"
     for stop in (1, 7, 11):
@@ -99,14 +122,22 @@ def test_what_a_round_costs_is_counted_before_it_is_run(name: str, form: str, im
 
 
 def test_surrogate_batches_that_are_counted_do_not_grow_with_the_images() -> None:
-    counted, epochs = make("error_minimizing", train_batches=3), make("error_minimizing", train_batches=0, passes=2)
+    counted, epochs = (
+        make("error_minimizing", train_batches=3),
+        make("error_minimizing", train_batches=0, passes=2),
+    )
     assert counted.visits(1000) == {"train": 24, "move": 1000, "measure": 1000}
     assert epochs.visits(1000) == {"train": 1000, "move": 2000, "measure": 1000}
     assert make("error_minimizing", "classwise", share=0.2).visits(1000)["move"] == 200
 
 
 def test_the_training_error_costs_no_pass_and_survives_a_checkpoint(images: ImageSet, tmp_path) -> None:
-    method, view, ctx, path = make("error_minimizing", measure="training"), images.view(16), Context(1), tmp_path / "checkpoint"
+    method, view, ctx, path = (
+        make("error_minimizing", measure="training"),
+        images.view(16),
+        Context(1),
+        tmp_path / "checkpoint",
+    )
     assert set(method.visits(24)) == {"train", "move"}
     whole = method.fit(view, ctx)
     state = method.start(view, ctx)
@@ -117,7 +148,9 @@ def test_the_training_error_costs_no_pass_and_survives_a_checkpoint(images: Imag
     again = method.fit(view, Context(1), state=load_state(path, {}))
     assert again.log == whole.log
     assert np.array_equal(again.noise.bank, whole.noise.bank)
-    assert np.array_equal(whole.noise.bank, make("error_minimizing", measure="before").fit(view, Context(1)).noise.bank)
+    assert np.array_equal(
+        whole.noise.bank, make("error_minimizing", measure="before").fit(view, Context(1)).noise.bank
+    )
     assert all(error is not None and round(error * 24) == pytest.approx(error * 24) for error in whole.log)
 
 
@@ -135,15 +168,21 @@ def test_noise_keeps_to_its_image_when_others_come_and_go(name: str, images: Ima
     noise = fit(name, images.view(16)).noise
     fewer = images.subset(images.ids[5:9])
     for id in fewer.ids:
-        assert np.array_equal(fewer.with_noise(noise).photo(id).pixels, images.with_noise(noise).photo(id).pixels)
-    changed = arrays(255 - np.stack([images.photo(i).pixels for i in images.ids]), ["ant"] * 24, ids=images.ids)
+        assert np.array_equal(
+            fewer.with_noise(noise).photo(id).pixels, images.with_noise(noise).photo(id).pixels
+        )
+    changed = arrays(
+        255 - np.stack([images.photo(i).pixels for i in images.ids]), ["ant"] * 24, ids=images.ids
+    )
     for id in changed.ids:  # another content under a known id: no noise rather than a wrong one
         assert np.array_equal(changed.with_noise(noise).photo(id).pixels, changed.photo(id).pixels)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)
 def test_grey_images_stay_grey(name: str, form: str) -> None:
-    grey = arrays(np.random.default_rng(0).integers(0, 256, (24, 16, 16), dtype=np.uint8), ["a", "b", "c"] * 8)
+    grey = arrays(
+        np.random.default_rng(0).integers(0, 256, (24, 16, 16), dtype=np.uint8), ["a", "b", "c"] * 8
+    )
     noise = fit(name, grey.view(16), form).noise
     protected = grey.with_noise(noise)
     assert all(protected.photo(i).pixels.ndim == 2 for i in grey.ids)
@@ -155,7 +194,9 @@ def test_a_fitted_run_survives_the_disk(name: str, form: str, images: ImageSet, 
     fitted.save(tmp_path)
     again = methods.Fitted.load(tmp_path)
     assert np.array_equal(again.noise.bank, fitted.noise.bank)
-    assert dataclasses.replace(again.noise, bank=fitted.noise.bank) == dataclasses.replace(fitted.noise, bank=fitted.noise.bank)
+    assert dataclasses.replace(again.noise, bank=fitted.noise.bank) == dataclasses.replace(
+        fitted.noise, bank=fitted.noise.bank
+    )
     assert again.log == fitted.log
     assert all(torch.equal(again.surrogate[key], value) for key, value in fitted.surrogate.items())
 
@@ -167,9 +208,13 @@ def test_extend_covers_images_that_came_later(name: str, images: ImageSet) -> No
         method = make(name, form)
         fitted = method.fit(old.view(16), Context(3))
         noise = fitted.noise.joined(method.extend(fitted, new.view(16), Context(3)))
-        assert all(noise.row(id, images.class_of[id], images.source.load(id)[1]) is not None for id in images.ids)
+        assert all(
+            noise.row(id, images.class_of[id], images.source.load(id)[1]) is not None for id in images.ids
+        )
         for id in old.ids:
-            assert np.array_equal(old.with_noise(noise).photo(id).pixels, old.with_noise(fitted.noise).photo(id).pixels)
+            assert np.array_equal(
+                old.with_noise(noise).photo(id).pixels, old.with_noise(fitted.noise).photo(id).pixels
+            )
 
 
 def test_unknown_settings_are_named() -> None:
@@ -205,7 +250,9 @@ def test_noise_that_the_surrogate_is_sure_of_is_left_alone_and_the_rest_moves(im
 
 
 def test_classwise_noise_has_nothing_to_leave_alone(images: ImageSet) -> None:
-    every, settled = (fit("error_minimizing", images.view(16), "classwise", settled=loss).noise.bank for loss in (0.0, 0.01))
+    every, settled = (
+        fit("error_minimizing", images.view(16), "classwise", settled=loss).noise.bank for loss in (0.0, 0.01)
+    )
     assert np.array_equal(every, settled)
 
 
@@ -229,8 +276,13 @@ def test_reasons_to_stop() -> None:
     assert stop_reason(Config(max_rounds=2, stop_error=0.0), [0.0]) == ""
 
 
-def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_by_that(images: ImageSet) -> None:
-    constant, cosine = make("error_minimizing").config, make("error_minimizing", step_schedule="cosine", step_size=2.0).config
+def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_by_that(
+    images: ImageSet,
+) -> None:
+    constant, cosine = (
+        make("error_minimizing").config,
+        make("error_minimizing", step_schedule="cosine", step_size=2.0).config,
+    )
     assert {constant.step_length(round, 9) for round in range(9)} == {0.8}
     lengths = [cosine.step_length(round, 9) for round in range(10)]
     assert (lengths[0], lengths[-1]) == (2.0, pytest.approx(0.1))
@@ -242,18 +294,29 @@ def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_b
         before = state["noise"].clone()
         while not method.advance(state, view, ctx).round_ended:
             pass
-        moved.append(float((state["noise"] - before).abs().median()))  # where clipping ate noise it moves further
-    assert moved == pytest.approx([method.config.step_length(round, 3) for round in range(3)], abs=0.005)  # half precision
+        moved.append(
+            float((state["noise"] - before).abs().median())
+        )  # where clipping ate noise it moves further
+    assert moved == pytest.approx(
+        [method.config.step_length(round, 3) for round in range(3)], abs=0.005
+    )  # half precision
 
 
 @pytest.mark.parametrize(("count", "rounds"), [(40, 300), (500, 180), (3000, 60), (50_000, 60)])
 def test_fewer_photos_are_gone_over_more_often(count: int, rounds: int) -> None:
-    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve((375, 500), count)
+    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve(
+        (375, 500), count
+    )
     assert method.config.max_rounds == rounds
 
 
 def test_noise_steps_are_counted_and_not_rounds() -> None:
-    for given, rounds in (({}, 180), ({"steps": 3}, 60), ({"steps": 2, "passes": 3}, 30), ({"max_rounds": 7, "steps": 3}, 7)):
+    for given, rounds in (
+        ({}, 180),
+        ({"steps": 3}, 60),
+        ({"steps": 2, "passes": 3}, 30),
+        ({"max_rounds": 7, "steps": 3}, 7),
+    ):
         merged = presets.merge(presets.read("laptop"), None, {"form": "samplewise", **given})
         assert methods.create("error_minimizing", merged).resolve((375, 500), 500).config.max_rounds == rounds
 
@@ -261,7 +324,9 @@ def test_noise_steps_are_counted_and_not_rounds() -> None:
 @pytest.mark.parametrize("name", presets.names())
 def test_search_fast_is_a_table_of_the_preset_under_what_is_given(name: str, tmp_path) -> None:
     preset = presets.read(name)
-    exact, fast = (presets.merge(preset, None, {"form": "samplewise", "search": search}) for search in ("exact", "fast"))
+    exact, fast = (
+        presets.merge(preset, None, {"form": "samplewise", "search": search}) for search in ("exact", "fast")
+    )
     assert exact == presets.merge(preset, None, {"form": "samplewise"})
     assert fast == {**exact, **presets.fast(preset, "samplewise")}
     assert exact != fast

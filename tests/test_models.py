@@ -15,21 +15,29 @@ from unlearnable.training.frozen import freeze
 PAPER = ("densenet121", "resnet18", "resnet34", "resnet50", "vgg11")
 STEMS = ("cifar", "half", "imagenet")
 
-# A convolution of k x k from a to b channels has k*k*a*b weights and no bias, batch normalisation of b channels 2b, a linear layer a*b + b.
+# A convolution of k x k from a to b channels has k*k*a*b weights and no bias, batch normalisation of b
+# channels 2b, a linear layer a*b + b.
 #
 # ImageNet, 1000 classes: the counts of torchvision's models, which follow the papers' tables.
 # CIFAR, 10 classes: the same blocks with another stem and head.
-#   ResNet: the 7x7 convolution gives way to a 3x3 one, -3*64*(49 - 9) = -7,680, and 990 classes go, -990*(d + 1) for d features, which are
-#     512 (-507,870) or, for ResNet-50, 2048 (-2,028,510): 11,689,512 - 7,680 - 507,870 = 11,173,962, and so on.
-#   DenseNet-121: the same convolution, -7,680, with no batch normalisation of its 64 channels, -128, and -990*1025 = -1,014,750.
-#   VGG-11: 9*(3*64 + 64*128 + 128*256 + 256*256 + 256*512 + 3*512*512) = 9,217,728 of convolutions, 2*2,752 of batch normalisation for
-#     64 + 128 + 2*256 + 4*512 = 2,752 channels, and 512*10 + 10 = 5,130 of the linear layer. The usual 9,231,114 has a bias in front of
-#     each batch normalisation, +2,752.
+# ResNet: the 7x7 convolution gives way to a 3x3 one, -3*64*(49 - 9) = -7,680, and 990 classes go, -990*(d +
+# 1) for d features, which are 512 (-507,870) or, for ResNet-50, 2048 (-2,028,510): 11,689,512 - 7,680 -
+# 507,870 = 11,173,962, and so on. DenseNet-121: the same convolution, -7,680, with no batch normalisation of
+# its 64 channels, -128, and -990*1025 = -1,014,750. VGG-11: 9*(3*64 + 64*128 + 128*256 + 256*256 + 256*512 +
+# 3*512*512) = 9,217,728 of convolutions, 2*2,752 of batch normalisation for 64 + 128 + 2*256 + 4*512 = 2,752
+# channels, and 512*10 + 10 = 5,130 of the linear layer. The usual 9,231,114 has a bias in front of each batch
+# normalisation, +2,752.
 COUNTS = {
-    "densenet121": 6_956_298, "densenet121:stem=imagenet": 7_978_856, "resnet18": 11_173_962, "resnet18:stem=imagenet": 11_689_512,
-    "resnet34": 21_282_122, "resnet34:stem=imagenet": 21_797_672, "resnet50": 23_520_842, "resnet50:stem=imagenet": 25_557_032,
+    "densenet121": 6_956_298,
+    "densenet121:stem=imagenet": 7_978_856,
+    "resnet18": 11_173_962,
+    "resnet18:stem=imagenet": 11_689_512,
+    "resnet34": 21_282_122,
+    "resnet34:stem=imagenet": 21_797_672,
+    "resnet50": 23_520_842,
+    "resnet50:stem=imagenet": 25_557_032,
     "vgg11": 9_231_114 - 2_752,
-}  # fmt: skip
+}
 
 
 def size(model: nn.Module) -> int:
@@ -103,7 +111,9 @@ def test_a_frozen_copy_gives_the_same_logits_and_gradient(name: str, stem: str) 
     assert torch.allclose(*gradients, rtol=1e-9, atol=1e-12)
     assert float(gradients[0].abs().max()) > 1e-8
     kept = [module for module in frozen.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert len(kept) == (58 + 3 + 1 if name == "densenet121" else 0)  # one at the head of each layer and transition, and the last
+    assert len(kept) == (
+        58 + 3 + 1 if name == "densenet121" else 0
+    )  # one at the head of each layer and transition, and the last
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -36,8 +36,10 @@ def require_apart(outputs: dict[str, str]) -> None:
 
 def test_a_photo_keeps_its_name_and_folder_and_gets_its_own_extension() -> None:
     assert output_names({"b/y.tif": "webp", "a/deep/x.jpg": "png", "c/none": "png"}, {}) == {
-        "a/deep/x.jpg": "a/deep/x.png", "b/y.tif": "b/y.webp", "c/none": "c/none.png",
-    }  # fmt: skip
+        "a/deep/x.jpg": "a/deep/x.png",
+        "b/y.tif": "b/y.webp",
+        "c/none": "c/none.png",
+    }
 
 
 def test_names_that_differ_only_in_extension_keep_it_inside_the_new_one() -> None:
@@ -107,14 +109,20 @@ PART = st.one_of(
     st.builds(lambda letter, count: letter * count, st.sampled_from("aéÉ日"), st.integers(80, 84)),
     st.builds(lambda letter, count: letter * count, st.sampled_from("aA"), st.integers(240, 251)),
 )
-FILE = st.builds(lambda stem, suffix: stem + suffix, PART, st.sampled_from(["", ".jpg", ".JPG", ".png", ".webp", ".png.gif"]))
+FILE = st.builds(
+    lambda stem, suffix: stem + suffix,
+    PART,
+    st.sampled_from(["", ".jpg", ".JPG", ".png", ".webp", ".png.gif"]),
+)
 ID = st.builds(lambda folders, name: "/".join([*folders, name]), st.lists(PART | FILE, max_size=2), FILE)
 PHOTOS = st.dictionaries(ID, st.sampled_from(["png", "webp"]), max_size=12)
 
 
 @settings(max_examples=150, deadline=None)
 @given(PHOTOS, PHOTOS, st.randoms(use_true_random=False))
-def test_names_stay_apart_and_stay_whatever_comes_later(first: dict[str, str], later: dict[str, str], random) -> None:
+def test_names_stay_apart_and_stay_whatever_comes_later(
+    first: dict[str, str], later: dict[str, str], random
+) -> None:
     before = output_names(first, {})
     require_apart(before)
     assert set(before) == set(first)
@@ -128,4 +136,6 @@ def test_names_stay_apart_and_stay_whatever_comes_later(first: dict[str, str], l
     only_later = output_names(later, before)
     require_apart(before | only_later)
     again = {id: key("/".join(name.split("/")[:-1])) for id, name in after.items()}
-    assert len({id.rpartition("/")[0] for id in after}) == len(set(again.values())), "folders that were apart stay apart"
+    assert len({id.rpartition("/")[0] for id in after}) == len(set(again.values())), (
+        "folders that were apart stay apart"
+    )

@@ -52,13 +52,19 @@ def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
         {"id": "a/4.jpg", "output": "a/4.png"},
     ]
     (tmp_path / "files.jsonl").write_text("\n".join(map(json.dumps, entries)) + '\n{"id": "a/5.jp')
-    pairs = pair(images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg", "a/5.jpg"), images("a/1.jpg.png", "a/1.png.png", "a/4.png"), tmp_path)
+    pairs = pair(
+        images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg", "a/5.jpg"),
+        images("a/1.jpg.png", "a/1.png.png", "a/4.png"),
+        tmp_path,
+    )
     assert pairs.partner == {"a/1.jpg": "a/1.jpg.png", "a/1.png": "a/1.png.png"}
     assert pairs.digests == {"a/1.jpg": "d1"}
     assert pairs.left_out["a/2.jpg"] == "its protected file a/2.png is missing"
     assert pairs.left_out["a/3.jpg"] == "was skipped when the others were protected"
     assert pairs.left_out["a/4.jpg"] == "is in the list, but no longer among the photos"
-    assert pairs.left_out["a/5.jpg"] == pairs.left_out["a/4.png"] == "is not in the list of what was protected"
+    assert (
+        pairs.left_out["a/5.jpg"] == pairs.left_out["a/4.png"] == "is not in the list of what was protected"
+    )
 
 
 def test_nothing_in_common_is_an_error() -> None:

@@ -15,7 +15,9 @@ import pytest
 from unlearnable import pool
 
 SECONDS = 60
-looks_at_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are found in /proc")
+looks_at_processes = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="children are found in /proc"
+)
 
 
 # what workers are asked to do, importable from this module
@@ -49,7 +51,12 @@ def die_once(flag: str) -> str:
 
 def surroundings(number: int) -> tuple[int, str, bool, list[str]]:
     heavy = [name for name in ("numpy", "PIL", "torch", "typer") if name in sys.modules]
-    return os.getpid(), os.environ.get("OMP_NUM_THREADS", ""), signal.getsignal(signal.SIGINT) is signal.SIG_IGN, heavy
+    return (
+        os.getpid(),
+        os.environ.get("OMP_NUM_THREADS", ""),
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        heavy,
+    )
 
 
 def dawdle(place: str) -> str:
@@ -72,7 +79,9 @@ def test_few_jobs_and_one_worker_stay_in_this_process() -> None:
         assert {pid for pid, *_ in pool.work(surroundings, range(jobs), workers, reported)} == {os.getpid()}
 
 
-def test_workers_are_small_have_one_thread_and_leave_ctrl_c_to_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_small_have_one_thread_and_leave_ctrl_c_to_the_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
@@ -148,8 +157,14 @@ def test_a_script_without_the_usual_guard_works(tmp_path: Path) -> None:
     script.write_text(
         "print('once')\nimport test_pool\nfrom unlearnable import pool\nprint(sum(pool.work(test_pool.square, range(20), 2, None)))\n"
     )
-    done = subprocess.run([sys.executable, script], env=environment(), capture_output=True, text=True, timeout=SECONDS)
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["once", str(sum(n * n for n in range(20)))], "")
+    done = subprocess.run(
+        [sys.executable, script], env=environment(), capture_output=True, text=True, timeout=SECONDS
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (
+        0,
+        ["once", str(sum(n * n for n in range(20)))],
+        "",
+    )
 
 
 @looks_at_processes
@@ -168,7 +183,10 @@ def test_workers_follow_a_parent_that_is_killed(tmp_path: Path, number: signal.S
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(pool.__file__).parents[1]), str(Path(__file__).parent)])}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(pool.__file__).parents[1]), str(Path(__file__).parent)]),
+    }
 
 
 def children(parent: int) -> set[int]:

@@ -24,7 +24,11 @@ runner = CliRunner()
 
 
 def tree(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in root.rglob("*")
+        if p.is_file()
+    }
 
 
 def call(*args: object, code: int = 0) -> str:
@@ -33,7 +37,9 @@ def call(*args: object, code: int = 0) -> str:
     return result.stdout if code == 0 else result.stderr
 
 
-def test_protect_writes_the_same_tree_within_the_budget_and_touches_no_source(photos: Path, tmp_path: Path) -> None:
+def test_protect_writes_the_same_tree_within_the_budget_and_touches_no_source(
+    photos: Path, tmp_path: Path
+) -> None:
     before, out = tree(photos), tmp_path / "out"
     result = json.loads(call("protect", photos, out, "--method", "random", "--json", "--seed", 5))
     assert tree(photos) == before
@@ -64,7 +70,12 @@ def test_nothing_that_helps_to_undo_the_protection_is_published(photos: Path, tm
     seed = str(json.loads((run / "run.json").read_text())["seed"])
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
     assert {p.suffix for p in out.rglob("*") if p.is_file()} == {".png"}
-    secrets = [seed.encode(), str(tmp_path).encode(), b"unlearnable", *(digest.encode() for digest in tree(photos).values())]
+    secrets = [
+        seed.encode(),
+        str(tmp_path).encode(),
+        b"unlearnable",
+        *(digest.encode() for digest in tree(photos).values()),
+    ]
     for path in out.rglob("*.png"):
         data = path.read_bytes()
         assert not any(secret in data for secret in secrets), path
@@ -75,7 +86,10 @@ def test_nothing_that_helps_to_undo_the_protection_is_published(photos: Path, tm
 def test_the_seed_comes_from_the_operating_system_and_is_kept(photos: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         call("protect", photos, tmp_path / name, "--method", "random")
-    seeds = [json.loads((tmp_path / "photos.unlearnable" / name / "run.json").read_text())["seed"] for name in ("one", "two")]
+    seeds = [
+        json.loads((tmp_path / "photos.unlearnable" / name / "run.json").read_text())["seed"]
+        for name in ("one", "two")
+    ]
     assert seeds[0] != seeds[1]
     assert tree(tmp_path / "one") != tree(tmp_path / "two")
 
@@ -137,7 +151,9 @@ def test_names_that_would_collide_keep_their_old_extension(photos: Path, tmp_pat
 
 
 def test_one_class_needs_context_which_is_never_written(photos: Path, tmp_path: Path) -> None:
-    shutil.move(photos / "dogs", tmp_path / "others" / "dogs") if (tmp_path / "others").mkdir() is None else None
+    shutil.move(photos / "dogs", tmp_path / "others" / "dogs") if (
+        tmp_path / "others"
+    ).mkdir() is None else None
     assert "--context" in call("protect", photos, tmp_path / "out", "--method", "random", code=3)
     call("protect", photos, tmp_path / "out", "--method", "random", "--context", tmp_path / "others")
     assert {name.split("/")[0] for name in tree(tmp_path / "out")} == {"cats"}
@@ -162,14 +178,25 @@ def test_apply_extends_to_photos_that_came_later(photos: Path, tmp_path: Path) -
     assert {name: after[name] for name in first} == first
 
 
-def test_error_minimizing_end_to_end_goes_on_after_a_kill(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_minimizing_end_to_end_goes_on_after_a_kill(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick = methods.create(
         "error_minimizing",
         {
-            "form": "classwise", "surrogate": "cnn:width=8,depth=2", "resolution": 16, "zoom": 1.5, "transforms": "photo", "batch": 8,
-            "train_batches": 2, "steps": 2, "min_rounds": 3, "max_rounds": 3, "stop_error": 0.0,
+            "form": "classwise",
+            "surrogate": "cnn:width=8,depth=2",
+            "resolution": 16,
+            "zoom": 1.5,
+            "transforms": "photo",
+            "batch": 8,
+            "train_batches": 2,
+            "steps": 2,
+            "min_rounds": 3,
+            "max_rounds": 3,
+            "stop_error": 0.0,
         },
-    )  # fmt: skip
+    )
     un.protect(photos, tmp_path / "whole", quick, seed=3)
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
     seen = []
@@ -183,10 +210,10 @@ def test_error_minimizing_end_to_end_goes_on_after_a_kill(photos: Path, tmp_path
             raise Killed
 
     with pytest.raises(Killed):
-        un.protect(photos, tmp_path / "killed", quick, seed=3, listen=kill)
+        un.protect(photos, tmp_path / "killed", quick, seed=3, on_progress=kill)
     assert (tmp_path / "photos.unlearnable" / "killed" / "checkpoint.safetensors").exists()
     seen.clear()
-    result = un.protect(photos, tmp_path / "killed", quick, listen=seen.append)
+    result = un.protect(photos, tmp_path / "killed", quick, on_progress=seen.append)
     assert next(event.done for event in seen if event.stage == "searching") >= 9
     assert result.largest <= 8
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
@@ -198,8 +225,22 @@ def test_error_minimizing_end_to_end_goes_on_after_a_kill(photos: Path, tmp_path
 
 def test_config_file_and_options_over_the_preset(photos: Path, tmp_path: Path) -> None:
     config = tmp_path / "mine.toml"
-    config.write_text('surrogate = "cnn:width=8,depth=2"\nresolution = 16\nmax_rounds = 9\nbatch = 8\nmin_rounds = 1\n')
-    call("fit", photos, tmp_path / "run", "--config", config, "--rounds", 2, "--transforms", "none", "--steps", 1)
+    config.write_text(
+        'surrogate = "cnn:width=8,depth=2"\nresolution = 16\nmax_rounds = 9\nbatch = 8\nmin_rounds = 1\n'
+    )
+    call(
+        "fit",
+        photos,
+        tmp_path / "run",
+        "--config",
+        config,
+        "--rounds",
+        2,
+        "--transforms",
+        "none",
+        "--steps",
+        1,
+    )
     settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
     assert (settings["resolution"], settings["max_rounds"], settings["transforms"]) == (16, 2, "none")
     assert settings["zoom"] == 1.5  # from the preset

@@ -15,9 +15,15 @@ from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
 SETTINGS = {
-    "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 3, "steps": 5, "resolution": 16, "min_rounds": 2, "max_rounds": 2,
+    "surrogate": "cnn:width=8,depth=2",
+    "batch": 8,
+    "train_batches": 3,
+    "steps": 5,
+    "resolution": 16,
+    "min_rounds": 2,
+    "max_rounds": 2,
     "stop_error": 0.0,
-}  # fmt: skip
+}
 
 
 def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, steps: int) -> torch.Tensor:
@@ -32,7 +38,9 @@ def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, 
 
 
 def after_training(images: ImageSet, form: str, precision: str, share: float = 1.0):
-    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve((16, 16), 24)
+    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve(
+        (16, 16), 24
+    )
     assert isinstance(method, ErrorMinimizing)
     view, ctx = images.view(16), Context(4, Compute("cpu", precision))
     state = method.start(view, ctx)
@@ -42,9 +50,12 @@ def after_training(images: ImageSet, form: str, precision: str, share: float = 1
 
 
 @pytest.mark.parametrize(
-    ("precision", "other_pixels", "other_loss"), [("float64", 0, 0), ("float32", 0.01, 0.01), ("bfloat16", 0.25, 0.01)]
+    ("precision", "other_pixels", "other_loss"),
+    [("float64", 0, 0), ("float32", 0.01, 0.01), ("bfloat16", 0.25, 0.01)],
 )
-def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, other_pixels: float, other_loss: float) -> None:
+def test_samplewise_steps_equal_the_reference(
+    images: ImageSet, precision: str, other_pixels: float, other_loss: float
+) -> None:
     """In float64 in every level; elsewhere sign steps make a level of a rounding error, and the loss falls by the same within 1%."""
     method, view, ctx, state = after_training(images, "samplewise", precision)
     plan = Plan(method.config, method.rows(view), view, ctx)
@@ -59,7 +70,9 @@ def test_samplewise_steps_equal_the_reference(images: ImageSet, precision: str, 
     if precision == "float64":
         assert np.array_equal(np.rint(fast.numpy()), np.rint(slow.numpy()))
     assert float((fast - slow).abs().gt(0.01).float().mean()) <= other_pixels
-    before, reached, wanted = [F.cross_entropy(model((x + d / 255).clamp(0, 1)), labels).item() for d in (zero, fast, slow)]
+    before, reached, wanted = [
+        F.cross_entropy(model((x + d / 255).clamp(0, 1)), labels).item() for d in (zero, fast, slow)
+    ]
     assert wanted < before
     assert before - reached == pytest.approx(before - wanted, rel=other_loss, abs=1e-9)
 
@@ -82,10 +95,10 @@ def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(i
 
 def test_gradient_reaches_the_noise_through_lift_crop_and_clip(images: ImageSet) -> None:
     """Finite differences on the whole look, in float64."""
-    from unlearnable.training.look import Look
+    from unlearnable.training.trainer_view import TrainerView
     from unlearnable.training.transforms import Transform
 
-    look = Look(12, 18, 8, (25, 31), Transform("photo"), "bilinear", Compute("cpu", "float64"))
+    look = TrainerView(12, 18, 8, (25, 31), Transform("photo"), "bilinear", Compute("cpu", "float64"))
     x = images.view(18).pixels[:3] // 2 + 64  # away from the clip, where it is exact
     d = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)).double().requires_grad_(True)
     grey = torch.tensor([False, True, False])
@@ -99,10 +112,10 @@ def test_gradient_reaches_the_noise_through_lift_crop_and_clip(images: ImageSet)
 
 
 def test_plain_look_is_the_identity_and_keeps_to_the_papers_case() -> None:
-    from unlearnable.training.look import Look
+    from unlearnable.training.trainer_view import TrainerView
     from unlearnable.training.transforms import Transform
 
-    look = Look(32, 32, 32, (32, 32), Transform("none"), "bilinear", Compute())
+    look = TrainerView(32, 32, 32, (32, 32), Transform("none"), "bilinear", Compute())
     assert look.plain
     x, d = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8), torch.randn(2, 3, 32, 32) * 8
     assert torch.equal(look(x, d, None, None), (x + d).clamp(0, 255) / 255)

@@ -29,7 +29,9 @@ def runs(rate: float, seeds: int = 2) -> tuple[Run, ...]:
 
 
 def comparison(**arms: float) -> Comparison:
-    return summarise(trials(PHOTOS, 400)[0], {name: runs(rate) for name, rate in arms.items()}, range(3), 1 / 3)
+    return summarise(
+        trials(PHOTOS, 400)[0], {name: runs(rate) for name, rate in arms.items()}, range(3), 1 / 3
+    )
 
 
 def sample() -> Sample:
@@ -39,16 +41,29 @@ def sample() -> Sample:
 
 def verification(clean: float = 0.95, protected: float = 0.33, psnr: float = 36.0) -> Verification:
     return Verification(
-        comparisons=(comparison(clean=clean, protected=protected), comparison(clean=clean, protected=min(1.0, protected + 0.02))),
-        unmeasured=(("protected photos after: grey", 200.0),), classes=CLASSES, context=(), pairs=360, unchanged=2,
-        left_out={"cats/<2>.jpg": "has no protected image"}, tested_on="photos held out of both trainings",
-        visibility=Visibility(8, 4.5, psnr, float("nan")), sampled=32,
-        samples=(sample(),), environment={"device": "cpu"}, seconds=12.0,
-    )  # fmt: skip
+        comparisons=(
+            comparison(clean=clean, protected=protected),
+            comparison(clean=clean, protected=min(1.0, protected + 0.02)),
+        ),
+        unmeasured=(("protected photos after: grey", 200.0),),
+        classes=CLASSES,
+        context=(),
+        pairs=360,
+        unchanged=2,
+        left_out={"cats/<2>.jpg": "has no protected image"},
+        tested_on="photos held out of both trainings",
+        visibility=Visibility(8, 4.5, psnr, float("nan")),
+        sampled=32,
+        samples=(sample(),),
+        environment={"device": "cpu"},
+        seconds=12.0,
+    )
 
 
 def record(found: Verification, goal: str | None = None) -> Record:
-    return Record.of(found, "photos", "public", "unlearnable verify photos public", Goal.parse(goal) if goal else None)
+    return Record.of(
+        found, "photos", "public", "unlearnable verify photos public", Goal.parse(goal) if goal else None
+    )
 
 
 def test_the_record_survives_json_even_where_numbers_are_not_finite() -> None:
@@ -72,7 +87,12 @@ def test_the_page_is_one_file_that_fetches_nothing_and_escapes_names() -> None:
 
 @pytest.mark.parametrize(
     ("clean", "protected", "verdict"),
-    [(0.97, 0.2, "protected"), (0.97, 0.7, "weakened"), (0.7, 0.7, "not protected"), (0.34, 0.34, "cannot tell")],
+    [
+        (0.97, 0.2, "protected"),
+        (0.97, 0.7, "weakened"),
+        (0.7, 0.7, "not protected"),
+        (0.34, 0.34, "cannot tell"),
+    ],
 )
 def test_no_verdict_without_both_numbers(clean: float, protected: float, verdict: str) -> None:
     found = verification(clean, protected)
@@ -103,9 +123,16 @@ def test_the_table_says_what_was_not_measured_and_who_was_left_out() -> None:
 
 def test_a_demo_calls_itself_an_illustration_and_takes_any_arms() -> None:
     made = Record.demo(
-        comparison(clean=0.97, samplewise=0.34, classwise=0.5), [sample()], CLASSES, title="Digits", intro="An illustration.",
-        pairs=90, environment={"device": "cpu"}, command="unlearnable demo", seconds=60.0,
-    )  # fmt: skip
+        comparison(clean=0.97, samplewise=0.34, classwise=0.5),
+        [sample()],
+        CLASSES,
+        title="Digits",
+        intro="An illustration.",
+        pairs=90,
+        environment={"device": "cpu"},
+        command="unlearnable demo",
+        seconds=60.0,
+    )
     html = page(made)
     assert ">Illustration<" in html
     assert made.main[2].name == "classwise"
@@ -116,7 +143,13 @@ def test_a_demo_calls_itself_an_illustration_and_takes_any_arms() -> None:
 
 def test_the_threat_model_is_on_every_page() -> None:
     html = page(record(verification()))
-    for words in ("a model that exists already", "large collection", "Adversarial training", "clean and protected", "not measured"):
+    for words in (
+        "a model that exists already",
+        "large collection",
+        "Adversarial training",
+        "clean and protected",
+        "not measured",
+    ):
         assert words in html
 
 

@@ -16,12 +16,18 @@ from unlearnable import methods
 from unlearnable.cli.app import app
 from unlearnable.data.encoding import Encoding
 from unlearnable.errors import DataError, UsageError
-from unlearnable.training import probe
+from unlearnable.training import precision_probe
 from unlearnable.training.compute import Compute
 
 SEARCH = {
-    "surrogate": "cnn:width=8,depth=2", "batch": 8, "train_batches": 2, "steps": 2, "min_rounds": 1, "max_rounds": 2, "resolution": 16,
-}  # fmt: skip
+    "surrogate": "cnn:width=8,depth=2",
+    "batch": 8,
+    "train_batches": 2,
+    "steps": 2,
+    "min_rounds": 1,
+    "max_rounds": 2,
+    "resolution": 16,
+}
 
 
 def method(form: str = "samplewise") -> methods.Method:
@@ -29,7 +35,11 @@ def method(form: str = "samplewise") -> methods.Method:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def put(path: Path, seed: int) -> None:
@@ -38,7 +48,9 @@ def put(path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["samplewise", "classwise"])
-def test_new_and_changed_photos_get_noise_and_the_others_stay_byte_for_byte(photos: Path, tmp_path: Path, form: str) -> None:
+def test_new_and_changed_photos_get_noise_and_the_others_stay_byte_for_byte(
+    photos: Path, tmp_path: Path, form: str
+) -> None:
     out = tmp_path / "out"
     un.protect(photos, out, method(form), seed=1, workers=1)
     before = tree(out)
@@ -48,7 +60,11 @@ def test_new_and_changed_photos_get_noise_and_the_others_stay_byte_for_byte(phot
     done = un.protect(photos, out, method(form), seed=1, workers=1)
     after = tree(out)
     assert (done.written, done.kept) == (2, len(before) - 2)
-    assert (set(done.added), done.changed, done.vanished) == ({"cats/new.png", "cats/p0.png"}, ("cats/p0.png",), ("dogs/p2.png",))
+    assert (set(done.added), done.changed, done.vanished) == (
+        {"cats/new.png", "cats/p0.png"},
+        ("cats/p0.png",),
+        ("dogs/p2.png",),
+    )
     assert {name for name in after if after[name] != before.get(name)} == {"cats/new.png", "cats/p0.png"}
     assert after["dogs/p2.png"] == before["dogs/p2.png"], "what was published is never deleted"
     again = un.protect(photos, out, method(form), seed=1, workers=1)
@@ -61,13 +77,15 @@ def test_a_folder_without_its_run_is_refused_before_any_search(photos: Path, tmp
     un.protect(photos, out, method(), run=run, seed=1, workers=1)
     before, seen = tree(out), []
     with pytest.raises(UsageError, match=r"no run in .* has written") as caught:
-        un.protect(photos, out, method(), run=tmp_path / "another", workers=1, listen=seen.append)
+        un.protect(photos, out, method(), run=tmp_path / "another", workers=1, on_progress=seen.append)
     assert "--run" in caught.value.remedy
     assert not any(event.stage == "searching" for event in seen)
     assert tree(out) == before
 
 
-def test_another_environment_goes_on_and_says_so(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_environment_goes_on_and_says_so(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
     said: list[str] = []
 
@@ -76,11 +94,13 @@ def test_another_environment_goes_on_and_says_so(photos: Path, tmp_path: Path, m
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        un.protect(photos, tmp_path / "out", method(), seed=1, workers=1, listen=interrupt)
+        un.protect(photos, tmp_path / "out", method(), seed=1, workers=1, on_progress=interrupt)
     record = json.loads((tmp_path / "photos.unlearnable" / "out" / "run.json").read_text())
     record["environment"]["torch"] = "1.0"
     (tmp_path / "photos.unlearnable" / "out" / "run.json").write_text(json.dumps(record))
-    un.protect(photos, tmp_path / "out", method(), workers=1, listen=lambda event: said.append(event.text))
+    un.protect(
+        photos, tmp_path / "out", method(), workers=1, on_progress=lambda event: said.append(event.text)
+    )
     assert any("going on with torch" in text and "instead of 1.0" in text for text in said)
 
 
@@ -95,22 +115,46 @@ def test_a_search_that_goes_on_keeps_the_precision_that_was_found_but_not_over_o
             raise KeyboardInterrupt
 
     run = tmp_path / "photos.unlearnable" / "out" / "run.json"
-    monkeypatch.setattr(probe, "precision", lambda device: "bfloat16")
+    monkeypatch.setattr(precision_probe, "precision", lambda device: "bfloat16")
     with pytest.raises(KeyboardInterrupt):
-        un.protect(photos, tmp_path / "out", method(), seed=1, workers=1, compute=Compute.choose("cpu"), listen=interrupt)
+        un.protect(
+            photos,
+            tmp_path / "out",
+            method(),
+            seed=1,
+            workers=1,
+            compute=Compute.choose("cpu"),
+            on_progress=interrupt,
+        )
     assert json.loads(run.read_text())["environment"]["precision"] == "bfloat16"
-    monkeypatch.setattr(probe, "precision", lambda device: "float32")  # as on a machine that is busy, or another one
+    monkeypatch.setattr(
+        precision_probe, "precision", lambda device: "float32"
+    )  # as on a machine that is busy, or another one
     un.protect(photos, tmp_path / "out", method(), workers=1, compute=Compute.choose("cpu", asked))
-    assert json.loads(run.read_text())["environment"]["precision"] == ("bfloat16" if asked == "auto" else "float32")
+    assert json.loads(run.read_text())["environment"]["precision"] == (
+        "bfloat16" if asked == "auto" else "float32"
+    )
 
 
-def test_what_is_announced_is_what_happens(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_announced_is_what_happens(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("unlearnable.cli.work.estimate", lambda *_: 60.0)
-    monkeypatch.setattr(probe, "precision", lambda device: "bfloat16")
+    monkeypatch.setattr(precision_probe, "precision", lambda device: "bfloat16")
     settings = tmp_path / "small.toml"
     settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in SEARCH.items()))
-    command = ["protect", str(photos), str(tmp_path / "out"), "--config", str(settings), "--device", "cpu", "--workers", "1"]
+    command = [
+        "protect",
+        str(photos),
+        str(tmp_path / "out"),
+        "--config",
+        str(settings),
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
 
     def said(*more: str) -> str:
         result = CliRunner().invoke(app, [*command, *more])
@@ -123,7 +167,7 @@ def test_what_is_announced_is_what_happens(photos: Path, tmp_path: Path, monkeyp
     with monkeypatch.context() as cut:
         cut.setattr("unlearnable.methods.fitted.Fitted.save", interrupt)
         assert CliRunner().invoke(app, command).exit_code != 0
-    monkeypatch.setattr(probe, "precision", lambda device: "float32")
+    monkeypatch.setattr(precision_probe, "precision", lambda device: "float32")
     again = said()
     assert "bfloat16" in again
     assert "goes on where it was stopped" in again
@@ -155,18 +199,27 @@ def test_starting_over_makes_other_noise_and_writes_every_file_again(photos: Pat
     assert done.changed == ()
     with pytest.raises(UsageError, match=r"format png, not jpeg"):
         un.protect(photos, out, method("classwise"), encoding=Encoding("jpeg"), workers=1)
-    with pytest.raises(UsageError, match=r"as .*\.png, not as jpg"):  # whoever starts over forgets the settings, not the names
+    with pytest.raises(
+        UsageError, match=r"as .*\.png, not as jpg"
+    ):  # whoever starts over forgets the settings, not the names
         un.protect(photos, out, method("classwise"), encoding=Encoding("jpeg"), workers=1, refit=True)
     un.protect(photos, out, method("classwise"), workers=1, refit=True)
 
 
-def test_another_quality_or_metadata_in_a_second_run_is_refused_before_anything_is_done(photos: Path, tmp_path: Path) -> None:
+def test_another_quality_or_metadata_in_a_second_run_is_refused_before_anything_is_done(
+    photos: Path, tmp_path: Path
+) -> None:
     def protect(encoding: Encoding, **more: bool) -> un.Published:
-        return un.protect(photos, tmp_path / "out", methods.create("random"), encoding=encoding, workers=1, **more)
+        return un.protect(
+            photos, tmp_path / "out", methods.create("random"), encoding=encoding, workers=1, **more
+        )
 
     first = protect(Encoding("jpeg", 90))
     before = tree(tmp_path / "out")
-    for other, words in ((Encoding("jpeg", 70), "quality 90, not 70"), (Encoding("jpeg", 90, True), "metadata False, not True")):
+    for other, words in (
+        (Encoding("jpeg", 70), "quality 90, not 70"),
+        (Encoding("jpeg", 90, True), "metadata False, not True"),
+    ):
         with pytest.raises(UsageError, match=words):
             protect(other)
     assert tree(tmp_path / "out") == before
@@ -183,7 +236,14 @@ def test_the_command_names_what_came_changed_and_went(photos: Path, tmp_path: Pa
     (photos / "dogs" / "p2.png").unlink()
     result = runner.invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    for words in ("1 files changed since", "  cats/p0.png", "1 files came since", "  cats/new.png", "photos are gone", "  dogs/p2.png"):
+    for words in (
+        "1 files changed since",
+        "  cats/p0.png",
+        "1 files came since",
+        "  cats/new.png",
+        "photos are gone",
+        "  dogs/p2.png",
+    ):
         assert words in result.stderr, result.stderr
 
 
@@ -198,12 +258,30 @@ def test_one_pile_of_photos_with_others_to_stand_against(tmp_path: Path) -> None
     assert (alone.exit_code, "--context FOLDER" in alone.stderr) == (3, True)
     config = tmp_path / "quick.toml"
     config.write_text("".join(f"{key} = {value!r}\n".replace("'", '"') for key, value in SEARCH.items()))
-    arguments = [str(tmp_path / "mine"), str(tmp_path / "out"), "--class", "ada", "--context", str(tmp_path / "others")]
+    arguments = [
+        str(tmp_path / "mine"),
+        str(tmp_path / "out"),
+        "--class",
+        "ada",
+        "--context",
+        str(tmp_path / "others"),
+    ]
     done = runner.invoke(app, ["protect", *arguments, "--config", str(config), "--workers", "1", "--quiet"])
     assert done.exit_code == 0, done.output
     assert len(tree(tmp_path / "out")) == 24
     verified = runner.invoke(
-        app, ["verify", *arguments, "--seeds", "1", "--time-limit", "1s", "--target", "cnn:width=8,depth=2", "--quiet"]
+        app,
+        [
+            "verify",
+            *arguments,
+            "--seeds",
+            "1",
+            "--time-limit",
+            "1s",
+            "--target",
+            "cnn:width=8,depth=2",
+            "--quiet",
+        ],
     )
     assert verified.exit_code == 0, (verified.output, verified.exception)
 
@@ -214,7 +292,15 @@ def test_labels_may_come_from_a_file(tmp_path: Path) -> None:
         put(tmp_path / "all" / f"{index}.png", index)
         lines.append(f"{index}.png,{'even' if index % 2 == 0 else 'odd'}")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
-    arguments = ["protect", str(tmp_path / "all"), str(tmp_path / "out"), "--labels", str(tmp_path / "labels.csv"), "--method", "random"]
+    arguments = [
+        "protect",
+        str(tmp_path / "all"),
+        str(tmp_path / "out"),
+        "--labels",
+        str(tmp_path / "labels.csv"),
+        "--method",
+        "random",
+    ]
     result = CliRunner().invoke(app, [*arguments, "--form", "classwise", "--json"])
     assert result.exit_code == 0, result.output
     assert len(tree(tmp_path / "out")) == 8
@@ -225,7 +311,19 @@ def test_splits_are_not_taken_for_classes(tmp_path: Path) -> None:
         for name in ("a", "b"):
             put(tmp_path / "set" / split / name / "x.png", 1)
     runner = CliRunner()
-    result = runner.invoke(app, ["protect", str(tmp_path / "set"), str(tmp_path / "out"), "--method", "random"])
+    result = runner.invoke(
+        app, ["protect", str(tmp_path / "set"), str(tmp_path / "out"), "--method", "random"]
+    )
     assert (result.exit_code, "--folders-are-classes" in result.stderr) == (3, True)
-    result = runner.invoke(app, ["protect", str(tmp_path / "set"), str(tmp_path / "out"), "--method", "random", "--folders-are-classes"])
+    result = runner.invoke(
+        app,
+        [
+            "protect",
+            str(tmp_path / "set"),
+            str(tmp_path / "out"),
+            "--method",
+            "random",
+            "--folders-are-classes",
+        ],
+    )
     assert result.exit_code == 0, result.output

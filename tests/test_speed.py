@@ -40,9 +40,14 @@ def cifar(tmp_path_factory) -> Path:
 def test_in_float64_the_published_way_and_ours_make_the_same_noise() -> None:
     from engine import Engine
 
-    engine = Engine(16, 8, 16, Compute("cpu", "float64"), 3)  # in float32, two steps at this rate magnify rounding a thousandfold
+    engine = Engine(
+        16, 8, 16, Compute("cpu", "float64"), 3
+    )  # in float32, two steps at this rate magnify rounding a thousandfold
     published = engine.published()
-    published.images, published.noise = torch.from_numpy(engine.view.pixels).double() / 255, published.noise.double()
+    published.images, published.noise = (
+        torch.from_numpy(engine.view.pixels).double() / 255,
+        published.noise.double(),
+    )
     for number in range(2):
         index = torch.randperm(16, generator=engine.ctx.rng("order", number))
         published.train(index)
@@ -74,7 +79,9 @@ def test_in_float32_the_published_way_and_ours_differ_by_rounding_only(images: I
     assert float(state["noise"].float().abs().mean()) > 1
 
 
-def test_a_part_is_run_again_when_the_code_changed_and_keeps_its_own_commit(tmp_path: Path, monkeypatch) -> None:
+def test_a_part_is_run_again_when_the_code_changed_and_keeps_its_own_commit(
+    tmp_path: Path, monkeypatch
+) -> None:
     import timing
 
     out, ran, header = tmp_path / "x" / "speed.json", [], {"environment": {"device": "cpu"}}
@@ -108,7 +115,9 @@ def test_without_git_the_commit_is_unknown(monkeypatch) -> None:
     assert timing.commit() == "unknown"
 
 
-def test_a_search_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(images: ImageSet, tmp_path: Path) -> None:
+def test_a_search_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(
+    images: ImageSet, tmp_path: Path
+) -> None:
     import gpu
 
     compute, told = Compute("cpu", "float32"), []
@@ -150,7 +159,13 @@ def test_rows_of_a_gpu_are_empty_until_they_are_measured() -> None:
     import gpu_rows
 
     assert {measured for _, _, measured in gpu_rows.rows({})} == {""}
-    clean = {f"clean training, 24 epochs, seed {seed}": {"accuracy": 0.94 + seed / 100, "seconds_to_94": 20.0 + seed} for seed in (0, 1)}
+    clean = {
+        f"clean training, 24 epochs, seed {seed}": {
+            "accuracy": 0.94 + seed / 100,
+            "seconds_to_94": 20.0 + seed,
+        }
+        for seed in (0, 1)
+    }
     found = {"images": 100, "rounds": 4, "errors": [0.5, 0.008], "seconds": 2.0}
     parts = {"published round": {"seconds_per_image": 0.1}, "noise, exact": found, **clean}
     measured = [one for _, _, one in gpu_rows.rows(parts)]
@@ -163,8 +178,14 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(out.read_text())
     assert {name.split(",")[0] for name in result["parts"]} == {
-        "inner loop", "training", "floor", "profile", "whole noise", "whole search", "start"
-    }  # fmt: skip
+        "inner loop",
+        "training",
+        "floor",
+        "profile",
+        "whole noise",
+        "whole search",
+        "start",
+    }
     assert result["parts"]["inner loop, width 16"]["published"]["ratio"] == 1
     assert result["parts"]["floor, width 16, float32"]["share"] > 0
     fast = result["parts"]["whole search, five rounds, width 16"]
@@ -177,7 +198,14 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
 def test_the_gpu_benchmark_says_that_there_is_no_gpu(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path / "x.json")]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "gpu.py"),
+        "--data-dir",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "x.json"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "CUDA" in done.stderr

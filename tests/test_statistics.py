@@ -29,7 +29,9 @@ def test_balanced_accuracy_weighs_classes_equally() -> None:
 
 def test_the_bootstrap_has_the_spread_of_a_binomial() -> None:
     rng = np.random.default_rng(0)
-    drawn = bootstrap([Answers(np.repeat([0, 1], 100), np.tile([True, False], 100)[None])], [0, 1], draws=4000)
+    drawn = bootstrap(
+        [Answers(np.repeat([0, 1], 100), np.tile([True, False], 100)[None])], [0, 1], draws=4000
+    )
     assert drawn.shape == (1, 4000)
     assert drawn.mean() == pytest.approx(0.5, abs=0.005)
     assert drawn.std() == pytest.approx(np.sqrt(0.25 / 200), rel=0.06)
@@ -86,7 +88,9 @@ HALF = Interval(0.5, 0.4, 0.6)
         (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, FEWEST - 1, "cannot tell"),
     ],
 )
-def test_every_verdict(clean: Interval, protected: Interval, share: Interval, tested: int, expected: str) -> None:
+def test_every_verdict(
+    clean: Interval, protected: Interval, share: Interval, tested: int, expected: str
+) -> None:
     assert judge(clean, protected, share, 0.1, tested) == expected
 
 

@@ -13,13 +13,22 @@ import pytest
 import unlearnable
 
 ROOT = Path(unlearnable.__file__).parent
-# A module may import from its own room and from rooms further right; rooms of one layer do not import each other.
+# A module may import from its own room and from rooms further right; rooms of one layer do not import each
+# other.
 LAYERS = [
-    {"cli"}, {"demo", "experiments"}, {"report"}, {"evaluation", "api", "cells"}, {"publish", "search"},
+    {"cli"},
+    {"demo", "experiments"},
+    {"report"},
+    {"evaluation", "api", "cells"},
+    {"publish", "search"},
     {"methods", "presets", "countermeasures"},
-    {"training", "exchange", "worker", "pool", "space"},
-    {"data", "models", "runs"}, {"noise", "names"}, {"lifting", "assignment"}, {"budget"}, {"errors", "events", "files", "version"},
-]  # fmt: skip
+    {"training", "exchange", "worker", "pool", "disk_space"},
+    {"data", "models", "runs"},
+    {"noise", "names"},
+    {"lifting", "assignment"},
+    {"budget"},
+    {"errors", "events", "files", "version"},
+]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
 
@@ -32,7 +41,9 @@ def rooms_imported(path: Path) -> set[str]:
             elif node.module.startswith("unlearnable."):
                 names.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("unlearnable.")}
+            names |= {
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("unlearnable.")
+            }
     return names
 
 
@@ -40,7 +51,9 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py" or p.parent != ROOT), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py" or p.parent != ROOT), ids=str
+)
 def test_nothing_imports_upward(path: Path) -> None:
     here = room(path)
     for other in rooms_imported(path) - {here}:
@@ -55,7 +68,11 @@ def test_torchvision_is_never_imported_and_nothing_mentions_it() -> None:
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                modules = (
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names]
+                )
                 assert not any(module.split(".")[0] == "torchvision" for module in modules), path
 
 
@@ -71,7 +88,18 @@ def test_a_worker_needs_numpy_and_pillow_only() -> None:
 
 
 def test_experiments_run_where_only_the_numeric_libraries_are() -> None:
-    missing = ("PIL", "typer", "rich", "sklearn", "skimage", "scipy", "matplotlib", "jinja2", "pooch", "kornia")
+    missing = (
+        "PIL",
+        "typer",
+        "rich",
+        "sklearn",
+        "skimage",
+        "scipy",
+        "matplotlib",
+        "jinja2",
+        "pooch",
+        "kornia",
+    )
     code = f"import sys\nfor name in {missing}: sys.modules[name] = None\nimport unlearnable.experiments, unlearnable.cells.runner"
     run(code)
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from unlearnable import models
 from unlearnable.errors import UsageError
-from unlearnable.training import probe
+from unlearnable.training import precision_probe
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import batches, fit_model, predict
 from unlearnable.training.randomness import derive, generator, seeded
@@ -75,7 +75,9 @@ def test_rotation_turns_the_frame_about_its_centre_by_at_most_its_angle() -> Non
     angles = torch.rad2deg(torch.atan2(draw.maps[:, 1, 0], draw.maps[:, 0, 0]))
     assert float(angles.min()) < -19
     assert 19 < float(angles.max()) <= 20.001
-    assert torch.allclose(draw.maps[:, :, :2] @ draw.maps[:, :, :2].mT, torch.eye(2).expand(4000, 2, 2), atol=1e-6)
+    assert torch.allclose(
+        draw.maps[:, :, :2] @ draw.maps[:, :, :2].mT, torch.eye(2).expand(4000, 2, 2), atol=1e-6
+    )
     dot = torch.zeros(1, 1, 33, 33)
     dot[0, 0, 16, 28] = 1.0  # to the right of the centre
     turned = Transform(rotation=20)(dot.expand(4000, -1, -1, -1), 33, draw)
@@ -85,7 +87,9 @@ def test_rotation_turns_the_frame_about_its_centre_by_at_most_its_angle() -> Non
     assert set((row - 16).sign().tolist()) == {-1, 0, 1}
     both = Transform("flip-crop", rotation=20).draw(64, generator(0, "t"), Compute())
     assert both is not None
-    assert torch.equal(both.maps[:, :, 2], Transform("flip-crop").draw(64, generator(0, "t"), Compute()).maps[:, :, 2])  # type: ignore[union-attr]
+    assert torch.equal(
+        both.maps[:, :, 2], Transform("flip-crop").draw(64, generator(0, "t"), Compute()).maps[:, :, 2]
+    )  # type: ignore[union-attr]
 
 
 def test_photo_crops_keep_to_their_scale_and_stay_inside_the_frame() -> None:
@@ -94,7 +98,9 @@ def test_photo_crops_keep_to_their_scale_and_stay_inside_the_frame() -> None:
     maps = draw.maps
     width, height = maps[:, 0, 0].abs(), maps[:, 1, 1]
     area = width * height
-    assert 0.25 < float(area.min()) < 0.4  # a little below 0.35 where the aspect ratio is cut off at the frame
+    assert (
+        0.25 < float(area.min()) < 0.4
+    )  # a little below 0.35 where the aspect ratio is cut off at the frame
     assert float(area.max()) <= 1.0
     assert float((maps[:, 0, 2].abs() + width).max()) <= 1 + 1e-5
     assert float((maps[:, 1, 2].abs() + height).max()) <= 1 + 1e-5
@@ -127,11 +133,15 @@ def test_schedules() -> None:
 def test_training_learns_repeats_and_depends_on_its_seed() -> None:
     rng = np.random.default_rng(0)
     labels = torch.from_numpy(rng.integers(0, 2, 64))
-    pixels = torch.from_numpy(rng.integers(0, 100, (64, 3, 16, 16), dtype=np.uint8)) + (labels * 100).byte().view(-1, 1, 1, 1)
+    pixels = torch.from_numpy(rng.integers(0, 100, (64, 3, 16, 16), dtype=np.uint8)) + (
+        labels * 100
+    ).byte().view(-1, 1, 1, 1)
     recipe = Recipe(epochs=4, batch=16, lr=0.05)
 
     def train(seed: int) -> torch.Tensor:
-        model, history = fit_model("cnn:width=8,depth=2", (pixels, labels), (pixels, labels), 2, recipe, 16, seed, Compute())
+        model, history = fit_model(
+            "cnn:width=8,depth=2", (pixels, labels), (pixels, labels), 2, recipe, 16, seed, Compute()
+        )
         assert history[-1].test_accuracy > 0.95
         assert torch.equal(predict(model, pixels, 16, Compute()) == labels, history[-1].correct)
         return torch.cat([p.flatten() for p in model.parameters()])
@@ -153,11 +163,11 @@ def test_devices_that_are_not_there_are_named() -> None:
 def test_precision_is_found_by_a_short_probe_that_moves_no_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     state = torch.get_rng_state()
     started = time.perf_counter()
-    assert probe.advantage.__wrapped__("cpu") > 0
+    assert precision_probe.advantage.__wrapped__("cpu") > 0
     assert time.perf_counter() - started < 5  # under a second where nothing else runs
     assert torch.equal(torch.get_rng_state(), state)
     for advantage, expected in ((3.0, "bfloat16"), (1.0, "float32"), (0.0, "float32")):
-        monkeypatch.setattr(probe, "advantage", lambda device, found=advantage: found)
+        monkeypatch.setattr(precision_probe, "advantage", lambda device, found=advantage: found)
         assert Compute.choose("cpu") == Compute("cpu", expected)
         assert Compute.choose("cpu").found
     assert Compute.choose("cpu", "bfloat16") == Compute("cpu", "bfloat16")
@@ -170,8 +180,8 @@ def test_a_probe_of_a_device_without_bfloat16_says_float32(monkeypatch: pytest.M
     def refused(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("not implemented for 'BFloat16'")
 
-    monkeypatch.setattr(probe.F, "conv2d", refused)
-    assert probe.advantage.__wrapped__("cpu") == 0
+    monkeypatch.setattr(precision_probe.F, "conv2d", refused)
+    assert precision_probe.advantage.__wrapped__("cpu") == 0
 
 
 @pytest.mark.parametrize("quality", [50, 75, 95])
@@ -184,7 +194,9 @@ def test_jpeg_in_the_search_is_the_jpeg_of_files_and_lets_gradients_through(qual
     from unlearnable.training.jpeg import encoded
 
     y, x = np.mgrid[0:64, 0:64]
-    pixels = np.stack([128 + 90 * np.sin(x / 6), 128 + 80 * np.cos(y / 5), (x + 2 * y) % 200], -1).astype(np.uint8)
+    pixels = np.stack([128 + 90 * np.sin(x / 6), 128 + 80 * np.cos(y / 5), (x + 2 * y) % 200], -1).astype(
+        np.uint8
+    )
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     file = np.asarray(Image.open(buffer)).astype(float)

@@ -38,7 +38,9 @@ def shortcut(image: np.ndarray, label: int) -> np.ndarray:
     """Give every image of a class the same strong pattern, which is easier to learn than stripes."""
     pattern = np.zeros(image.shape[:2])
     pattern[::2, label::2] = 45
-    return np.clip(image.astype(int) + pattern[..., None].astype(int) * [1, 1, -1 if label else 1], 0, 255).astype(np.uint8)
+    return np.clip(
+        image.astype(int) + pattern[..., None].astype(int) * [1, 1, -1 if label else 1], 0, 255
+    ).astype(np.uint8)
 
 
 @pytest.fixture
@@ -48,7 +50,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     for label, name in enumerate(("across", "down")):
         for number in range(60):
             image = stripes(rng, label)
-            for root, pixels, ending in (("photos", image, "png"), ("public", shortcut(image, label), "webp")):
+            for root, pixels, ending in (
+                ("photos", image, "png"),
+                ("public", shortcut(image, label), "webp"),
+            ):
                 path = tmp_path / root / name / f"{number:03d}.{ending}"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(path, lossless=True)
@@ -67,7 +72,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _small(recipe: Recipe) -> object:
-    return replace(SMALL, family=TINY, other=TINY, size=24, unseen_size=20, side=24, recipe=recipe, unseen=recipe.transform, epochs=(8, 8))
+    return replace(
+        SMALL,
+        family=TINY,
+        other=TINY,
+        size=24,
+        unseen_size=20,
+        side=24,
+        recipe=recipe,
+        unseen=recipe.transform,
+        epochs=(8, 8),
+    )
 
 
 def once(photos: object, public: object, **options: object) -> Verification:
@@ -75,7 +90,11 @@ def once(photos: object, public: object, **options: object) -> Verification:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_a_shortcut_keeps_a_network_from_learning(folders: tuple[Path, Path]) -> None:
@@ -100,10 +119,14 @@ def test_unprotected_copies_are_not_called_protected(folders: tuple[Path, Path])
     assert not found.meets(Goal.parse("25%"))
 
 
-def test_the_command_prints_both_numbers_and_writes_only_into_the_run_folder(folders: tuple[Path, Path]) -> None:
+def test_the_command_prints_both_numbers_and_writes_only_into_the_run_folder(
+    folders: tuple[Path, Path],
+) -> None:
     photos, public = folders
     before = contents(photos), contents(public)
-    result = command([str(photos), str(public), "--seeds", "1", "--target", TINY, "--time-limit", "1s", "--device", "cpu"])
+    result = command(
+        [str(photos), str(public), "--seeds", "1", "--target", TINY, "--time-limit", "1s", "--device", "cpu"]
+    )
     assert result.exit_code == 0, result.output
     run = photos.with_name("photos.unlearnable") / "public"
     assert (contents(photos), contents(public)) == before
@@ -160,7 +183,9 @@ def test_test_images_are_held_out_of_both_arms(folders: tuple[Path, Path]) -> No
     assert not torch.equal(material.arm("clean", 4).test[0], clean.test[0])
 
 
-def test_a_folder_of_test_images_gives_up_twins_and_unknown_classes(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_of_test_images_gives_up_twins_and_unknown_classes(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
     photos, public = folders
     rng = np.random.default_rng(1)
     for name, label in (("across", 0), ("down", 1), ("else", 1)):
@@ -238,7 +263,7 @@ def test_compare_takes_any_arms_and_repeats_itself() -> None:
             2,
             seeds=(0, 1),
             compute=CPU,
-            listen=lambda event: heard.append(event.done),
+            on_progress=lambda event: heard.append(event.done),
         )
         for _ in range(2)
     ]

@@ -2,9 +2,9 @@
 
     import unlearnable as un
 
-    images = un.load("photos")                          # a folder, a benchmark by name, arrays, or a data set of (image, label)
-    result = un.protect("photos", "protected")          # folder in, folder out
-    report = un.verify("photos", "protected")           # what a network learns from each
+    images = un.load("photos")                          # a folder, a benchmark by name, arrays, or a data set
+    of (image, label) result = un.protect("photos", "protected")          # folder in, folder out report =
+    un.verify("photos", "protected")           # what a network learns from each
 
     method = un.ErrorMinimizing(form="classwise", transforms="flip-crop")
     fitted = un.fit(images, method, seed=0)
@@ -33,16 +33,39 @@ if TYPE_CHECKING:
     from unlearnable.noise import Noise
 
 _HOMES = {
-    "Budget": "budget", "DataError": "errors", "ErrorMinimizing": "methods.error_minimizing", "Fitted": "methods.fitted",
-    "GoalMissed": "errors", "ImageSet": "data.image_set", "Noise": "noise", "Random": "methods.random",
-    "UnlearnableError": "errors", "UsageError": "errors", "fit": "api", "load": "data", "protect": "api",
+    "Budget": "budget",
+    "DataError": "errors",
+    "ErrorMinimizing": "methods.error_minimizing",
+    "Fitted": "methods.fitted",
+    "GoalMissed": "errors",
+    "ImageSet": "data.image_set",
+    "Noise": "noise",
+    "Random": "methods.random",
+    "UnlearnableError": "errors",
+    "UsageError": "errors",
+    "fit": "api",
+    "load": "data",
+    "protect": "api",
     "verify": "evaluation.unlearnability",
-}  # fmt: skip
+}
 
 __all__ = [
-    "Budget", "DataError", "ErrorMinimizing", "Fitted", "GoalMissed", "ImageSet", "Noise", "Random", "UnlearnableError",
-    "UsageError", "__version__", "fit", "load", "protect", "verify",
-]  # fmt: skip
+    "Budget",
+    "DataError",
+    "ErrorMinimizing",
+    "Fitted",
+    "GoalMissed",
+    "ImageSet",
+    "Noise",
+    "Random",
+    "UnlearnableError",
+    "UsageError",
+    "__version__",
+    "fit",
+    "load",
+    "protect",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

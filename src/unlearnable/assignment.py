@@ -1,6 +1,7 @@
 """Which image gets which pattern, and where: a pure function of an image's id and class name.
 
-What is drawn is drawn by a hash of a seed and the id, never in an order: images that come, go or are shuffled change nothing for others.
+What is drawn is drawn by a hash of a seed and the id, never in an order: images that come, go or are shuffled
+change nothing for others.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ class Assignment:
     """Which images get noise, which of several patterns each gets, and where a pattern that is smaller than the grid lies.
 
     Args:
-        share: Share of the images that get noise, in [0, 1]. An image is among them if its hash, uniform in [0, 1), is below the share:
-            shares are nested (the 20% are among the 40%), and are met on average, within sqrt(share (1 - share) / images).
+        share: Share of the images that get noise, in [0, 1]. An image is among them if its hash, uniform in
+            [0, 1), is below the share: shares are nested (the 20% are among the 40%), and are met on average,
+            within sqrt(share (1 - share) / images).
         classes: Only images of these classes get noise; None for all of them.
         several: Class-wise: noises per class, whose keys are those of ``keys``; every image gets one of them.
-        place: Where a pattern smaller than the grid lies: ``tile``, repeated over the whole grid, or once, with nothing around it, in
-            the ``centre`` or at a place of the image's own (``random``).
-        mapped: Class names of the images onto class names of the bank, for noise that was made for others; by itself, a name is its own.
+        place: Where a pattern smaller than the grid lies: ``tile``, repeated over the whole grid, or once,
+            with nothing around it, in the ``centre`` or at a place of the image's own (``random``).
+        mapped: Class names of the images onto class names of the bank, for noise that was made for others; by
+            itself, a name is its own.
         seed: What is drawn is drawn from: the share, one of several, the place.
 
     Raises:
@@ -47,15 +50,23 @@ class Assignment:
         if self.several < 1:
             raise UsageError(f"{self.several} noises per class are too few.", "Give 1 or more.")
         if self.place not in get_args(Place):
-            raise UsageError(f"There is no place {self.place!r}.", f"Choose one of {', '.join(get_args(Place))}.")
+            raise UsageError(
+                f"There is no place {self.place!r}.", f"Choose one of {', '.join(get_args(Place))}."
+            )
 
     def covers(self, id: str, class_name: str) -> bool:
         """Say whether an image is meant to get noise; whether there is some for it is another question, and the bank's."""
-        return (self.classes is None or class_name in self.classes) and (self.share >= 1 or self._draw("share", id) < self.share)
+        return (self.classes is None or class_name in self.classes) and (
+            self.share >= 1 or self._draw("share", id) < self.share
+        )
 
     def keys(self, class_name: str) -> tuple[str, ...]:
         """Return the keys of a class of the bank, class-wise: its name, or its name with a number for each of several noises."""
-        return (class_name,) if self.several == 1 else tuple(f"{class_name}{SEPARATOR}{number}" for number in range(self.several))
+        return (
+            (class_name,)
+            if self.several == 1
+            else tuple(f"{class_name}{SEPARATOR}{number}" for number in range(self.several))
+        )
 
     def key(self, id: str, class_name: str) -> str:
         """Return the key of the noise of an image, class-wise."""

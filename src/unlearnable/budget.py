@@ -1,7 +1,7 @@
 """How far a pixel may move.
 
-Everything here counts in *levels*: steps of 1/255, the unit in which an 8-bit photo is stored. ``epsilon = 8`` is the
-paper's 8/255.
+Everything here counts in *levels*: steps of 1/255, the unit in which an 8-bit photo is stored. ``epsilon =
+8`` is the paper's 8/255.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class Budget:
     epsilon: int = 8
 
     def __post_init__(self) -> None:
-        if isinstance(self.epsilon, bool) or int(self.epsilon) != self.epsilon or not 1 <= self.epsilon <= LARGEST:
+        if (
+            isinstance(self.epsilon, bool)
+            or int(self.epsilon) != self.epsilon
+            or not 1 <= self.epsilon <= LARGEST
+        ):
             raise UsageError(
                 f"epsilon is {self.epsilon!r}, but a budget is a whole number of levels from 1 to {LARGEST}.",
                 "8 is the paper's 8/255.",
@@ -51,7 +55,10 @@ class Budget:
     def round(self, noise: FloatArray) -> Int8Array:
         """Round a finished noise to whole levels inside the budget: the one place where rounding happens."""
         if not np.isfinite(noise).all():
-            raise UnlearnableError("The noise holds values that are not numbers; the search has diverged.", "Lower the learning rate.")
+            raise UnlearnableError(
+                "The noise holds values that are not numbers; the search has diverged.",
+                "Lower the learning rate.",
+            )
         return np.asarray(self.project(np.rint(noise)), dtype=np.int8)
 
     def largest_change(self, before: UInt8Array, after: UInt8Array) -> int:

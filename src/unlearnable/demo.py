@@ -15,7 +15,7 @@ from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.trials import Trial
 from unlearnable.evaluation.unlearnability import Sample
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise
@@ -48,26 +48,46 @@ class Settings:
 
 
 SURROGATE = "resnet18:width=16,stem=cifar"
-# Few surrogate batches a round, and a new surrogate when one has learned everything: digits are so easy that a surrogate soon
-# knows them, and noise fitted to one that does hides nothing from a network that does not yet.
+# Few surrogate batches a round, and a new surrogate when one has learned everything: digits are so easy that
+# a surrogate soon knows them, and noise fitted to one that does hides nothing from a network that does not
+# yet.
 COMMON: dict[str, object] = {
-    "surrogate": SURROGATE, "resolution": SIDE, "batch": 128, "measure": "before", "init": "uniform", "train_batches": 3,
-    "stop_error": 0.01, "restart_error": 0.01,
-}  # fmt: skip
+    "surrogate": SURROGATE,
+    "resolution": SIDE,
+    "batch": 128,
+    "measure": "before",
+    "init": "uniform",
+    "train_batches": 3,
+    "stop_error": 0.01,
+    "restart_error": 0.01,
+}
 SETTINGS = Settings(
     trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=20, batch=128, lr=0.1, schedule="cosine")),
-    samplewise={**COMMON, "form": "samplewise", "steps": 5, "settled": 0.01, "min_rounds": 24, "max_rounds": 40},
+    samplewise={
+        **COMMON,
+        "form": "samplewise",
+        "steps": 5,
+        "settled": 0.01,
+        "min_rounds": 24,
+        "max_rounds": 40,
+    },
     classwise={**COMMON, "form": "classwise", "steps": 1, "min_rounds": 15, "max_rounds": 30},
 )
 
 
-def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silent, command: str = "", ink: int = INK) -> Record:
+def demo(
+    seed: int = 0,
+    compute: Compute | None = None,
+    on_progress: OnProgress = silent,
+    command: str = "",
+    ink: int = INK,
+) -> Record:
     """Train on clean and on protected digits, and test all on the same clean ones.
 
     Args:
         seed: Of the split, the noise and the trainings.
         compute: Where; chosen if None.
-        listen: Told about progress.
+        on_progress: Told about progress.
         command: The command line, for the record.
         ink: Levels between paper and ink, 1 to 255; more make digits that a noise of 8 levels cannot hide.
 
@@ -80,19 +100,32 @@ def demo(seed: int = 0, compute: Compute | None = None, listen: Listener = silen
     view, tested = train.view(SIDE), _tensors(test.view(SIDE))
     sets: dict[str, ImageSet] = {"clean": train}
     for form, settings in (("samplewise", SETTINGS.samplewise), ("classwise", SETTINGS.classwise)):
-        noise = _noise(view, settings, seed, compute, listen)
+        noise = _noise(view, settings, seed, compute, on_progress)
         sets[NAMES[noise.form]] = train.with_noise(noise)
-        listen(Event(f"noise, {NAMES[noise.form]}", 1, 1, form))
+        on_progress(Event(f"noise, {NAMES[noise.form]}", 1, 1, form))
     arms = {name: Arm(_tensors(images.view(SIDE)), tested) for name, images in sets.items()}
     comparison = compare(
-        list(arms), lambda name, _: arms[name], SETTINGS.trial, len(view.classes), seeds=(seed,), compute=compute, listen=listen
+        list(arms),
+        lambda name, _: arms[name],
+        SETTINGS.trial,
+        len(view.classes),
+        seeds=(seed,),
+        compute=compute,
+        on_progress=on_progress,
     )
     shown = [next(id for id in train.ids if train.class_of[id] == name) for name in train.classes[:6]]
     samples = [Sample(id, train.class_of[id], train.photo(id), sets["sample-wise"].photo(id)) for id in shown]
     return Record.demo(
-        comparison, samples, view.classes, title="Can a network learn from these digits?", intro=INTRO.format(ink=ink), pairs=len(train),
-        environment=compute.describe(), command=command, seconds=time.monotonic() - started,
-    )  # fmt: skip
+        comparison,
+        samples,
+        view.classes,
+        title="Can a network learn from these digits?",
+        intro=INTRO.format(ink=ink),
+        pairs=len(train),
+        environment=compute.describe(),
+        command=command,
+        seconds=time.monotonic() - started,
+    )
 
 
 def save(record: Record, folder: Path) -> Path:
@@ -102,10 +135,16 @@ def save(record: Record, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _noise(view: View, settings: dict[str, object], seed: int, compute: Compute, listen: Listener) -> Noise:
+def _noise(
+    view: View, settings: dict[str, object], seed: int, compute: Compute, on_progress: OnProgress
+) -> Noise:
     method = methods.create("error_minimizing", settings).resolve(view.frame, len(view.ids))
     stage = f"noise, {NAMES[method.form]}"
-    return method.fit(view, Context(seed, compute), lambda event: listen(Event(stage, event.done, event.total, event.text))).noise
+    return method.fit(
+        view,
+        Context(seed, compute),
+        lambda event: on_progress(Event(stage, event.done, event.total, event.text)),
+    ).noise
 
 
 def _tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:

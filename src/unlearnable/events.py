@@ -23,7 +23,7 @@ class Event:
     text: str = ""
 
 
-Listener = Callable[[Event], None]
+OnProgress = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:

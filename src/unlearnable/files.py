@@ -28,7 +28,8 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
     Raises:
         OSError: If it cannot be written, whatever ``save`` raised; ``filename`` says which.
     """
-    # as short as can be (names may be as long as the file system allows), and our own, should a process of a killed run still write
+    # as short as can be (names may be as long as the file system allows), and our own, should a process of a
+    # killed run still write
     draft = path.parent / f".{os.getpid()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """Interpolation as matrices: how noise on a coarse grid reaches a photo's own size, and how a resize weakens it.
 
-Both directions are linear and separable, so one matrix per axis says all: the pixels that are published are computed from
-these matrices, and the search differentiates through the very same ones. Every row is a convex combination, so a lifted
-noise never leaves its budget. (Bicubic and Lanczos weights are not convex, and would.)
+Both directions are linear and separable, so one matrix per axis says all: the pixels that are published are
+computed from these matrices, and the search differentiates through the very same ones. Every row is a convex
+combination, so a lifted noise never leaves its budget. (Bicubic and Lanczos weights are not convex, and
+would.)
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ Interpolation = Literal["bilinear", "nearest"]
 def resample(target: int, source: int, how: Interpolation = "bilinear") -> Matrix:
     """Return the (target, source) matrix that resamples an axis; the identity where the sizes agree.
 
-    ``bilinear`` is the triangle filter with the antialiasing that Pillow and most trainers use when they shrink, and is plain
-    bilinear interpolation (pixel centres at half-integers) when it enlarges.
+    ``bilinear`` is the triangle filter with the antialiasing that Pillow and most trainers use when they
+    shrink, and is plain bilinear interpolation (pixel centres at half-integers) when it enlarges.
     """
     centres = (np.arange(target) + 0.5) * source / target
     if how == "nearest":
@@ -38,7 +39,11 @@ def resample(target: int, source: int, how: Interpolation = "bilinear") -> Matri
 
 
 def lift(
-    pattern: np.ndarray[Any, Any], height: int, width: int, how: Interpolation = "bilinear", strip: slice = slice(None)
+    pattern: np.ndarray[Any, Any],
+    height: int,
+    width: int,
+    how: Interpolation = "bilinear",
+    strip: slice = slice(None),
 ) -> np.ndarray[Any, Any]:
     """Lift a (C, h, w) pattern over the whole frame of a (height, width) photo. Returns float32 (C, height, width), or a strip of rows."""
     rows = resample(height, pattern.shape[1], how)[strip]

@@ -10,30 +10,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-LONGEST = 255  # bytes of UTF-8 in one component: the limit of most file systems, and within that of all common ones
+LONGEST = (
+    255  # bytes of UTF-8 in one component: the limit of most file systems, and within that of all common ones
+)
 DIGITS = 6
 
 
 def output_names(extension: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     """Name the protected copy of every photo.
 
-    A copy keeps the name and the folder of its photo and gets the new extension. Photos whose names differ only in extension keep the
-    old one inside the new name (``a.jpg.png``, ``a.png.png``). What would still be the same where case or Unicode forms are ignored,
-    and what would be too long, gets ``~`` and six digits that depend on its id alone; so does a folder, so that two never merge.
+    A copy keeps the name and the folder of its photo and gets the new extension. Photos whose names differ
+    only in extension keep the old one inside the new name (``a.jpg.png``, ``a.png.png``). What would still be
+    the same where case or Unicode forms are ignored, and what would be too long, gets ``~`` and six digits
+    that depend on its id alone; so does a folder, so that two never merge.
 
     Args:
         extension: Id of each photo to its new extension, such as ``png``.
-        known: Id of each photo of earlier runs to its name; these are kept for ever, and nobody else gets them.
+        known: Id of each photo of earlier runs to its name; these are kept for ever, and nobody else gets
+            them.
 
     Returns:
-        Id of each photo in ``extension`` to its path below the folder of protected photos, with ``/``, in the order of ids.
+        Id of each photo in ``extension`` to its path below the folder of protected photos, with ``/``, in the
+        order of ids.
     """
     names = _Names()
     for id, output in sorted(known.items()):
         names.keep(id, output)
     new = sorted(set(extension) - set(known))
     # folders before files, so that no file takes the name of a folder
-    folders = {id: _folder(output) for id, output in known.items()} | {id: names.folder(_folder(id)) for id in new}
+    folders = {id: _folder(output) for id, output in known.items()} | {
+        id: names.folder(_folder(id)) for id in new
+    }
     stems = {id: _key(f"{folder}/{PurePosixPath(id).stem}") for id, folder in folders.items()}
     sharing = Counter(stems.values())
     made = dict(known)
@@ -58,14 +65,17 @@ class _Names:
         if len(sources) != len(outputs):
             return
         for source, out in zip(sources, outputs, strict=True):
-            # older runs may have let two folders share one: new photos of the first stay there, those of the other move out
+            # older runs may have let two folders share one: new photos of the first stay there, those of the
+            # other move out
             if self.owners.setdefault(_key(out), source) == source:
                 self.folders.setdefault(source, out)
 
     def folder(self, source: str) -> str:
         for place in (*_above(source), source):
             if place not in self.folders:
-                self.folders[place] = self.take(place, self.folders[_folder(place)], [PurePosixPath(place).name], "")
+                self.folders[place] = self.take(
+                    place, self.folders[_folder(place)], [PurePosixPath(place).name], ""
+                )
         return self.folders[source]
 
     def take(self, source: str, folder: str, wishes: Sequence[str], tail: str) -> str:

@@ -1,7 +1,7 @@
 """Noise = a bank of int8 patterns and the assignment of images to them.
 
-The assignment (``assignment.py``) looks at an image's id and at the *name* of its class, never at a position in a loader or at a class
-index: shuffling, filtering or adding images cannot put a noise on the wrong image.
+The assignment (``assignment.py``) looks at an image's id and at the *name* of its class, never at a position
+in a loader or at a class index: shuffling, filtering or adding images cannot put a noise on the wrong image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from unlearnable.lifting import Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
 FORMAT = "unlearnable-noise/1"
-ASSIGNED = "unlearnable-noise/2"  # with an assignment, which a version that knows only the first would ignore and put noise elsewhere
+# with an assignment, which a version that knows only the first would ignore and put noise elsewhere
+ASSIGNED = "unlearnable-noise/2"
 STRIP = 256  # rows of a photo that noise is added to at a time
 
 
@@ -42,14 +43,18 @@ class Noise:
 
     Args:
         bank: int8 (rows, C, h, w), in levels of 1/255, signed; C is 3 (or 1 for grey data).
-        keys: One per row, no two equal: image ids (sample-wise), or those of ``assignment.keys`` (class-wise): class names.
+        keys: One per row, no two equal: image ids (sample-wise), or those of ``assignment.keys``
+            (class-wise): class names.
         form: What the keys are.
         budget: The budget that the bank obeys.
-        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it lies where the assignment says.
+        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it lies where the
+            assignment says.
         interpolation: How the grid is lifted to a photo's own size.
-        digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets no noise.
+        digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets
+            no noise.
         provenance: Method, configuration, fingerprint, version: where the noise comes from.
-        assignment: Which images get noise, which of several patterns, and where a small one lies; by default all, one, everywhere.
+        assignment: Which images get noise, which of several patterns, and where a small one lies; by default
+            all, one, everywhere.
     """
 
     bank: Int8Array
@@ -64,18 +69,32 @@ class Noise:
 
     def __post_init__(self) -> None:
         if self.bank.dtype != np.int8 or self.bank.ndim != 4:
-            raise UnlearnableError(f"A bank is int8 (rows, C, h, w); this one is {self.bank.dtype} {self.bank.shape}.")
+            raise UnlearnableError(
+                f"A bank is int8 (rows, C, h, w); this one is {self.bank.dtype} {self.bank.shape}."
+            )
         if len(self.keys) != len(self.bank) or len(set(self.keys)) != len(self.keys):
-            raise UnlearnableError(f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}.")
+            raise UnlearnableError(
+                f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}."
+            )
         if self.digests and len(self.digests) != len(self.keys):
-            raise UnlearnableError(f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}.")
+            raise UnlearnableError(
+                f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}."
+            )
         if self.assignment.several > 1 and self.form == "samplewise":
             raise UnlearnableError("Sample-wise noise is one per image, and not one of several.")
-        if self.assignment.place != "tile" and (self.bank.shape[2] > self.grid[0] or self.bank.shape[3] > self.grid[1]):
-            raise UnlearnableError(f"A pattern of {self.bank.shape[2:]} has no place on a grid of {self.grid}.")
+        if self.assignment.place != "tile" and (
+            self.bank.shape[2] > self.grid[0] or self.bank.shape[3] > self.grid[1]
+        ):
+            raise UnlearnableError(
+                f"A pattern of {self.bank.shape[2:]} has no place on a grid of {self.grid}."
+            )
         # a bank in a file is not read just to look at it: what is published is checked pixel by pixel anyway
         mapped = isinstance(self.bank, np.memmap)
-        if not mapped and self.bank.size and max(int(self.bank.max()), -int(self.bank.min())) > self.budget.epsilon:
+        if (
+            not mapped
+            and self.bank.size
+            and max(int(self.bank.max()), -int(self.bank.min())) > self.budget.epsilon
+        ):
             raise UnlearnableError(f"The bank exceeds its budget {self.budget}.")
 
     @cached_property
@@ -119,8 +138,10 @@ class Noise:
         """Add noise to an image at its own size, and clip *after* adding.
 
         Args:
-            pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3), or (H, W, 4) with alpha; alpha is left as it is.
-            slot: What ``slot`` returned for the image: a small pattern is put on the grid first, and the grid lifted then.
+            pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3), or (H, W, 4) with alpha; alpha is
+                left as it is.
+            slot: What ``slot`` returned for the image: a small pattern is put on the grid first, and the grid
+                lifted then.
 
         Returns:
             A new array of the same shape and type, within the budget.
@@ -129,11 +150,17 @@ class Noise:
         out = pixels.copy()
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
         if colours.shape[2] == 1:
-            pattern = pattern.mean(axis=0, keepdims=True)  # one value for the three channels: a grey photo stays grey
+            pattern = pattern.mean(
+                axis=0, keepdims=True
+            )  # one value for the three channels: a grey photo stays grey
         height, width = pixels.shape[:2]
-        for top in range(0, height, STRIP):  # so that a photo of any size needs little more memory than its pixels
+        for top in range(
+            0, height, STRIP
+        ):  # so that a photo of any size needs little more memory than its pixels
             strip = colours[top : top + STRIP]
-            lifted = self.budget.round(lift(pattern, height, width, self.interpolation, slice(top, top + STRIP)))
+            lifted = self.budget.round(
+                lift(pattern, height, width, self.interpolation, slice(top, top + STRIP))
+            )
             strip[...] = _clip(strip, lifted.transpose(1, 2, 0))
         return out
 
@@ -152,7 +179,9 @@ class Noise:
         if self._kind != other._kind:
             raise UnlearnableError("The two noises are of different kinds and cannot be joined.")
         kept = [row for row, key in enumerate(self.keys) if key not in other._rows]
-        digests = (*(self.digests[row] for row in kept), *other.digests) if self.digests and other.digests else ()
+        digests = (
+            (*(self.digests[row] for row in kept), *other.digests) if self.digests and other.digests else ()
+        )
         return replace(
             self,
             bank=np.concatenate([self.bank[kept], other.bank]),
@@ -165,11 +194,19 @@ class Noise:
         path = Path(path)
         plain = self.assignment == Assignment()
         meta = {
-            "format": FORMAT if plain else ASSIGNED, "form": self.form, "epsilon": self.budget.epsilon, "grid": list(self.grid),
-            "interpolation": self.interpolation, "provenance": dict(self.provenance),
+            "format": FORMAT if plain else ASSIGNED,
+            "form": self.form,
+            "epsilon": self.budget.epsilon,
+            "grid": list(self.grid),
+            "interpolation": self.interpolation,
+            "provenance": dict(self.provenance),
             **({} if plain else {"assignment": self.assignment.to_json()}),
-        }  # fmt: skip
-        tensors = {"bank": np.ascontiguousarray(self.bank), "keys": _pack(self.keys), "digests": _pack(self.digests)}
+        }
+        tensors = {
+            "bank": np.ascontiguousarray(self.bank),
+            "keys": _pack(self.keys),
+            "digests": _pack(self.digests),
+        }
         metadata = {"unlearnable": json.dumps(meta, sort_keys=True)}
         write_by(path, lambda draft: save_file(tensors, draft, metadata=metadata))
 
@@ -185,15 +222,27 @@ class Noise:
             with safe_open(str(path), framework="np") as file:
                 meta = json.loads((file.metadata() or {})["unlearnable"])
                 if meta["format"] not in (FORMAT, ASSIGNED):
-                    raise DataError(f"{path} is a noise file of another version ({meta['format']}).", "Make it again with this version.")
+                    raise DataError(
+                        f"{path} is a noise file of another version ({meta['format']}).",
+                        "Make it again with this version.",
+                    )
                 return cls(
-                    bank=_mapped(path), keys=_unpack(file.get_tensor("keys")), form=meta["form"],
-                    budget=Budget(meta["epsilon"]), grid=(meta["grid"][0], meta["grid"][1]), interpolation=meta["interpolation"],
-                    digests=_unpack(file.get_tensor("digests")), provenance=meta["provenance"],
-                    assignment=Assignment.from_json(meta["assignment"]) if meta["format"] == ASSIGNED else Assignment(),
-                )  # fmt: skip
+                    bank=_mapped(path),
+                    keys=_unpack(file.get_tensor("keys")),
+                    form=meta["form"],
+                    budget=Budget(meta["epsilon"]),
+                    grid=(meta["grid"][0], meta["grid"][1]),
+                    interpolation=meta["interpolation"],
+                    digests=_unpack(file.get_tensor("digests")),
+                    provenance=meta["provenance"],
+                    assignment=Assignment.from_json(meta["assignment"])
+                    if meta["format"] == ASSIGNED
+                    else Assignment(),
+                )
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`.") from error
+            raise DataError(
+                f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`."
+            ) from error
 
 
 def _mapped(path: Path) -> Int8Array:

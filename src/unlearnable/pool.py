@@ -28,14 +28,17 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VE
 _starting = threading.Lock()
 
 
-def work(function: Callable[[J], R], jobs: Sequence[J], workers: int, died: Callable[[J, str], R]) -> Iterator[R]:
+def work(
+    function: Callable[[J], R], jobs: Sequence[J], workers: int, died: Callable[[J, str], R]
+) -> Iterator[R]:
     """Call a function on every job, in worker processes if that is worth it, and yield the results as they come.
 
     Args:
         function: Importable from a module other than the main script, which workers do not run again.
         jobs: What it is called with; a few for each worker are in flight at a time, whatever their number.
         workers: Processes; fewer than 2, or few jobs, are done in this process.
-        died: Makes the result of a job whose worker died (killed, out of memory, crashed) and died again on its own, with the reason.
+        died: Makes the result of a job whose worker died (killed, out of memory, crashed) and died again on
+            its own, with the reason.
 
     Raises:
         Exception: What ``function`` raises, after the workers have ended.
@@ -46,7 +49,8 @@ def work(function: Callable[[J], R], jobs: Sequence[J], workers: int, died: Call
         return
     waiting = iter(jobs)
     while suspects := (yield from _together(function, waiting, workers)):
-        # which of them did it cannot be told, and a worker is not to suffer for the job before: each on its own, in a fresh process
+        # which of them did it cannot be told, and a worker is not to suffer for the job before: each on its
+        # own, in a fresh process
         for job in suspects:
             again = yield from _together(function, iter([job]), 1)
             if again:
@@ -70,7 +74,9 @@ def _together(function: Callable[[J], R], waiting: Iterator[J], workers: int) ->
             if not flying:
                 return lost
             done = wait(flying, return_when=FIRST_COMPLETED).done
-            for future in [future for future in flying if future in done]:  # in the order of the jobs, so far as it goes
+            for future in [
+                future for future in flying if future in done
+            ]:  # in the order of the jobs, so far as it goes
                 job = flying.pop(future)
                 try:
                     result = future.result()
@@ -86,8 +92,9 @@ def _together(function: Callable[[J], R], waiting: Iterator[J], workers: int) ->
 def _fit_for_workers() -> Iterator[None]:
     """Make this process, for a moment, what a worker that starts now is to inherit.
 
-    No main script: a worker would run it again, which costs what it imports and goes wrong in scripts without the usual guard. One thread
-    for linear algebra: there is a worker per core. And SIGINT blocked, or Ctrl-C would make a worker that is just starting complain.
+    No main script: a worker would run it again, which costs what it imports and goes wrong in scripts without
+    the usual guard. One thread for linear algebra: there is a worker per core. And SIGINT blocked, or Ctrl-C
+    would make a worker that is just starting complain.
     """
     with _starting:
         before = {name: os.environ.get(name) for name in _ONE_THREAD}

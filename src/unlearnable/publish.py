@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from unlearnable import space
+from unlearnable import disk_space
 from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
 from unlearnable.names import output_names
@@ -37,7 +37,8 @@ class Published:
         changed: Those of them that changed.
         vanished: Published files whose photo is gone; they stay.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
-        encoded: Largest and mean change after a lossy encoding, over the files where that moved pixels further; else None.
+        encoded: Largest and mean change after a lossy encoding, over the files where that moved pixels
+            further; else None.
         fitted: The noise.
     """
 
@@ -63,7 +64,7 @@ def publish(
     *,
     encoding: Encoding | None = None,
     workers: int = 2,
-    listen: Listener = silent,
+    on_progress: OnProgress = silent,
 ) -> Published:
     """Write the protected copy of every image that is not context; finished files of an earlier run stay as they are.
 
@@ -74,13 +75,17 @@ def publish(
         run: An open run folder that remembers every file.
         encoding: How files are written; PNG by default.
         workers: Processes that decode, encode and check.
-        listen: Told about progress.
+        on_progress: Told about progress.
 
     Raises:
-        UsageError: If ``protected`` holds files that this run did not write, or the files would not fit on the disk.
+        UsageError: If ``protected`` holds files that this run did not write, or the files would not fit on
+            the disk.
         OSError: If the disk is full, read-only or failing; what is finished stays, and the next run goes on.
     """
-    protected, encoding = protected.absolute(), encoding or Encoding()  # absolute: workers outlive a change of folder
+    protected, encoding = (
+        protected.absolute(),
+        encoding or Encoding(),
+    )  # absolute: workers outlive a change of folder
     if not run.noise.exists():
         noise.save(run.noise)
     before = run.files()
@@ -98,14 +103,27 @@ def publish(
         if record.get("digest") and not same:  # a run that starts over has forgotten what the photos were
             changed.append(id)
         if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
-            kept, largest, notes[id] = kept + 1, max(largest, record["largest"]), tuple(record.get("notes", ()))
+            kept, largest, notes[id] = (
+                kept + 1,
+                max(largest, record["largest"]),
+                tuple(record.get("notes", ())),
+            )
             after = (record.get("encoded_largest", 0), record.get("encoded_mean", 0.0))
             lossy += [after] if after[0] > record["largest"] else []
             continue
         origin = images.source.origin(id)
         place = origin.absolute() if isinstance(origin, Path) else origin
-        jobs.append(Job(id, images.class_of[id], place, protected / outputs[id], encoding, math.prod(facts.size)))
-    listen(Event("writing", 0, len(jobs), space.statement(images, [job.id for job in jobs], noise, encoding, protected)))
+        jobs.append(
+            Job(id, images.class_of[id], place, protected / outputs[id], encoding, math.prod(facts.size))
+        )
+    on_progress(
+        Event(
+            "writing",
+            0,
+            len(jobs),
+            disk_space.statement(images, [job.id for job in jobs], noise, encoding, protected),
+        )
+    )
     written = 0
     with run.recording() as append:
         results = work(partial(make, noise_file=run.noise.absolute()), jobs, workers, died=_died)
@@ -116,35 +134,54 @@ def publish(
                 record = {**asdict(file), "output": outputs[file.id]}
                 append({("class" if key == "class_name" else key): value for key, value in record.items()})
                 written, largest, notes[file.id] = written + 1, max(largest, file.largest), file.notes
-                lossy += [(file.encoded_largest, file.encoded_mean)] if file.encoded_largest > file.largest else []
-            listen(Event("writing", number, len(jobs)))
+                lossy += (
+                    [(file.encoded_largest, file.encoded_mean)] if file.encoded_largest > file.largest else []
+                )
+            on_progress(Event("writing", number, len(jobs)))
     remove_drafts(protected)  # of workers that died
     return Published(
-        protected, run.path, written, kept, skipped, {id: said for id, said in notes.items() if said}, changed=tuple(changed),
-        vanished=tuple(sorted(output for id, output in known.items() if id not in images.class_of and (protected / output).exists())),
-        largest=largest, encoded=(max(lossy)[0], sum(mean for _, mean in lossy) / len(lossy)) if lossy else None,
-    )  # fmt: skip
+        protected,
+        run.path,
+        written,
+        kept,
+        skipped,
+        {id: said for id, said in notes.items() if said},
+        changed=tuple(changed),
+        vanished=tuple(
+            sorted(
+                output
+                for id, output in known.items()
+                if id not in images.class_of and (protected / output).exists()
+            )
+        ),
+        largest=largest,
+        encoded=(max(lossy)[0], sum(mean for _, mean in lossy) / len(lossy)) if lossy else None,
+    )
 
 
 def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding) -> dict[str, str]:
     """Name the published file of every image that is not context: id to path below ``protected``.
 
     Raises:
-        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run folder, or that were
-            written in another way.
+        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run
+            folder, or that were written in another way.
     """
     known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
     before = run.read().get("encoding", asdict(encoding))
-    changed = [f"{key} {before[key]}, not {value}" for key, value in asdict(encoding).items() if before[key] != value]
+    changed = [
+        f"{key} {before[key]}, not {value}" for key, value in asdict(encoding).items() if before[key] != value
+    ]
     if known and changed:
         raise UsageError(
-            f"{protected} holds files with {', '.join(changed)}.", "Ask for the same, start over with --refit, or name another PROTECTED."
+            f"{protected} holds files with {', '.join(changed)}.",
+            "Ask for the same, start over with --refit, or name another PROTECTED.",
         )
     wanted = {id: _extension(images, id, encoding) for id in images.own}
     other = next((id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")), None)
     if other is not None:
         raise UsageError(
-            f"{protected} holds {other} as {known[other]}, not as {wanted[other]}.", "Keep to one --format, or name another PROTECTED."
+            f"{protected} holds {other} as {known[other]}, not as {wanted[other]}.",
+            "Keep to one --format, or name another PROTECTED.",
         )
     outputs = output_names(wanted, known)
     ours = {*outputs.values(), *known.values()} if run.noise.exists() or known else set()

@@ -34,11 +34,19 @@ def keep_apart(photos: Path, protected: Path, run: Path) -> None:
     """
     photos, protected, run = photos.resolve(), protected.resolve(), run.resolve()
     if protected == photos or photos in protected.parents:
-        raise UsageError(f"PROTECTED ({protected}) lies inside PHOTOS.", "Name a folder beside it: source files are never touched.")
+        raise UsageError(
+            f"PROTECTED ({protected}) lies inside PHOTOS.",
+            "Name a folder beside it: source files are never touched.",
+        )
     if protected in photos.parents:
-        raise UsageError(f"PHOTOS ({photos}) lies inside PROTECTED.", "What is published must not hold the originals.")
+        raise UsageError(
+            f"PHOTOS ({photos}) lies inside PROTECTED.", "What is published must not hold the originals."
+        )
     if run == protected or protected in run.parents:
-        raise UsageError(f"The run folder ({run}) lies inside PROTECTED.", "It would undo the protection: give another --run.")
+        raise UsageError(
+            f"The run folder ({run}) lies inside PROTECTED.",
+            "It would undo the protection: give another --run.",
+        )
     if run == photos or photos in run.parents:
         raise UsageError(f"The run folder ({run}) lies inside PHOTOS.", "Give a --run outside it.")
 
@@ -68,7 +76,9 @@ class RunFolder:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UsageError(f"Another process is working in {self.path}.", "Wait for it, or name another PROTECTED.") from error
+                raise UsageError(
+                    f"Another process is working in {self.path}.", "Wait for it, or name another PROTECTED."
+                ) from error
             remove_drafts(self.path)
             yield self
 
@@ -82,7 +92,9 @@ class RunFolder:
         try:
             record = json.loads(path.read_text("utf-8")) if path.exists() else {}
         except ValueError as error:
-            raise DataError(f"{path} is damaged ({error}).", "Delete the run folder and PROTECTED to start over.") from error
+            raise DataError(
+                f"{path} is damaged ({error}).", "Delete the run folder and PROTECTED to start over."
+            ) from error
         if not isinstance(record, dict):
             raise DataError(f"{path} is damaged.", "Delete the run folder and PROTECTED to start over.")
         return record
@@ -90,17 +102,31 @@ class RunFolder:
     def update(self, **values: Any) -> dict[str, Any]:
         """Change entries of ``run.json``, whole or not at all, and return the record."""
         record = {**self.read(), **values}
-        write(self.path / "run.json", json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True).encode())
+        write(
+            self.path / "run.json", json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True).encode()
+        )
         return record
 
     def forget(self) -> None:
         """Start over: forget noise, surrogate and settings, but not which files are ours and what they are called."""
         outputs = {id: record["output"] for id, record in self.files().items() if record.get("output")}
-        write(self.path / "files.jsonl", "".join(
-            json.dumps({"id": id, "output": output, "reason": "made with noise of an earlier run"}, ensure_ascii=False) + "\n"
-            for id, output in outputs.items()
-        ).encode())  # fmt: skip
-        for path in (self.path / "run.json", self.noise, self.path / "surrogate.safetensors", self.checkpoint):
+        write(
+            self.path / "files.jsonl",
+            "".join(
+                json.dumps(
+                    {"id": id, "output": output, "reason": "made with noise of an earlier run"},
+                    ensure_ascii=False,
+                )
+                + "\n"
+                for id, output in outputs.items()
+            ).encode(),
+        )
+        for path in (
+            self.path / "run.json",
+            self.noise,
+            self.path / "surrogate.safetensors",
+            self.checkpoint,
+        ):
             path.unlink(missing_ok=True)
 
     def files(self) -> dict[str, dict[str, Any]]:

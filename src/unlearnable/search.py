@@ -9,7 +9,7 @@ from typing import Any
 
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method
 from unlearnable.methods.fitted import load_state, save_state
 from unlearnable.runs import RunFolder
@@ -28,7 +28,7 @@ def search(
     *,
     seed: int | None = None,
     compute: Compute | None = None,
-    listen: Listener = silent,
+    on_progress: OnProgress = silent,
 ) -> Fitted:
     """Fit a method to images, or return what was fitted before with the same request.
 
@@ -38,45 +38,72 @@ def search(
         method: The method as asked for; every ``auto`` is resolved here, once, and recorded.
         seed: None for the recorded seed, or one drawn from the operating system.
         compute: Where to compute; chosen if None.
-        listen: Told about progress.
+        on_progress: Told about progress.
 
     Raises:
-        UsageError: If the folder holds a run with other settings, images or seed; the message names the difference.
+        UsageError: If the folder holds a run with other settings, images or seed; the message names the
+            difference.
         DataError: If the images cannot be used.
     """
     record = run.read()
     asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
     _require_same(record.get("asked"), asked, run)
     if seed is not None and record.get("seed", seed) != seed:
-        raise UsageError(f"{run.path} holds a run with seed {record['seed']}, not {seed}.", "Name another PROTECTED or --run.")
+        raise UsageError(
+            f"{run.path} holds a run with seed {record['seed']}, not {seed}.",
+            "Name another PROTECTED or --run.",
+        )
     if record.get("searched") and run.noise.exists():
         return Fitted.load(run.path)
     if record.get("asked", asked)["stamp"] != images.stamp and run.checkpoint.exists():
-        listen(Event("searching", text="the photos changed since the search began, so it begins again"))
+        on_progress(Event("searching", text="the photos changed since the search began, so it begins again"))
     seed = record.get("seed", fresh_seed() if seed is None else seed)
     compute = as_before(record, compute or Compute.choose())
     if run.checkpoint.exists() and (changed := _changed(record.get("environment", {}), compute.describe())):
-        listen(Event("searching", text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted"))
-    listen(Event("reading", 0, len(images)))
+        on_progress(
+            Event(
+                "searching",
+                text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted",
+            )
+        )
+    on_progress(Event("reading", 0, len(images)))
     frame = _frame(images)
     method = method.resolve(frame, len(images))
     size = int(method.config.resolution)
     view = images.view(size, method.zoom, run.path)
-    listen(Event("reading", len(images), len(images)))
+    on_progress(Event("reading", len(images), len(images)))
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
     run.update(
-        asked=asked, seed=seed, method=method.name, settings=settings, fingerprint=view.fingerprint, images=len(images.own),
-        context=len(images) - len(images.own), classes=sorted(set(images.classes) - images.context), environment=compute.describe(),
-        version=__version__, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), searched=False,
-    )  # fmt: skip
+        asked=asked,
+        seed=seed,
+        method=method.name,
+        settings=settings,
+        fingerprint=view.fingerprint,
+        images=len(images.own),
+        context=len(images) - len(images.own),
+        classes=sorted(set(images.classes) - images.context),
+        environment=compute.describe(),
+        version=__version__,
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        searched=False,
+    )
     started = time.monotonic()
     fitted = method.fit(
-        view, Context(seed, compute), listen, state=load_state(run.checkpoint, identity),
-        save=lambda state: save_state(run.checkpoint, state, identity), every=CHECKPOINT_SECONDS,
-    )  # fmt: skip
+        view,
+        Context(seed, compute),
+        on_progress,
+        state=load_state(run.checkpoint, identity),
+        save=lambda state: save_state(run.checkpoint, state, identity),
+        every=CHECKPOINT_SECONDS,
+    )
     fitted.save(run.path)
-    run.update(searched=True, rounds=list(fitted.log), stopped=fitted.reason, search_seconds=round(time.monotonic() - started, 1))
+    run.update(
+        searched=True,
+        rounds=list(fitted.log),
+        stopped=fitted.reason,
+        search_seconds=round(time.monotonic() - started, 1),
+    )
     run.checkpoint.unlink(missing_ok=True)
     return fitted
 
@@ -104,7 +131,11 @@ def as_before(record: dict[str, Any], compute: Compute) -> Compute:
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
     """What is another environment than when the search began, in words."""
-    return ", ".join(f"{key} {now[key]} instead of {before[key]}" for key in now if key in before and before[key] != now[key])
+    return ", ".join(
+        f"{key} {now[key]} instead of {before[key]}"
+        for key in now
+        if key in before and before[key] != now[key]
+    )
 
 
 def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
@@ -114,8 +145,13 @@ def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFo
         difference = f"method {before['method']}, not {now['method']}"
     else:
         keys = [k for k in now["settings"] if before["settings"].get(k) != now["settings"][k]]
-        difference = ", ".join(f"{k} {before['settings'].get(k)}, not {now['settings'][k]}" for k in keys) or "other settings"
-    raise UsageError(f"{run.path} holds a run with {difference}.", "Name another PROTECTED, or start over with --refit.")
+        difference = (
+            ", ".join(f"{k} {before['settings'].get(k)}, not {now['settings'][k]}" for k in keys)
+            or "other settings"
+        )
+    raise UsageError(
+        f"{run.path} holds a run with {difference}.", "Name another PROTECTED, or start over with --refit."
+    )
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
@@ -138,6 +174,9 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
         steps[progress.kind].append(time.monotonic() - started)
         ended = progress.round_ended
     # the first step of a kind also allocates and chooses kernels
-    once = {kind: statistics.median(taken[1:] or taken) * len(taken) / visits[kind] for kind, taken in steps.items()}
+    once = {
+        kind: statistics.median(taken[1:] or taken) * len(taken) / visits[kind]
+        for kind, taken in steps.items()
+    }
     rounds = {kind: 1 if kind in method.first_round else int(method.config.max_rounds) for kind in per_round}
     return sum(rounds[kind] * once[kind] * count for kind, count in per_round.items())

@@ -54,9 +54,11 @@ class File:
         class_name: Its class.
         digest: SHA-256 of the source.
         output_digest: SHA-256 of the published file.
-        largest: Largest change of a pixel, in levels: counted on the decoded file, or before a lossy encoding.
+        largest: Largest change of a pixel, in levels: counted on the decoded file, or before a lossy
+            encoding.
         mean: Mean change of a pixel, in levels, counted likewise.
-        encoded_largest: Largest change of a pixel in the decoded file: more than ``largest`` only where the encoding is lossy.
+        encoded_largest: Largest change of a pixel in the decoded file: more than ``largest`` only where the
+            encoding is lossy.
         encoded_mean: Mean change of a pixel in the decoded file.
         notes: What a person should know about how it was read and written.
         reason: Why there is no file; empty if there is one.
@@ -78,7 +80,8 @@ def make(job: Job, noise_file: Path) -> File:
     """Decode, add, encode, decode again, check, write. What a photo can be blamed for is a reason in the result, not an exception.
 
     Raises:
-        UnlearnableError: If the published pixels leave the budget, which would be our mistake and must stop everything.
+        UnlearnableError: If the published pixels leave the budget, which would be our mistake and must stop
+            everything.
         OSError: If the file cannot be written, which the other files could not be either.
     """
     noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
@@ -86,7 +89,9 @@ def make(job: Job, noise_file: Path) -> File:
         photo, digest = _read(job)
         slot = noise.slot(job.id, job.class_name, digest)
         if slot is None:
-            return File(job.id, reason=UNKNOWN if noise.assignment.covers(job.id, job.class_name) else LEFT_OUT)
+            return File(
+                job.id, reason=UNKNOWN if noise.assignment.covers(job.id, job.class_name) else LEFT_OUT
+            )
         protected = Photo(noise.add(photo.pixels, slot), photo.profile, photo.metadata)
         data = encode(protected, job.encoding)
         back = decode(data, str(job.output), max_pixels=photo.size[0] * photo.size[1])
@@ -110,8 +115,16 @@ def make(job: Job, noise_file: Path) -> File:
         return File(job.id, reason=f"cannot be written ({error.strerror})")
     notes = (*photo.notes, *((moved,) if moved else ()))
     return File(
-        job.id, job.class_name, digest, sha256(data), largest, round(mean, 4), encoded[0], round(encoded[1], 4), notes
-    )  # fmt: skip
+        job.id,
+        job.class_name,
+        digest,
+        sha256(data),
+        largest,
+        round(mean, 4),
+        encoded[0],
+        round(encoded[1], 4),
+        notes,
+    )
 
 
 def sha256(data: bytes) -> str:

@@ -31,7 +31,8 @@ class Result(BaseModel):
         train: Accuracy on the training batches, each epoch.
         test: Accuracy on the test images, each epoch.
         recall: Accuracy on each class's test images after the last epoch.
-        confusion: Test images by class (row) and answer (column) after the last epoch; None for more than 20 classes.
+        confusion: Test images by class (row) and answer (column) after the last epoch; None for more than 20
+            classes.
         search: Rounds, last error, reason to stop and seconds of the search; None for clean images.
         seconds: Time of the training.
         environment: Device, precision, threads, versions.
@@ -91,7 +92,9 @@ class Results:
     def save(self, result: Result) -> None:
         """Write a file, whole or not at all."""
         record = result.model_dump(mode="json", exclude={"cell"}) | {"cell": json.loads(result.cell.text)}
-        lines = [f"{json.dumps(key)}: {json.dumps(record[key], ensure_ascii=False)}" for key in Result.model_fields]
+        lines = [
+            f"{json.dumps(key)}: {json.dumps(record[key], ensure_ascii=False)}" for key in Result.model_fields
+        ]
         write(self.path(result.cell, result.hash), ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
     def all(self) -> dict[str, Result]:
@@ -108,7 +111,8 @@ class Results:
                 except ValidationError as error:
                     where = error.errors()[0]
                     raise DataError(
-                        f"{path} is no result of a cell ({where['loc']}: {where['msg']}).", "Remove it; the cell is run again."
+                        f"{path} is no result of a cell ({where['loc']}: {where['msg']}).",
+                        "Remove it; the cell is run again.",
                     ) from error
             result = self._read[path]
             if result.cell.text not in found or found[result.cell.text].date <= result.date:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from unlearnable import countermeasures, methods, models
 from unlearnable.cells.spec import Cell, Data, Search
 
-CELL = 1  # of what ``work.py`` does with a description
+CELL = 1  # of what ``cell_runner.py`` does with a description
 
 
 def revisions(cell: Cell) -> dict[str, int]:
     """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
     found = {"cell": CELL, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
-    found |= {f"countermeasure {name}": number for name, number in countermeasures.create(cell.countermeasure).revisions.items()}
+    found |= {
+        f"countermeasure {name}": number
+        for name, number in countermeasures.create(cell.countermeasure).revisions.items()
+    }
     if cell.poison is not None:
         found |= search_revisions(cell.poison.search)
     if cell.start is not None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unlearnable.cells.cache import Busy
+from unlearnable.cells.cell_runner import CellRunner, TimeIsUp
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.spec import Cell
-from unlearnable.cells.work import TimeIsUp, Workshop
 from unlearnable.errors import DataError
 
 PAUSE = 2.0  # seconds between two looks at what other processes are making
@@ -27,7 +27,7 @@ class Outcome:
 
 def run(
     cells: Sequence[Cell],
-    shop: Workshop,
+    cell_runner: CellRunner,
     results: Results,
     on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
     pause: float = PAUSE,
@@ -36,7 +36,7 @@ def run(
 
     Args:
         cells: The cells; one that is named twice is made once.
-        shop: Where they are made; its deadline ends the run.
+        cell_runner: Where they are made; its deadline ends the run.
         results: Where results are written.
         on_result: Called after each cell that was made, with the number of finished ones and of all.
         pause: Seconds between two looks at what other processes are making.
@@ -50,7 +50,7 @@ def run(
     wanted, hashes, without = list(dict.fromkeys(cells)), {}, dict[Cell, DataError]()
     for cell in wanted:
         try:
-            hashes[cell] = shop.hash(cell)
+            hashes[cell] = cell_runner.hash(cell)
         except DataError as error:
             without[cell] = error
     if without and not hashes:
@@ -63,12 +63,12 @@ def run(
     while pending:
         before = len(pending)
         for cell in list(pending):
-            if time.monotonic() + longest.get(_kind(cell), 0.0) > shop.deadline:
+            if time.monotonic() + longest.get(_kind(cell), 0.0) > cell_runner.deadline:
                 continue
             try:
-                with shop.cache.claim("cell", hashes[cell]):
+                with cell_runner.cache.claim("cell", hashes[cell]):
                     if not results.path(cell, hashes[cell]).exists():
-                        result = shop.run(cell)
+                        result = cell_runner.run(cell)
                         results.save(result)
                         longest[_kind(cell)] = max(result.seconds, longest.get(_kind(cell), 0.0))
                         made.append(cell)
@@ -78,7 +78,9 @@ def run(
             except TimeIsUp:
                 break
             pending.remove(cell)
-        if pending and all(time.monotonic() + longest.get(_kind(cell), 0.0) > shop.deadline for cell in pending):
+        if pending and all(
+            time.monotonic() + longest.get(_kind(cell), 0.0) > cell_runner.deadline for cell in pending
+        ):
             break
         if pending and len(pending) == before:
             time.sleep(pause)

@@ -44,30 +44,51 @@ class Sets:
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
-            train, test = train.first(wanted.per_class, wanted.classes), test.first(wanted.tests, wanted.classes)
+            train, test = (
+                train.first(wanted.per_class, wanted.classes),
+                test.first(wanted.tests, wanted.classes),
+            )
             if wanted.plus:
                 others = [self(other) for other in wanted.plus]
-                train = joined({wanted.name: train, **{f"{o.name}+": s[0] for o, s in zip(wanted.plus, others, strict=True)}})
-                test = joined({wanted.name: test, **{f"{o.name}+": s[1] for o, s in zip(wanted.plus, others, strict=True)}})
+                train = joined(
+                    {
+                        wanted.name: train,
+                        **{f"{o.name}+": s[0] for o, s in zip(wanted.plus, others, strict=True)},
+                    }
+                )
+                test = joined(
+                    {
+                        wanted.name: test,
+                        **{f"{o.name}+": s[1] for o, s in zip(wanted.plus, others, strict=True)},
+                    }
+                )
             if train.classes != test.classes:
-                raise DataError(f"The training and the test images of {wanted.name} are of different classes.")
+                raise DataError(
+                    f"The training and the test images of {wanted.name} are of different classes."
+                )
             self._open[wanted] = train, test
         return self._open[wanted]
 
     def fingerprint(self, wanted: Data) -> str:
         """Return a hash over ids, classes and contents of all images."""
         if wanted not in self._prints:
-            rows = [[[id, images.class_of[id], images.source.load(id)[1]] for id in images.ids] for images in self(wanted)]
+            rows = [
+                [[id, images.class_of[id], images.source.load(id)[1]] for id in images.ids]
+                for images in self(wanted)
+            ]
             self._prints[wanted] = digest(rows)
         return self._prints[wanted]
 
     def _parts(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
         if wanted.name == "digits":
             return data.load("digits").split(HELD_OUT, seed=0)
-        from unlearnable.data.catalogue import BENCHMARKS
+        from unlearnable.data.benchmark_table import BENCHMARKS
 
         if wanted.name in BENCHMARKS:
-            train, test = (data.load(f"{wanted.name}:{part}", data_dir=self.data_dir, download=self.download) for part in ("train", "test"))
+            train, test = (
+                data.load(f"{wanted.name}:{part}", data_dir=self.data_dir, download=self.download)
+                for part in ("train", "test")
+            )
             return train, test
         root = (self.data_dir or Path()) / wanted.name
         if not (root / "train").is_dir() or not (root / "val").is_dir():

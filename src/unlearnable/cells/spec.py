@@ -1,6 +1,7 @@
 """What a cell is: data, noise, who trains on it and how, a seed. Nothing here computes anything.
 
-A description is complete: the same description on the same data gives the same result, so its hash is the name of what it stands for.
+A description is complete: the same description on the same data gives the same result, so its hash is the
+name of what it stands for.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Search(Spec):
         own: Classes that get noise, the others are context; empty for all.
         method: Name of the method.
         settings: Its settings.
-        lifted: Whether the search knows of the photos' own size; else it takes them to be as large as what the network sees.
+        lifted: Whether the search knows of the photos' own size; else it takes them to be as large as what
+            the network sees.
         seed: Of the noise and the surrogate.
     """
 
@@ -75,8 +77,10 @@ class Poison(Spec):
         share: Share of the images that get it.
         classes: Only images of these classes; empty for all.
         mapped: Classes of the images onto those of the search, for noise that is moved to other data.
-        shuffle: Give the noise of an image to another one, of the same class (``within``) or any (``across``).
-        positive_only: Drop every negative value, as the published code did by clamping noise before it was added.
+        shuffle: Give the noise of an image to another one, of the same class (``within``) or any
+            (``across``).
+        positive_only: Drop every negative value, as the published code did by clamping noise before it was
+            added.
     """
 
     search: Search
@@ -108,9 +112,14 @@ class Victim(Spec):
         """Return the recipe."""
         transform = Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation)
         return Recipe(
-            epochs=self.epochs, batch=self.batch, lr=self.lr, weight_decay=self.weight_decay, clip=self.clip,
-            schedule=self.schedule, transform=transform,
-        )  # fmt: skip
+            epochs=self.epochs,
+            batch=self.batch,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            schedule=self.schedule,
+            transform=transform,
+        )
 
 
 class Cell(Spec):
@@ -121,7 +130,8 @@ class Cell(Spec):
         victim: Who trains.
         poison: Noise on the training images; None for clean ones.
         keep: ``clean``: only the images that got no noise are trained on.
-        relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. Noise goes by the labels of the data.
+        relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. Noise
+            goes by the labels of the data.
         countermeasure: What the trainer does against noise.
         start: A training whose weights this one starts from; None for fresh ones.
         seed: Of the training.
@@ -139,9 +149,21 @@ class Cell(Spec):
     @property
     def label(self) -> str:
         """A few words for a file name; the hash beside them tells cells apart."""
-        noise = "clean" if self.poison is None else f"{self.poison.search.method}-{self.poison.search.settings.get('form', '')}"
-        parts = [self.data.name, noise, self.victim.model.partition(":")[0], self.countermeasure.replace("none", ""), f"s{self.seed}"]
-        return "-".join("".join(c if c.isalnum() or c in "-_" else "" for c in part) for part in parts if part)
+        noise = (
+            "clean"
+            if self.poison is None
+            else f"{self.poison.search.method}-{self.poison.search.settings.get('form', '')}"
+        )
+        parts = [
+            self.data.name,
+            noise,
+            self.victim.model.partition(":")[0],
+            self.countermeasure.replace("none", ""),
+            f"s{self.seed}",
+        ]
+        return "-".join(
+            "".join(c if c.isalnum() or c in "-_" else "" for c in part) for part in parts if part
+        )
 
 
 def canonical(value: Any) -> str:

@@ -10,9 +10,13 @@ from unlearnable.cli import demo, experiment, export, fit, inspect, lists, prote
 from unlearnable.version import __version__
 
 app = typer.Typer(
-    name="unlearnable", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="unlearnable",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="Make photos that people can look at but models cannot learn from, and prove it.",
-)  # fmt: skip
+)
 
 
 def _version(wanted: bool) -> None:
@@ -23,14 +27,24 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Make photos that people can look at but models cannot learn from, and prove it."""
 
 
 for verb in (
-    demo.demo, protect.protect, verify.verify, fit.fit, fit.apply, inspect.inspect, lists.methods, lists.models, lists.countermeasures,
-):  # fmt: skip
+    demo.demo,
+    protect.protect,
+    verify.verify,
+    fit.fit,
+    fit.apply,
+    inspect.inspect,
+    lists.methods,
+    lists.models,
+    lists.countermeasures,
+):
     app.command()(verb)
 app.command()(experiment.experiment)
 app.command("import")(export.import_)

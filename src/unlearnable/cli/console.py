@@ -11,14 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from unlearnable.errors import INTERRUPTED, UnlearnableError
-from unlearnable.events import Event, Listener
+from unlearnable.events import Event, OnProgress
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, data and settings: same result.", min=0, max=2**53)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Same seed, data and settings: same result.", min=0, max=2**53)
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Precision = Annotated[
-    str, typer.Option("--precision", help="auto (found by a probe and recorded), float32 or bfloat16, where networks compute.")
+    str,
+    typer.Option(
+        "--precision",
+        help="auto (found by a probe and recorded), float32 or bfloat16, where networks compute.",
+    ),
 ]
 
 
@@ -44,11 +52,15 @@ class Console:
         print(json.dumps(record, ensure_ascii=False, indent=2) if self.json else text, flush=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Listener]:
+    def progress(self) -> Iterator[OnProgress]:
         """Give a listener that draws bars on a terminal and is silent elsewhere."""
         if self.quiet or not sys.stderr.isatty():
             # no bars in a log file, but the remarks that are made before long work
-            yield lambda event: self.say(f"{event.stage}: {event.text}") if event.text and not event.done else None
+            yield (
+                lambda event: (
+                    self.say(f"{event.stage}: {event.text}") if event.text and not event.done else None
+                )
+            )
             return
         from rich.console import Console as Rich
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -68,7 +80,9 @@ class Console:
                     bars.console.print(f"{event.stage}: {event.text}", markup=False, highlight=False)
                 if event.stage not in tasks:
                     tasks[event.stage] = bars.add_task(event.stage, total=event.total or None, text="")
-                bars.update(tasks[event.stage], completed=event.done, total=event.total or None, text=event.text)
+                bars.update(
+                    tasks[event.stage], completed=event.done, total=event.total or None, text=event.text
+                )
 
             yield show
 
@@ -85,12 +99,21 @@ class Console:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            print(f"Interrupted. {'Start the same command again to go on.' if goes_on else 'Nothing was written.'}", file=sys.stderr)
+            print(
+                f"Interrupted. {'Start the same command again to go on.' if goes_on else 'Nothing was written.'}",
+                file=sys.stderr,
+            )
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
-            print(f"error: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+            print(
+                f"error: {error.filename or 'A file'} cannot be used ({error.strerror or error}).",
+                file=sys.stderr,
+            )
             if goes_on:
-                print("  What is finished is kept. When that is mended, start the same command again.", file=sys.stderr)
+                print(
+                    "  What is finished is kept. When that is mended, start the same command again.",
+                    file=sys.stderr,
+                )
             raise typer.Exit(1) from error
 
 

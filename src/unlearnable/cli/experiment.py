@@ -15,27 +15,45 @@ from unlearnable.errors import UsageError
 
 if TYPE_CHECKING:
     from unlearnable.cells import Cell
+    from unlearnable.cells.cell_runner import CellRunner
     from unlearnable.cells.results import Result, Results
-    from unlearnable.cells.work import Workshop
     from unlearnable.experiments import Entry
 
 UNFINISHED = 4
 
 
 def experiment(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments, or all; without a name, they are listed.")] = None,
-    profile: Annotated[str, typer.Option("--profile", help="smoke, cpu or paper: how large the data and the networks are.")] = "cpu",
-    list_: Annotated[bool, typer.Option("--list", help="Only list the cells, and which of them are done.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, or all; without a name, they are listed.")
+    ] = None,
+    profile: Annotated[
+        str, typer.Option("--profile", help="smoke, cpu or paper: how large the data and the networks are.")
+    ] = "cpu",
+    list_: Annotated[
+        bool, typer.Option("--list", help="Only list the cells, and which of them are done.")
+    ] = False,
     only: Annotated[str, typer.Option("--only", help="Only cells with this in their row/column.")] = "",
-    seed: Annotated[list[int] | None, typer.Option("--seed", help="Only this seed; may be given again [those of the profile].")] = None,
-    budget: Annotated[str, typer.Option("--budget", help="Stop after this time, e.g. 10m; the same command goes on later.")] = "",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="Only this seed; may be given again [those of the profile]."),
+    ] = None,
+    budget: Annotated[
+        str, typer.Option("--budget", help="Stop after this time, e.g. 10m; the same command goes on later.")
+    ] = "",
     render: Annotated[bool, typer.Option("--render", help="Only render the results that are there.")] = False,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Folder with the files of benchmarks and folders of photos.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch benchmarks that are not there.")] = False,
-    results: Annotated[Path, typer.Option("--results", help="Folder of the results, one JSON file per cell, and the tables.")] = Path(
-        "results"
-    ),
-    cache: Annotated[Path | None, typer.Option("--cache", help="Folder of noise and weights [the user's cache].")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Folder with the files of benchmarks and folders of photos."),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch benchmarks that are not there.")
+    ] = False,
+    results: Annotated[
+        Path, typer.Option("--results", help="Folder of the results, one JSON file per cell, and the tables.")
+    ] = Path("results"),
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of noise and weights [the user's cache].")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
@@ -46,15 +64,18 @@ def experiment(
     with console.errors(goes_on=True):
         from unlearnable import experiments
         from unlearnable.cells import cache as artefacts
+        from unlearnable.cells.cell_runner import CellRunner
         from unlearnable.cells.results import Results
         from unlearnable.cells.sets import Sets
-        from unlearnable.cells.work import Workshop
         from unlearnable.experiments import gallery, pages, profiles, table
         from unlearnable.training.compute import Compute
 
         if not names:
             width = max(map(len, experiments.names()))
-            console.result(experiments.names(), "\n".join(f"{name.ljust(width)}  {title}" for name, title in experiments.names().items()))
+            console.result(
+                experiments.names(),
+                "\n".join(f"{name.ljust(width)}  {title}" for name, title in experiments.names().items()),
+            )
             return
         chosen = [experiments.get(name) for name in (experiments.names() if names == ["all"] else names)]
         scale = profiles.get(profile)
@@ -69,14 +90,25 @@ def experiment(
         missing = 0
         if not render:
             deadline = time.monotonic() + seconds(budget) if budget else float("inf")
-            shop = Workshop(
-                Sets(data_dir, download), artefacts.Cache(cache or artefacts.usual()), Compute.choose(device, precision), deadline=deadline
+            cell_runner = CellRunner(
+                Sets(data_dir, download),
+                artefacts.Cache(cache or artefacts.usual()),
+                Compute.choose(device, precision),
+                deadline=deadline,
             )
-            missing = _run(console, [entry.cell for entry in entries], shop, files)
+            missing = _run(console, [entry.cell for entry in entries], cell_runner, files)
             for one in chosen:
                 if one.gallery:
-                    gallery.write_gallery(table.tabulate(one, scale, files.all()), shop, folder / f"{one.name}-noise.png")
-        filled = [one for one in (table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()) if one.places]
+                    gallery.write_gallery(
+                        table.tabulate(one, scale, files.all()), cell_runner, folder / f"{one.name}-noise.png"
+                    )
+        filled = [
+            one
+            for one in (
+                table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()
+            )
+            if one.places
+        ]
         page = pages.render(filled, folder) if filled else None
         shown = [table.tabulate(one, scale, files.all()) for one in chosen]
         text = "\n\n".join(map(pages.plain, shown))
@@ -91,16 +123,28 @@ def experiment(
 def _list(console: Console, entries: list[Entry], files: Results) -> None:
     done = files.all()
     lines = [
-        {"row": entry.row, "column": entry.column, "seed": entry.cell.seed, "cell": entry.cell.label, "done": entry.cell.text in done}
+        {
+            "row": entry.row,
+            "column": entry.column,
+            "seed": entry.cell.seed,
+            "cell": entry.cell.label,
+            "done": entry.cell.text in done,
+        }
         for entry in entries
     ]
-    shown = [f"{'done' if line['done'] else '-   '}  {line['row']} / {line['column']} / seed {line['seed']}" for line in lines]
+    shown = [
+        f"{'done' if line['done'] else '-   '}  {line['row']} / {line['column']} / seed {line['seed']}"
+        for line in lines
+    ]
     cells = {entry.cell for entry in entries}
     count = sum(cell.text in done for cell in cells)
-    console.result({"cells": lines}, "\n".join([*shown, f"{count} of {len(cells)} cells are done; some are in several places."]))
+    console.result(
+        {"cells": lines},
+        "\n".join([*shown, f"{count} of {len(cells)} cells are done; some are in several places."]),
+    )
 
 
-def _run(console: Console, cells: list[Cell], shop: Workshop, files: Results) -> int:
+def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Results) -> int:
     from unlearnable.cells import runner
 
     started = time.monotonic()
@@ -108,16 +152,22 @@ def _run(console: Console, cells: list[Cell], shop: Workshop, files: Results) ->
     left = len({cell for cell in cells if cell.text not in before})
     known = [result.seconds for result in before.values()]
     guess = f", about {duration(left * statistics.median(known))} and the searches" if known and left else ""
-    compute = shop.compute
-    console.say(f"{left} of {len(set(cells))} cells to do{guess}; {compute.device}, {compute.precision}; cache: {shop.cache.folder}")
+    compute = cell_runner.compute
+    console.say(
+        f"{left} of {len(set(cells))} cells to do{guess}; {compute.device}, {compute.precision}; cache: {cell_runner.cache.folder}"
+    )
 
     def told(result: Result, done: int, total: int) -> None:
-        console.say(f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}")
+        console.say(
+            f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}"
+        )
 
-    with console.progress() as listen:
-        shop.listen = listen
-        outcome = runner.run(cells, shop, files, told)
-    console.say(f"{len(outcome.made)} cells made, {len(outcome.there)} were there, {duration(time.monotonic() - started)}")
+    with console.progress() as on_progress:
+        cell_runner.on_progress = on_progress
+        outcome = runner.run(cells, cell_runner, files, told)
+    console.say(
+        f"{len(outcome.made)} cells made, {len(outcome.there)} were there, {duration(time.monotonic() - started)}"
+    )
     for reason in dict.fromkeys(str(error) for error in outcome.without_data.values()):
         count = sum(str(error) == reason for error in outcome.without_data.values())
         console.say(f"{count} cells were left out: {reason}")

@@ -14,7 +14,9 @@ from unlearnable.errors import UsageError
 
 
 def fit(
-    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
+    photos: Annotated[
+        Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")
+    ],
     run: Annotated[Path, typer.Argument(help="Run folder to keep the noise in.")],
     labels: options.Labels = None,
     class_name: options.ClassName = None,
@@ -50,26 +52,45 @@ def fit(
 
         started = time.monotonic()
         given = {
-            "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
-            "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
-        }  # fmt: skip
+            "form": form,
+            "epsilon": epsilon,
+            "surrogate": surrogate,
+            "resolution": resolution,
+            "transforms": transforms,
+            "stop_error": stop_error,
+            "search": search,
+            "max_rounds": rounds,
+            "steps": steps,
+            "step_size": step_size,
+        }
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
         request = work.Request(method, preset, config, given, plugin, device, precision)
         images, chosen, compute = work.prepare(console, request, place, RunFolder(run))
-        with RunFolder(run).open() as opened, console.progress() as listen:
-            fitted = find(images, opened, chosen, seed=seed, compute=compute, listen=listen)
+        with RunFolder(run).open() as opened, console.progress() as on_progress:
+            fitted = find(images, opened, chosen, seed=seed, compute=compute, on_progress=on_progress)
             opened.update(photos=str(photos.resolve()), status="fitted")
-        record = {"run": str(run), "rounds": len(fitted.log), "stopped": fitted.reason, "skipped": dict(images.skipped)}
+        record = {
+            "run": str(run),
+            "rounds": len(fitted.log),
+            "stopped": fitted.reason,
+            "skipped": dict(images.skipped),
+        }
         took = duration(time.monotonic() - started)
-        console.result(record, f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}")
+        console.result(
+            record, f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}"
+        )
         work.list_skipped(images.skipped)
 
 
 def apply(
     run: Annotated[Path, typer.Argument(help="Run folder of `fit` or `protect`.")],
-    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
+    photos: Annotated[
+        Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")
+    ],
     protected: Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")],
-    missing: Annotated[str, typer.Option("--missing", help="Photos without noise: skip (and list) or extend (make some).")] = "skip",
+    missing: Annotated[
+        str, typer.Option("--missing", help="Photos without noise: skip (and list) or extend (make some).")
+    ] = "skip",
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
@@ -95,10 +116,19 @@ def apply(
             raise UsageError(f"--missing {missing} is unknown.", "Choose skip or extend.")
         started = time.monotonic()
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
-        images = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).open(console, alone=True)
-        with console.progress() as listen:
+        images = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).open(
+            console, alone=True
+        )
+        with console.progress() as on_progress:
             published = api.apply(
-                run, photos, protected, images=images, extend=missing == "extend", encoding=encoding, workers=workers,
-                compute=Compute.choose(device, precision), listen=listen,
-            )  # fmt: skip
+                run,
+                photos,
+                protected,
+                images=images,
+                extend=missing == "extend",
+                encoding=encoding,
+                workers=workers,
+                compute=Compute.choose(device, precision),
+                on_progress=on_progress,
+            )
         work.report(console, published, time.monotonic() - started)

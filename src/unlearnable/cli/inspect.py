@@ -14,7 +14,10 @@ from unlearnable.errors import DataError
 Described = tuple[dict[str, Any], list[str]]
 
 
-def inspect(path: Annotated[Path, typer.Argument(help="Folder of images, photo, noise file or run folder.")], json: Json = False) -> None:
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Folder of images, photo, noise file or run folder.")],
+    json: Json = False,
+) -> None:
     """Say what is in a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
@@ -29,7 +32,9 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of images, photo, 
         elif path.is_file():
             record, lines = _noise(path)
         else:
-            raise DataError(f"{path} does not exist.", "Give a folder of images, a photo, a noise file, or a run folder.")
+            raise DataError(
+                f"{path} does not exist.", "Give a folder of images, a photo, a noise file, or a run folder."
+            )
         console.result(record, "\n".join(lines))
 
 
@@ -39,8 +44,16 @@ def _photo(path: Path) -> Described:
     photo = decode(path.read_bytes(), str(path))
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
     height, width = photo.size
-    record = {"kind": "photo", "height": height, "width": width, "colours": kind, "profile": photo.profile is not None}
-    return record, [f"A photo of {width} x {height} px, {kind}{', with an ICC profile' if photo.profile else ''}"]
+    record = {
+        "kind": "photo",
+        "height": height,
+        "width": width,
+        "colours": kind,
+        "profile": photo.profile is not None,
+    }
+    return record, [
+        f"A photo of {width} x {height} px, {kind}{', with an ICC profile' if photo.profile else ''}"
+    ]
 
 
 def _folder(path: Path) -> Described:
@@ -57,9 +70,13 @@ def _folder(path: Path) -> Described:
     counts = Counter(images.class_of[id] for id in sizes)
     areas = sorted(sizes.values(), key=lambda size: size[0] * size[1])
     record = {
-        "kind": "folder", "images": len(sizes), "classes": dict(sorted(counts.items())), "smallest": list(areas[0]) if areas else None,
-        "largest": list(areas[-1]) if areas else None, "skipped": skipped,
-    }  # fmt: skip
+        "kind": "folder",
+        "images": len(sizes),
+        "classes": dict(sorted(counts.items())),
+        "smallest": list(areas[0]) if areas else None,
+        "largest": list(areas[-1]) if areas else None,
+        "skipped": skipped,
+    }
     extent = f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)" if areas else ""
     lines = [f"{len(sizes)} images of {len(counts)} classes{extent}"]
     lines += [f"  {name}: {count}" for name, count in sorted(counts.items())]
@@ -77,14 +94,26 @@ def _noise(path: Path) -> Described:
     used = int(np.abs(noise.bank.astype(np.int16)).max()) if noise.bank.size else 0
     rms = float(np.sqrt(np.mean(noise.bank.astype(np.float64) ** 2))) if noise.bank.size else 0.0
     record = {
-        "kind": "noise", "form": noise.form, "patterns": len(noise.keys), "shape": list(noise.bank.shape[1:]), "grid": list(noise.grid),
-        "interpolation": noise.interpolation, "epsilon": noise.budget.epsilon, "largest": used, "rms": round(rms, 3),
-        "assignment": noise.assignment.to_json(), "provenance": dict(noise.provenance),
-    }  # fmt: skip
+        "kind": "noise",
+        "form": noise.form,
+        "patterns": len(noise.keys),
+        "shape": list(noise.bank.shape[1:]),
+        "grid": list(noise.grid),
+        "interpolation": noise.interpolation,
+        "epsilon": noise.budget.epsilon,
+        "largest": used,
+        "rms": round(rms, 3),
+        "assignment": noise.assignment.to_json(),
+        "provenance": dict(noise.provenance),
+    }
     lines = [
         f"{len(noise.keys)} {noise.form} patterns of {_size(noise.bank.shape[2:])} px on a grid of {_size(noise.grid)}",
         f"  budget {noise.budget}; largest value {used}, rms {rms:.2f} levels",
-        *[f"  {key}: {value}" for key, value in noise.assignment.to_json().items() if value != getattr(Assignment(), key)],
+        *[
+            f"  {key}: {value}"
+            for key, value in noise.assignment.to_json().items()
+            if value != getattr(Assignment(), key)
+        ],
         *[f"  {key}: {value}" for key, value in sorted(noise.provenance.items())],
     ]
     return record, lines
@@ -97,7 +126,17 @@ def _run(path: Path) -> Described:
     record, files = run.read(), run.files()
     found: dict[str, Any] = {"kind": "run", "run": record, "files": len(files)}
     lines = [f"Run folder (keep it private): {record.get('status', 'searching')}, {len(files)} files written"]
-    shown = ("method", "seed", "images", "context", "photos", "protected", "stopped", "search_seconds", "version")
+    shown = (
+        "method",
+        "seed",
+        "images",
+        "context",
+        "photos",
+        "protected",
+        "stopped",
+        "search_seconds",
+        "version",
+    )
     lines += [f"  {key}: {record[key]}" for key in shown if key in record]
     lines += [f"  {key} = {value}" for key, value in record.get("settings", {}).items()]
     lines += [f"  {key}: {value}" for key, value in record.get("environment", {}).items()]

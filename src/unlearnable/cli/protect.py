@@ -13,7 +13,9 @@ from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, See
 
 
 def protect(
-    photos: Annotated[Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")],
+    photos: Annotated[
+        Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")
+    ],
     protected: Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")],
     labels: options.Labels = None,
     class_name: options.ClassName = None,
@@ -58,16 +60,33 @@ def protect(
         kept = run or default_run(photos, protected)
         keep_apart(photos, protected, kept)
         given = {
-            "form": form, "epsilon": epsilon, "surrogate": surrogate, "resolution": resolution, "transforms": transforms,
-            "stop_error": stop_error, "search": search, "max_rounds": rounds, "steps": steps, "step_size": step_size,
-        }  # fmt: skip
+            "form": form,
+            "epsilon": epsilon,
+            "surrogate": surrogate,
+            "resolution": resolution,
+            "transforms": transforms,
+            "stop_error": stop_error,
+            "search": search,
+            "max_rounds": rounds,
+            "steps": steps,
+            "step_size": step_size,
+        }
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
         place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
         request = work.Request(method, preset, config, given, plugin, device, precision)
         images, chosen, compute = work.prepare(console, request, place, None if refit else RunFolder(kept))
-        with console.progress() as listen:
+        with console.progress() as on_progress:
             published = api.protect(
-                photos, protected, chosen, images=images, run=run, encoding=encoding, refit=refit, workers=workers, seed=seed,
-                compute=compute, listen=listen,
-            )  # fmt: skip
+                photos,
+                protected,
+                chosen,
+                images=images,
+                run=run,
+                encoding=encoding,
+                refit=refit,
+                workers=workers,
+                seed=seed,
+                compute=compute,
+                on_progress=on_progress,
+            )
         work.report(console, published, time.monotonic() - started)

@@ -18,17 +18,32 @@ from unlearnable.errors import GoalMissed, UsageError
 def verify(
     photos: Annotated[Path, typer.Argument(help="The photos: one sub-folder per class.")],
     protected: Annotated[Path, typer.Argument(help="What is published of them.")],
-    test: Annotated[Path | None, typer.Option("--test", help="Folder of clean test images [a quarter of the photos is held out].")] = None,
-    context: Annotated[Path | None, typer.Option("--context", help="Folder of other classes, clean in both trainings.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", help="Folder of clean test images [a quarter of the photos is held out]."),
+    ] = None,
+    context: Annotated[
+        Path | None, typer.Option("--context", help="Folder of other classes, clean in both trainings.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")
+    ] = None,
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
     max_pixels: options.MaxPixels = None,
-    seeds: Annotated[int, typer.Option("--seeds", help="Trainings per network and folder, each with another split.", min=1)] = 3,
-    require: Annotated[str | None, typer.Option("--require", help="Exit with 5 unless met: 25% (kept) or chance+5 (points).")] = None,
-    target: Annotated[list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")] = None,
-    time_limit: Annotated[str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")] = "15m",
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Trainings per network and folder, each with another split.", min=1)
+    ] = 3,
+    require: Annotated[
+        str | None, typer.Option("--require", help="Exit with 5 unless met: 25% (kept) or chance+5 (points).")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")
+    ] = None,
+    time_limit: Annotated[
+        str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")
+    ] = "15m",
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -55,25 +70,37 @@ def verify(
         first = seed or 0
         compute = Compute.choose(device, precision)
         prepared = prepare(
-            folder(photos, **reading), protected, test=test, context=context, run=place, seeds=range(first, first + seeds),
-            targets=target or (), time_limit=limit, compute=compute,
-        )  # fmt: skip
+            folder(photos, **reading),
+            protected,
+            test=test,
+            context=context,
+            run=place,
+            seeds=range(first, first + seeds),
+            targets=target or (),
+            time_limit=limit,
+            compute=compute,
+        )
         console.say(
             f"{len(prepared.material.clean)} pairs of {len(prepared.material.clean.classes)} classes; "
             f"{compute.device}, {compute.precision}; about {duration(prepared.plan.seconds)}"
         )
-        with console.progress() as listen:
-            found = prepared.measure(listen)
-        record = Record.of(found, str(photos), str(protected), shlex.join(["unlearnable", *sys.argv[1:]]), goal)
+        with console.progress() as on_progress:
+            found = prepared.measure(on_progress)
+        record = Record.of(
+            found, str(photos), str(protected), shlex.join(["unlearnable", *sys.argv[1:]]), goal
+        )
         with RunFolder(place).open():
             write(place / "report.json", record.model_dump_json(indent=1).encode())
             write(place / "report.html", page(record).encode())
         report = place / "report.html"
         plain = record.model_dump(mode="json", exclude={"pictures"})
-        console.result({**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}")
+        console.result(
+            {**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}"
+        )
         if record.goal is not None and not record.goal.met:
             raise GoalMissed(
-                f"The goal was missed or cannot be told: {record.goal.text}.", f"The verdict is {found.verdict!r}; see {report}."
+                f"The goal was missed or cannot be told: {record.goal.text}.",
+                f"The verdict is {found.verdict!r}; see {report}.",
             )
 
 

@@ -51,22 +51,33 @@ class Place:
     def reading(self) -> dict[str, Any]:
         """Arguments of ``data.folder``."""
         most = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
-        return {"labels": self.labels, "class_name": self.class_name, "as_classes": self.folders_are_classes, **most}
+        return {
+            "labels": self.labels,
+            "class_name": self.class_name,
+            "as_classes": self.folders_are_classes,
+            **most,
+        }
 
     def open(self, console: Console, *, alone: bool = False) -> ImageSet:
         """Read every photo once; ``alone`` allows a single class. Asks about ``train`` beside ``val`` if a person is there."""
         reading = self.reading
         found = () if self.folders_are_classes or self.labels or self.class_name else splits(self.photos)
         if found and sys.stdin.isatty() and sys.stderr.isatty():
-            classes = typer.confirm(f"{' and '.join(found)} look like splits of one data set. Are they classes?", default=False, err=True)
+            classes = typer.confirm(
+                f"{' and '.join(found)} look like splits of one data set. Are they classes?",
+                default=False,
+                err=True,
+            )
             reading["as_classes"] = classes
-        with console.progress() as listen:
+        with console.progress() as on_progress:
             if alone:
-                return folder(self.photos, **reading).readable(listen)
-            return open_photos(self.photos, self.context, listen=listen, **reading)
+                return folder(self.photos, **reading).readable(on_progress)
+            return open_photos(self.photos, self.context, on_progress=on_progress, **reading)
 
 
-def prepare(console: Console, request: Request, place: Place, run: RunFolder | None) -> tuple[ImageSet, Method[Any], Compute]:
+def prepare(
+    console: Console, request: Request, place: Place, run: RunFolder | None
+) -> tuple[ImageSet, Method[Any], Compute]:
     """Open the photos, build the method that was asked for, and say what is about to happen and how long it takes.
 
     Args:
@@ -82,10 +93,16 @@ def prepare(console: Console, request: Request, place: Place, run: RunFolder | N
     compute = as_before(record, Compute.choose(request.device, request.precision))
     name, preset = "", {}
     if request.method == "error_minimizing":
-        name = presets.auto(images.about(images.ids[0]).size, compute.device) if request.preset == "auto" else request.preset
+        name = (
+            presets.auto(images.about(images.ids[0]).size, compute.device)
+            if request.preset == "auto"
+            else request.preset
+        )
         preset = presets.read(name)
     elif request.preset != "auto":
-        raise UsageError(f"--preset {request.preset}: presets are settings of error_minimizing, not of {request.method}.")
+        raise UsageError(
+            f"--preset {request.preset}: presets are settings of error_minimizing, not of {request.method}."
+        )
     method = methods.create(request.method, presets.merge(preset, request.config, request.given))
     _announce(console, images, method, name, compute)
     if not record.get("searched"):
@@ -101,10 +118,14 @@ def _announce(console: Console, images: ImageSet, method: Method[Any], preset: s
     console.say(f"{', '.join(words)}; {compute.device}, {compute.precision}")
 
 
-def _estimate(console: Console, images: ImageSet, method: Method[Any], compute: Compute, *, stopped: bool) -> None:
+def _estimate(
+    console: Console, images: ImageSet, method: Method[Any], compute: Compute, *, stopped: bool
+) -> None:
     seconds = estimate(images, method, compute)
     if stopped:
-        console.say(f"The search goes on where it was stopped; as a whole it takes at most about {duration(seconds)}.")
+        console.say(
+            f"The search goes on where it was stopped; as a whole it takes at most about {duration(seconds)}."
+        )
     elif seconds > 5:
         console.say(f"The search takes at most about {duration(seconds)}.")
 
@@ -114,15 +135,30 @@ def report(console: Console, published: Published, seconds: float) -> None:
     fitted = published.fitted
     assert fitted is not None
     record = {
-        "protected": str(published.protected), "run": str(published.run), "written": published.written, "kept": published.kept,
-        "added": list(published.added), "changed": list(published.changed), "vanished": list(published.vanished),
-        "skipped": dict(published.skipped), "notes": {id: list(said) for id, said in published.notes.items()},
-        "largest_change": published.largest, "encoded_change": list(published.encoded or ()), "epsilon": fitted.noise.budget.epsilon,
-        "form": fitted.noise.form, "rounds": len(fitted.log), "stopped": fitted.reason, "seconds": round(seconds, 1),
-    }  # fmt: skip
-    lines = [f"{published.written} photos written and checked in {duration(seconds)}; no pixel moved by more than {published.largest}/255."]
+        "protected": str(published.protected),
+        "run": str(published.run),
+        "written": published.written,
+        "kept": published.kept,
+        "added": list(published.added),
+        "changed": list(published.changed),
+        "vanished": list(published.vanished),
+        "skipped": dict(published.skipped),
+        "notes": {id: list(said) for id, said in published.notes.items()},
+        "largest_change": published.largest,
+        "encoded_change": list(published.encoded or ()),
+        "epsilon": fitted.noise.budget.epsilon,
+        "form": fitted.noise.form,
+        "rounds": len(fitted.log),
+        "stopped": fitted.reason,
+        "seconds": round(seconds, 1),
+    }
+    lines = [
+        f"{published.written} photos written and checked in {duration(seconds)}; no pixel moved by more than {published.largest}/255."
+    ]
     if published.encoded is not None:
-        lines.append(f"That is before JPEG, which moved pixels by up to {published.encoded[0]}, by {published.encoded[1]:.1f} on average.")
+        lines.append(
+            f"That is before JPEG, which moved pixels by up to {published.encoded[0]}, by {published.encoded[1]:.1f} on average."
+        )
     if published.kept:
         lines.append(f"{published.kept} photos of an earlier run were in place already.")
     rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
@@ -130,10 +166,15 @@ def report(console: Console, published: Published, seconds: float) -> None:
     lines.append(f"Publish: {published.protected}   Keep private: {published.run}")
     console.result(record, "\n".join(lines))
     if not console.quiet:
-        _list("changed since they were protected, and were protected anew", dict.fromkeys(published.changed, ""))
+        _list(
+            "changed since they were protected, and were protected anew", dict.fromkeys(published.changed, "")
+        )
         new = [id for id in published.added if id not in published.changed]
         _list("came since the noise was found, and got noise now", dict.fromkeys(new, ""))
-        _list("are published, but their photos are gone; delete them if you want", dict.fromkeys(published.vanished, ""))
+        _list(
+            "are published, but their photos are gone; delete them if you want",
+            dict.fromkeys(published.vanished, ""),
+        )
         _list("deserve a remark", {id: "; ".join(said) for id, said in published.notes.items()})
     list_skipped(published.skipped)
 

@@ -19,5 +19,17 @@ from unlearnable.countermeasures.registry import create, names, register
 
 __all__ = ["Chain", "Countermeasure", "create", "names", "register", "setting"]
 _BUILT_IN = (  # importing them registers them
-    _adversarial, _autoaugment, _bitdepth, _blur, _cutmix, _cutout, _grey, _jpeg, _mixup, _noise, _project, _randaugment, _trivialaugment,
-)  # fmt: skip
+    _adversarial,
+    _autoaugment,
+    _bitdepth,
+    _blur,
+    _cutmix,
+    _cutout,
+    _grey,
+    _jpeg,
+    _mixup,
+    _noise,
+    _project,
+    _randaugment,
+    _trivialaugment,
+)

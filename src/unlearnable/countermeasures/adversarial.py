@@ -19,8 +19,9 @@ from unlearnable.training.pgd import attack
 class Adversarial(Countermeasure):
     """Training on adversarial examples: images moved within a budget to where the loss is large (Madry et al., ICLR 2018).
 
-    The steps of the attack come to 2.5 times the budget, as in the paper's curves of accuracy over budget: 10 steps of 2 levels
-    unless told otherwise. It sees the model in eval mode, so that it does not touch running statistics.
+    The steps of the attack come to 2.5 times the budget, as in the paper's curves of accuracy over budget: 10
+    steps of 2 levels unless told otherwise. It sees the model in eval mode, so that it does not touch running
+    statistics.
 
     Args:
         epsilon: How far a pixel may move, in levels of 1/255.
@@ -31,6 +32,8 @@ class Adversarial(Countermeasure):
     epsilon: float = setting(8.0, 0, 255)
     steps: int = setting(10, 1, 1000)
 
-    def step(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+    def step(
+        self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> torch.Tensor:
         """Return the adversarial examples."""
         return attack(model, x, y, self.epsilon, 2.5 * self.epsilon / self.steps, self.steps, rng, compute)

@@ -13,7 +13,8 @@ from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
 SPACE = {**space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4), "invert": Reach()}
-# The policy found on CIFAR-10 (paper, table 7): in each line two times operation, probability, magnitude out of 9
+# The policy found on CIFAR-10 (paper, table 7): in each line two times operation, probability, magnitude out
+# of 9
 POLICY = """
 invert 0.1 7 contrast 0.2 6
 rotate 0.7 2 translate_x 0.3 9
@@ -47,7 +48,9 @@ def _table() -> tuple[torch.Tensor, torch.Tensor]:
     """Return kinds, int64 (25, 2), and probability and strength, float (25, 2, 2)."""
     lines, names = [line.split() for line in POLICY.strip().splitlines()], list(SPACE)
     kinds = torch.tensor([[names.index(line[0]), names.index(line[3])] for line in lines])
-    return kinds, torch.tensor([[[float(line[i + 1]), int(line[i + 2]) / 9] for i in (0, 3)] for line in lines])
+    return kinds, torch.tensor(
+        [[[float(line[i + 1]), int(line[i + 2]) / 9] for i in (0, 3)] for line in lines]
+    )
 
 
 @register
@@ -57,7 +60,9 @@ class AutoAugment(Countermeasure):
 
     name: ClassVar[str] = "autoaugment"
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images after their operations, and the labels as they are."""
         kinds, numbers = _table()
         chosen = torch.randint(0, len(kinds), (len(x),), generator=rng)

@@ -23,7 +23,9 @@ def setting(default: N, low: float, high: float) -> N:
     return field  # type: ignore[no-any-return]
 
 
-def changed(pixels: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor], count: int = 1024) -> torch.Tensor:
+def changed(
+    pixels: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor], count: int = 1024
+) -> torch.Tensor:
     """Return uint8 (N, 3, S, S) images after ``change``, ``count`` at a time: a large set in wider numbers would not fit in memory."""
     out = torch.empty_like(pixels)
     for start in range(0, len(pixels), count):
@@ -35,8 +37,8 @@ def changed(pixels: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]
 class Countermeasure:
     """What somebody who wants to learn from the data anyway may try. Subclasses are frozen dataclasses of one or two ``setting``s.
 
-    Stages change nothing in place. ``batch`` and ``step`` never wait for the device: what they draw comes from a CPU generator
-    and is sent with ``compute.send``.
+    Stages change nothing in place. ``batch`` and ``step`` never wait for the device: what they draw comes
+    from a CPU generator and is sent with ``compute.send``.
 
     Raises:
         UsageError: If a setting is out of its range.
@@ -50,7 +52,9 @@ class Countermeasure:
         for field in dataclasses.fields(self):
             value, (low, high) = getattr(self, field.name), field.metadata["range"]
             if not low <= value <= high:
-                raise UsageError(f"{self.name}: {field.name} is {value:g}.", f"It is a number from {low:g} to {high:g}.")
+                raise UsageError(
+                    f"{self.name}: {field.name} is {value:g}.", f"It is a number from {low:g} to {high:g}."
+                )
 
     @property
     def spec(self) -> str:
@@ -58,7 +62,9 @@ class Countermeasure:
         values = ",".join(f"{getattr(self, field.name):g}" for field in dataclasses.fields(self))
         return f"{self.name}:{values}" if values else self.name
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return images as they are trained on: once, before the training.
 
         Args:
@@ -71,12 +77,15 @@ class Countermeasure:
         """
         return pixels
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a batch as it is trained on, after crop and flip.
 
         Args:
             x: float (B, 3, s, s) in [0, 1], on the device.
-            y: float (B, classes), the probability of each class (one 1 in each row, unless an earlier countermeasure mixed images).
+            y: float (B, classes), the probability of each class (one 1 in each row, unless an earlier
+                countermeasure mixed images).
             rng: For draws; the same for a whole epoch.
             compute: Where and how precisely.
 
@@ -85,9 +94,12 @@ class Countermeasure:
         """
         return x, y
 
-    def step(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+    def step(
+        self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> torch.Tensor:
         """Return the input on which the step of training is taken, where that depends on the model: float (B, 3, s, s) in [0, 1].
 
-        The model, its mode, its gradients and its running statistics are left as they are. One countermeasure of a chain may have it.
+        The model, its mode, its gradients and its running statistics are left as they are. One countermeasure
+        of a chain may have it.
         """
         return x

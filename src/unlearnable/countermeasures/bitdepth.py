@@ -25,7 +25,9 @@ class BitDepth(Countermeasure):
     name: ClassVar[str] = "bitdepth"
     bits: int = setting(3, 1, 8)
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return images of at most 2^bits levels."""
         top = 2**self.bits - 1
         table = (torch.arange(256).double() * top / 255).round().mul(255 / top).round().byte()

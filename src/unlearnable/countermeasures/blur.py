@@ -16,7 +16,8 @@ from unlearnable.countermeasures.registry import register
 class Blur(Countermeasure):
     """Training images are blurred by a Gaussian, once; test images stay sharp (Liu et al., ICML 2023).
 
-    The authors' code blurs with sigma 0.1 over 3 pixels, which changes nothing; hence the smallest sigma allowed here.
+    The authors' code blurs with sigma 0.1 over 3 pixels, which changes nothing; hence the smallest sigma
+    allowed here.
 
     Args:
         sigma: Standard deviation in pixels at 32 px.
@@ -25,7 +26,9 @@ class Blur(Countermeasure):
     name: ClassVar[str] = "blur"
     sigma: float = setting(1.0, 0.4, 16)
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return blurred images."""
         kernel = matrix(pixels.shape[-1], self.sigma * pixels.shape[-1] / SIDE)
         return changed(pixels, lambda some: (kernel @ some.float() @ kernel).round().clamp(0, 255))
@@ -36,6 +39,12 @@ def matrix(side: int, sigma: float) -> torch.Tensor:
     radius = int(4 * sigma) + 1
     offsets = torch.arange(-radius, radius + 1)
     weights = torch.exp(-(offsets.double() ** 2) / (2 * sigma**2))
-    place = (torch.arange(side).unsqueeze(1) + offsets) % (2 * side)  # a mirrored row repeats after twice its length
+    place = (torch.arange(side).unsqueeze(1) + offsets) % (
+        2 * side
+    )  # a mirrored row repeats after twice its length
     place = torch.minimum(place, 2 * side - 1 - place)
-    return torch.zeros(side, side, dtype=torch.double).scatter_add_(1, place, (weights / weights.sum()).expand(side, -1)).float()
+    return (
+        torch.zeros(side, side, dtype=torch.double)
+        .scatter_add_(1, place, (weights / weights.sum()).expand(side, -1))
+        .float()
+    )

@@ -17,7 +17,8 @@ class Chain:
     """Countermeasures in the order in which they are applied; none of them is the identity. ``fit_model`` takes it.
 
     Raises:
-        UsageError: If two of them have a ``step``: each would look for the input of the one step that is taken.
+        UsageError: If two of them have a ``step``: each would look for the input of the one step that is
+            taken.
     """
 
     members: tuple[Countermeasure, ...] = ()
@@ -42,20 +43,26 @@ class Chain:
         """Whether one of them prepares test images."""
         return any(member.test_time for member in self.members)
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return images as they are trained on, or (``labels`` is None) tested on: see ``Countermeasure.prepare``."""
         for member in self.members:
             if labels is not None or member.test_time:
                 pixels = member.prepare(pixels, labels, rng)
         return pixels
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a batch as it is trained on: see ``Countermeasure.batch``."""
         for member in self.members:
             x, y = member.batch(x, y, rng, compute)
         return x, y
 
-    def step(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+    def step(
+        self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> torch.Tensor:
         """Return the input on which the step is taken: see ``Countermeasure.step``."""
         for member in self.members:
             x = member.step(model, x, y, rng, compute)

@@ -17,7 +17,8 @@ from unlearnable.training.compute import Compute
 class CutMix(Countermeasure):
     """A rectangle of each image comes from another one, and labels are weighted by their shares of the pixels (Yun et al., ICCV 2019).
 
-    One rectangle for each batch, its share of the area from Beta(1, 1) before the border cuts it off (paper, algorithm A1).
+    One rectangle for each batch, its share of the area from Beta(1, 1) before the border cuts it off (paper,
+    algorithm A1).
 
     Args:
         probability: Share of the batches to which this happens; the authors' command for CIFAR has 0.5.
@@ -26,7 +27,9 @@ class CutMix(Countermeasure):
     name: ClassVar[str] = "cutmix"
     probability: float = setting(0.5, 0, 1)
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the pasted images and the weighted labels."""
         side = x.shape[-1]
         happens, kept = torch.rand(2, generator=rng).tolist()

@@ -17,8 +17,8 @@ from unlearnable.training.compute import Compute
 class Cutout(Countermeasure):
     """A square of each image is blacked out; its centre is any pixel, so the border may cut it off (DeVries and Taylor 2017).
 
-    The paper fills with the mean of normalised images (zero); here images are in [0, 1] and the square is black, as when authors'
-    code of unlearnable examples cuts out before it normalises.
+    The paper fills with the mean of normalised images (zero); here images are in [0, 1] and the square is
+    black, as when authors' code of unlearnable examples cuts out before it normalises.
 
     Args:
         length: Side of the square in pixels at 32 px; the paper's is 16 for CIFAR-10 and 8 for CIFAR-100.
@@ -27,7 +27,9 @@ class Cutout(Countermeasure):
     name: ClassVar[str] = "cutout"
     length: int = setting(16, 1, 64)
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images without their squares, and the labels as they are."""
         side = x.shape[-1]
         length = max(1, round(self.length * side / SIDE))

@@ -16,14 +16,16 @@ from unlearnable.countermeasures.registry import register
 class Grey(Countermeasure):
     """Images are turned grey: their luminance by ITU-R 601 in each channel (Liu et al., ICML 2023).
 
-    Test images too, since who trains on grey images will look at grey images; the authors' code leaves them in colour unless told
-    otherwise.
+    Test images too, since who trains on grey images will look at grey images; the authors' code leaves them
+    in colour unless told otherwise.
     """
 
     name: ClassVar[str] = "grey"
     test_time: ClassVar[bool] = True
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return grey images, in the integers of Pillow's conversion to ``L``."""
 
         def luminance(some: torch.Tensor) -> torch.Tensor:

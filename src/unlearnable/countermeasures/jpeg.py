@@ -27,13 +27,17 @@ class Jpeg(Countermeasure):
     name: ClassVar[str] = "jpeg"
     quality: int = setting(10, 1, 100)
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return the images decoded again. The codec takes one image at a time."""
         from PIL import Image
 
         out = torch.empty_like(pixels)
         for row, image in zip(out, pixels, strict=True):
             buffer = io.BytesIO()
-            Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=self.quality, subsampling="4:2:0")
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(
+                buffer, "JPEG", quality=self.quality, subsampling="4:2:0"
+            )
             row.copy_(torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1))
         return out

@@ -19,8 +19,12 @@ class Mixup(Countermeasure):
 
     name: ClassVar[str] = "mixup"
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the averages (paper, section 2: the partners are the batch in another order)."""
-        weight = float(torch.rand((), generator=rng))  # Beta(1, 1) is uniform; drawn on the CPU, so nothing is waited for
+        weight = float(
+            torch.rand((), generator=rng)
+        )  # Beta(1, 1) is uniform; drawn on the CPU, so nothing is waited for
         order = compute.send(torch.randperm(len(x), generator=rng))
         return torch.lerp(x[order], x, weight), torch.lerp(y[order], y, weight)

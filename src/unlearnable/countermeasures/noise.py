@@ -24,7 +24,9 @@ class Noise(Countermeasure):
     name: ClassVar[str] = "noise"
     epsilon: float = setting(8.0, 0, 255)
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images with noise, clipped to [0, 1], and the labels as they are."""
         noise = compute.send((2 * torch.rand(x.shape, generator=rng) - 1) * (self.epsilon / 255))
         return (x + noise).clamp(0, 1), y

@@ -1,7 +1,8 @@
 """The image operations that AutoAugment, RandAugment and TrivialAugment draw from, each with a strength for every image of a batch.
 
-What they compute is what Pillow computes, for a whole batch on the device (Cubuk et al., "AutoAugment", CVPR 2019, table 6). As in
-the authors' code, geometric operations take the nearest pixel, shear about the upper left corner, and fill with grey.
+What they compute is what Pillow computes, for a whole batch on the device (Cubuk et al., "AutoAugment", CVPR
+2019, table 6). As in the authors' code, geometric operations take the nearest pixel, shear about the upper
+left corner, and fill with grey.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import torch.nn.functional as F
 
 from unlearnable.training.compute import Compute
 
-Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # float (B, 3, s, s) in [0, 1], float (B, 1, 1, 1) -> like the first
+Operation = Callable[
+    [torch.Tensor, torch.Tensor], torch.Tensor
+]  # float (B, 3, s, s) in [0, 1], float (B, 1, 1, 1) -> like the first
 FILL = 128 / 255
 
 
@@ -43,17 +46,30 @@ def space(rotate: float, shear: float, shift: float, blend: float, bits: float) 
         bits: Bits that the strongest posterisation takes from 8.
     """
     return {
-        "identity": Reach(), "autocontrast": Reach(), "equalize": Reach(), "rotate": Reach(0, rotate, True),
-        "shear_x": Reach(0, shear, True), "shear_y": Reach(0, shear, True),
-        "translate_x": Reach(0, shift, True), "translate_y": Reach(0, shift, True),
-        "color": Reach(1, blend, True), "contrast": Reach(1, blend, True),
-        "brightness": Reach(1, blend, True), "sharpness": Reach(1, blend, True),
-        "posterize": Reach(8, -bits), "solarize": Reach(256, -256),
-    }  # fmt: skip
+        "identity": Reach(),
+        "autocontrast": Reach(),
+        "equalize": Reach(),
+        "rotate": Reach(0, rotate, True),
+        "shear_x": Reach(0, shear, True),
+        "shear_y": Reach(0, shear, True),
+        "translate_x": Reach(0, shift, True),
+        "translate_y": Reach(0, shift, True),
+        "color": Reach(1, blend, True),
+        "contrast": Reach(1, blend, True),
+        "brightness": Reach(1, blend, True),
+        "sharpness": Reach(1, blend, True),
+        "posterize": Reach(8, -bits),
+        "solarize": Reach(256, -256),
+    }
 
 
 def apply(
-    x: torch.Tensor, kinds: torch.Tensor, strengths: torch.Tensor, reaches: Mapping[str, Reach], rng: torch.Generator, compute: Compute
+    x: torch.Tensor,
+    kinds: torch.Tensor,
+    strengths: torch.Tensor,
+    reaches: Mapping[str, Reach],
+    rng: torch.Generator,
+    compute: Compute,
 ) -> torch.Tensor:
     """Apply to each image one operation. Images are sorted on the host, so that nothing waits for the device.
 
@@ -103,7 +119,9 @@ def _autocontrast(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
 def _equalize(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     """Map levels so that they are about equally frequent, in each channel, by Pillow's rule in integers."""
     levels = _levels(x).long().flatten(2).flatten(0, 1)  # (3 B, s s)
-    counts = torch.zeros(len(levels), 256, dtype=torch.long, device=x.device).scatter_add_(1, levels, torch.ones_like(levels))
+    counts = torch.zeros(len(levels), 256, dtype=torch.long, device=x.device).scatter_add_(
+        1, levels, torch.ones_like(levels)
+    )
     step = (levels.shape[1] - counts.gather(1, levels.amax(1, keepdim=True))) // 255
     table = (step // 2 + counts.cumsum(1) - counts) // step.clamp(min=1)
     out = torch.where(step > 0, table.gather(1, levels).clamp(max=255), levels)
@@ -122,7 +140,12 @@ def _solarize(x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
 def _warp(x: torch.Tensor, maps: list[list[torch.Tensor | float]]) -> torch.Tensor:
     """Take each pixel from where an affine map in units of half the side, the centre at 0, says."""
     like = next(entry for row in maps for entry in row if isinstance(entry, torch.Tensor)).flatten()
-    rows = [torch.stack([torch.zeros_like(like) + (e.flatten() if isinstance(e, torch.Tensor) else e) for e in row], 1) for row in maps]
+    rows = [
+        torch.stack(
+            [torch.zeros_like(like) + (e.flatten() if isinstance(e, torch.Tensor) else e) for e in row], 1
+        )
+        for row in maps
+    ]
     grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
     return F.grid_sample(x - FILL, grid, mode="nearest", padding_mode="zeros", align_corners=False) + FILL
 

@@ -10,7 +10,11 @@ import torch
 from unlearnable.countermeasures.base import Countermeasure, changed, setting
 from unlearnable.countermeasures.registry import register
 
-BATCH, STEPS, RATE = 1024, 49, 0.1  # the authors' batch and rate; the steps of an epoch that this comes to on CIFAR-10
+BATCH, STEPS, RATE = (
+    1024,
+    49,
+    0.1,
+)  # the authors' batch and rate; the steps of an epoch that this comes to on CIFAR-10
 
 
 @register
@@ -18,9 +22,10 @@ BATCH, STEPS, RATE = 1024, 49, 0.1  # the authors' batch and rate; the steps of 
 class Project(Countermeasure):
     """What a linear classifier of the training images looks at is removed from them (Sandoval-Segura et al., NeurIPS 2023).
 
-    Algorithm 1 of the paper: fit a linear softmax classifier without bias, orthonormalise its weights (W = QR), and keep
-    X - Q Q^T X. Test images stay as they are. Departures from the authors' code: batches are shuffled, since images may come sorted
-    by class, and are smaller for smaller sets, to which few steps would fit too badly; what is left is clipped to 0..255 and rounded.
+    Algorithm 1 of the paper: fit a linear softmax classifier without bias, orthonormalise its weights (W =
+    QR), and keep X - Q Q^T X. Test images stay as they are. Departures from the authors' code: batches are
+    shuffled, since images may come sorted by class, and are smaller for smaller sets, to which few steps
+    would fit too badly; what is left is clipped to 0..255 and rounded.
 
     Args:
         epochs: Of the classifier.
@@ -29,12 +34,16 @@ class Project(Countermeasure):
     name: ClassVar[str] = "project"
     epochs: int = setting(20, 1, 1000)
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return the images without the directions that tell their classes apart linearly."""
         if labels is None:
             return pixels
         basis = orthonormal(self.fit(pixels, labels, rng))
-        return changed(pixels, lambda some: (removed(some, basis) * 255).round().clamp(0, 255).view(some.shape))
+        return changed(
+            pixels, lambda some: (removed(some, basis) * 255).round().clamp(0, 255).view(some.shape)
+        )
 
     def fit(self, pixels: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Fit the classifier, by SGD whose rate falls to a tenth at a half and again at three quarters of the epochs.
@@ -49,12 +58,14 @@ class Project(Countermeasure):
         """
         size, classes = pixels[0].numel(), int(labels.max()) + 1
         weights: torch.Tensor = (2 * torch.rand(size, classes, generator=rng) - 1) / size**0.5
-        sure, batch = torch.eye(classes), min(BATCH, -(-len(pixels) // STEPS))
+        one_hot, batch = torch.eye(classes), min(BATCH, -(-len(pixels) // STEPS))
         for epoch in range(self.epochs):
             rate = RATE * 0.1 ** ((epoch >= self.epochs // 2) + (epoch >= self.epochs * 3 // 4))
             for rows in torch.split(torch.randperm(len(pixels), generator=rng), batch):
                 x = pixels[rows].flatten(1).float() / 255
-                error = (x @ weights).softmax(1) - sure[labels[rows]]  # the gradient of cross-entropy to the logits
+                error = (x @ weights).softmax(1) - one_hot[
+                    labels[rows]
+                ]  # the gradient of cross-entropy to the logits
                 weights.addmm_(x.T, error, alpha=-rate / len(rows))
         return weights
 

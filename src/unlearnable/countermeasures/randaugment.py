@@ -12,7 +12,9 @@ from unlearnable.countermeasures.operations import apply, space
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
-SPACE = space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4)  # the ranges of AutoAugment (CVPR 2019, table 6)
+SPACE = space(
+    rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4
+)  # the ranges of AutoAugment (CVPR 2019, table 6)
 
 
 @register
@@ -31,7 +33,9 @@ class RandAugment(Countermeasure):
     count: int = setting(2, 1, 10)
     magnitude: int = setting(9, 0, 30)
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images after their operations, and the labels as they are."""
         strengths = torch.full((len(x),), self.magnitude / 30)
         for _ in range(self.count):

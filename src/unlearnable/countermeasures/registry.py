@@ -24,18 +24,21 @@ def register(countermeasure: C) -> C:
 
 def names() -> dict[str, str]:
     """Return every countermeasure's name and the first line of its docstring."""
-    return {name: (inspect.getdoc(kind) or "").split("\n")[0] for name, kind in sorted(_COUNTERMEASURES.items())}
+    return {
+        name: (inspect.getdoc(kind) or "").split("\n")[0] for name, kind in sorted(_COUNTERMEASURES.items())
+    }
 
 
 def create(spec: str) -> Chain:
     """Build a chain of countermeasures.
 
     Args:
-        spec: Countermeasures in the order in which they are applied, each ``name`` or ``name:value`` or ``name:value,value``, joined
-            by ``+``; ``none`` or nothing for the identity.
+        spec: Countermeasures in the order in which they are applied, each ``name`` or ``name:value`` or
+            ``name:value,value``, joined by ``+``; ``none`` or nothing for the identity.
 
     Raises:
-        UsageError: If a name is unknown or a value is no number or out of range, or if two countermeasures have a step.
+        UsageError: If a name is unknown or a value is no number or out of range, or if two countermeasures
+            have a step.
     """
     parts = [part.strip() for part in spec.split("+")]
     return Chain(tuple(_one(part) for part in parts if part != "none" and (part or len(parts) > 1)))
@@ -44,7 +47,10 @@ def create(spec: str) -> Chain:
 def _one(spec: str) -> Countermeasure:
     name, _, rest = spec.partition(":")
     if name not in _COUNTERMEASURES:
-        raise UsageError(f"There is no countermeasure {name!r}.", f"There are: none, {', '.join(sorted(_COUNTERMEASURES))}.")
+        raise UsageError(
+            f"There is no countermeasure {name!r}.",
+            f"There are: none, {', '.join(sorted(_COUNTERMEASURES))}.",
+        )
     kind = _COUNTERMEASURES[name]
     fields, texts = dataclasses.fields(kind), rest.split(",") if rest else []
     if len(texts) > len(fields):
@@ -56,5 +62,7 @@ def _one(spec: str) -> Countermeasure:
         try:
             values.append(int(text) if whole else float(text))
         except ValueError:
-            raise UsageError(f"{spec!r}: {field.name} is a {'whole ' if whole else ''}number, not {text!r}.") from None
+            raise UsageError(
+                f"{spec!r}: {field.name} is a {'whole ' if whole else ''}number, not {text!r}."
+            ) from None
     return kind(*values)

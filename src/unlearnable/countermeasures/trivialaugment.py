@@ -23,7 +23,9 @@ class TrivialAugment(Countermeasure):
 
     name: ClassVar[str] = "trivialaugment"
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images after their operations, and the labels as they are."""
         wide = space(rotate=135, shear=0.99, shift=SIDE / x.shape[-1], blend=0.99, bits=6)
         kinds = torch.randint(0, len(wide), (len(x),), generator=rng)

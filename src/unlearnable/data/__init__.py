@@ -9,13 +9,15 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError
 
 
-def load(source: Any, labels: Any = None, *, data_dir: str | Path | None = None, download: bool = False) -> ImageSet:
+def load(
+    source: Any, labels: Any = None, *, data_dir: str | Path | None = None, download: bool = False
+) -> ImageSet:
     """Open images.
 
     Args:
-        source: A folder; ``"digits"``; a benchmark by name (``"cifar10"``, ``"cifar10:test"``); arrays or a tensor of images, with
-            ``labels``; a pair of both; or any torch-style data set, ``source[i] -> (image, label)``. A folder that has the name of
-            a benchmark is given as a path (``"./cifar10"``).
+        source: A folder; ``"digits"``; a benchmark by name (``"cifar10"``, ``"cifar10:test"``); arrays or a
+            tensor of images, with ``labels``; a pair of both; or any torch-style data set, ``source[i] ->
+            (image, label)``. A folder that has the name of a benchmark is given as a path (``"./cifar10"``).
         labels: Labels of arrays: class names or numbers.
         data_dir: Where the files of a benchmark are.
         download: Whether a benchmark that is not there may be fetched.
@@ -40,7 +42,7 @@ def load(source: Any, labels: Any = None, *, data_dir: str | Path | None = None,
 
 
 def _named(source: str | Path, data_dir: str | Path | None, download: bool) -> ImageSet:
-    from unlearnable.data.catalogue import BENCHMARKS
+    from unlearnable.data.benchmark_table import BENCHMARKS
 
     if source == "digits":
         from unlearnable.data.digits import digits

@@ -34,14 +34,22 @@ class ArraySource:
         return self.photos[id]
 
 
-def arrays(images: Any, labels: Sequence[Any], *, ids: Sequence[str] | None = None, classes: Sequence[str] | None = None) -> ImageSet:
+def arrays(
+    images: Any,
+    labels: Sequence[Any],
+    *,
+    ids: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> ImageSet:
     """Make an ImageSet of arrays or tensors.
 
     Args:
-        images: uint8 (N, H, W), (N, H, W, 3) or (N, 3, H, W); or floats in [0, 1], which must lie on the levels of 1/255.
+        images: uint8 (N, H, W), (N, H, W, 3) or (N, 3, H, W); or floats in [0, 1], which must lie on the
+            levels of 1/255.
         labels: N labels: class names, or indices into ``classes``.
         ids: N different ids; when left out, ids are made from the pixels, so that order does not matter.
-        classes: Names of the classes when the labels are indices; else indices become ``"0000"``, ``"0001"`` and so on.
+        classes: Names of the classes when the labels are indices; else indices become ``"0000"``, ``"0001"``
+            and so on.
 
     Raises:
         DataError: If the shapes or lengths do not fit, or values lie outside their range.
@@ -59,12 +67,17 @@ def arrays(images: Any, labels: Sequence[Any], *, ids: Sequence[str] | None = No
 def dataset(items: Any, *, classes: Sequence[str] | None = None) -> ImageSet:
     """Make an ImageSet of any torch-style data set: ``len(items)`` and ``items[i] -> (image, label)``.
 
-    Images may be PIL images, arrays or tensors without augmentation. Ids are positions (``00042``): the order of the data set is
-    its identity, as with the benchmark sets.
+    Images may be PIL images, arrays or tensors without augmentation. Ids are positions (``00042``): the order
+    of the data set is its identity, as with the benchmark sets.
     """
     pairs = [items[index] for index in range(len(items))]
     names = classes if classes is not None else getattr(items, "classes", None)
-    return arrays([image for image, _ in pairs], [label for _, label in pairs], ids=[f"{i:05d}" for i in range(len(pairs))], classes=names)
+    return arrays(
+        [image for image, _ in pairs],
+        [label for _, label in pairs],
+        ids=[f"{i:05d}" for i in range(len(pairs))],
+        classes=names,
+    )
 
 
 def _photo(image: Any) -> Photo:
@@ -74,11 +87,17 @@ def _photo(image: Any) -> Photo:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise DataError(f"An image of shape {array.shape} is neither grey nor colour.", "Give (H, W), (H, W, 3) or (3, H, W).")
+        raise DataError(
+            f"An image of shape {array.shape} is neither grey nor colour.",
+            "Give (H, W), (H, W, 3) or (3, H, W).",
+        )
     if np.issubdtype(array.dtype, np.floating):
         levels = np.rint(array.astype(np.float64) * 255)
         if not np.allclose(levels / 255, array, atol=1e-3) or levels.min() < 0 or levels.max() > 255:
-            raise DataError("Float images must lie in [0, 1] and on the levels of 1/255.", "Undo normalisation and augmentation first.")
+            raise DataError(
+                "Float images must lie in [0, 1] and on the levels of 1/255.",
+                "Undo normalisation and augmentation first.",
+            )
         array = levels.astype(np.uint8)
     if array.dtype != np.uint8:
         raise DataError(f"Images are uint8, or floats in [0, 1]; these are {array.dtype}.")

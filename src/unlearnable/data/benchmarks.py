@@ -1,6 +1,7 @@
 """The benchmark sets of the field by name, read from their published files, which are verified by checksum.
 
-Images come as the files hold them, 32 px (28 px for Fashion-MNIST), with ids in the order of the files: ``train/00042``.
+Images come as the files hold them, 32 px (28 px for Fashion-MNIST), with ids in the order of the files:
+``train/00042``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unlearnable.budget import UInt8Array
-from unlearnable.data.catalogue import BENCHMARKS, Benchmark, File, Part
+from unlearnable.data.benchmark_table import BENCHMARKS, Benchmark, File, Part
 from unlearnable.data.formats import Pair, members
 from unlearnable.data.image_set import ImageSet, table
 from unlearnable.data.photo import Photo
@@ -52,11 +53,14 @@ class BenchmarkSource:
         return Photo(self._image(id))
 
 
-def benchmark(name: str, part: str = "train", *, data_dir: str | Path | None = None, download: bool = False) -> ImageSet:
+def benchmark(
+    name: str, part: str = "train", *, data_dir: str | Path | None = None, download: bool = False
+) -> ImageSet:
     """Open a benchmark.
 
-    Published files must have their published checksum. CIFAR may also lie unpacked, as the ``.bin`` files of its binary version:
-    those are checked by size and labels only, because they have no published checksum, and their SHA-256 is kept in ``source.files``.
+    Published files must have their published checksum. CIFAR may also lie unpacked, as the ``.bin`` files of
+    its binary version: those are checked by size and labels only, because they have no published checksum,
+    and their SHA-256 is kept in ``source.files``.
 
     Args:
         name: ``cifar10``, ``cifar100``, ``svhn`` or ``fashion-mnist``.
@@ -69,7 +73,10 @@ def benchmark(name: str, part: str = "train", *, data_dir: str | Path | None = N
         DataError: If a file is missing or is not the published one; the message says which files go where.
     """
     if name not in BENCHMARKS or part not in BENCHMARKS[name].parts:
-        raise UsageError(f"There is no benchmark {name!r} with a part {part!r}.", f"There are: {', '.join(BENCHMARKS)}; train and test.")
+        raise UsageError(
+            f"There is no benchmark {name!r} with a part {part!r}.",
+            f"There are: {', '.join(BENCHMARKS)}; train and test.",
+        )
     found = BENCHMARKS[name]
     wanted = found.parts[part]
     folder = Path(data_dir) if data_dir is not None else cache()
@@ -81,11 +88,17 @@ def benchmark(name: str, part: str = "train", *, data_dir: str | Path | None = N
         pieces = list(contents.values())
     else:
         contents = {file.name: _published(found, file, folder, download, where) for file in wanted.files}
-        pieces = members(next(iter(contents.values())), wanted.members) if wanted.members else list(contents.values())
+        pieces = (
+            members(next(iter(contents.values())), wanted.members)
+            if wanted.members
+            else list(contents.values())
+        )
     try:
         images, labels = _checked(found.decode(pieces), found, wanted)
     except (ValueError, KeyError, IndexError) as error:
-        raise DataError(f"The files of {name} in {folder} do not hold what they should ({error}).", where) from error
+        raise DataError(
+            f"The files of {name} in {folder} do not hold what they should ({error}).", where
+        ) from error
     digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
     entries = ((f"{part}/{index:05d}", found.classes[label]) for index, label in enumerate(labels.tolist()))
     return table(entries, BenchmarkSource(images, found.classes, digests))
@@ -99,7 +112,9 @@ def _published(found: Benchmark, file: File, folder: Path, download: bool, where
         _fetch(found.base + file.name, path, file.md5, where)
     content = path.read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != file.md5 and not _repacked(content, file):
-        raise DataError(f"{path} is not the published file: its checksum is another one.", f"Remove it. {where}")
+        raise DataError(
+            f"{path} is not the published file: its checksum is another one.", f"Remove it. {where}"
+        )
     return content
 
 
@@ -130,7 +145,9 @@ def _fetch(url: str, path: Path, md5: str, where: str) -> None:
 
 
 def _where(found: Benchmark, wanted: Part, folder: Path) -> str:
-    files = "; ".join(f"{found.base}{file.name} ({file.size:,} bytes, MD5 {file.md5})" for file in wanted.files)
+    files = "; ".join(
+        f"{found.base}{file.name} ({file.size:,} bytes, MD5 {file.md5})" for file in wanted.files
+    )
     unpacked = f" or, unpacked, {wanted.members[0]} and its neighbours" if wanted.members else ""
     return (
         f"Put into {folder}: {files}{unpacked}. Or name the folder that has them with --data-dir (data_dir=), "

@@ -19,8 +19,11 @@ HEIC = frozenset({".heic", ".heif"})
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}) | HEIC
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 BITS_PER_SAMPLE = 258  # TIFF tag
-Image.MAX_IMAGE_PIXELS = None  # every file is measured against ``max_pixels`` before it is decoded, and its header is all that was read
-warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow thinks of odd files is said once, as a note or a reason
+# every file is measured against ``max_pixels`` before it is decoded, and its header is all that was read
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings(
+    "ignore", module=r"PIL\."
+)  # what Pillow thinks of odd files is said once, as a note or a reason
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool = False) -> Photo:
@@ -33,7 +36,8 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
         metadata: Whether to keep what can be kept of EXIF and XMP.
 
     Raises:
-        DataError: If the bytes are not an image that can be read; the message names ``name``, reason and remedy.
+        DataError: If the bytes are not an image that can be read; the message names ``name``, reason and
+            remedy.
     """
     if not data:
         raise DataError(f"{name} is empty.", "Replace or remove the file.")
@@ -51,12 +55,21 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
     except DataError:
         raise
     except UnidentifiedImageError as error:  # whose own words name an object in memory
-        raise DataError(f"{name} cannot be read as an image (its content is of no known kind).", "Replace or remove the file.") from error
+        raise DataError(
+            f"{name} cannot be read as an image (its content is of no known kind).",
+            "Replace or remove the file.",
+        ) from error
     except MemoryError as error:
-        raise DataError(f"{name} does not fit into memory.", "Lower --max-pixels, or give it more memory.") from error
-    except Exception as error:  # decoders raise anything from struct.error to ZeroDivisionError over damaged bytes
+        raise DataError(
+            f"{name} does not fit into memory.", "Lower --max-pixels, or give it more memory."
+        ) from error
+    except (
+        Exception
+    ) as error:  # decoders raise anything from struct.error to ZeroDivisionError over damaged bytes
         what = str(error) or type(error).__name__
-        raise DataError(f"{name} cannot be read as an image ({what}).", "Replace or remove the file.") from error
+        raise DataError(
+            f"{name} cannot be read as an image ({what}).", "Replace or remove the file."
+        ) from error
 
 
 def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
@@ -74,9 +87,13 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
         notes.append("its EXIF data cannot be read and was left out")
     profile = image.info.get("icc_profile") or None
     if image.mode.startswith("I;16"):
-        return Photo(np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8), None, kept, tuple(notes))
+        return Photo(
+            np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8), None, kept, tuple(notes)
+        )
     if image.mode in ("F", "I"):
-        raise ValueError(f"{'floating-point' if image.mode == 'F' else '32-bit'} pixels have no 8-bit reference")
+        raise ValueError(
+            f"{'floating-point' if image.mode == 'F' else '32-bit'} pixels have no 8-bit reference"
+        )
     if image.mode == "CMYK":
         image, note = _srgb(image, profile)
         notes += [note] if note else []
@@ -96,14 +113,18 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
 
 
 def _colourless(pixels: UInt8Array) -> bool:
-    strips = (pixels[top : top + STRIP] for top in range(0, len(pixels), STRIP))  # the first colour ends it, in little memory
+    strips = (
+        pixels[top : top + STRIP] for top in range(0, len(pixels), STRIP)
+    )  # the first colour ends it, in little memory
     return all((strip[..., :1] == strip[..., 1:3]).all() for strip in strips)
 
 
 def _deep(image: Image.Image, data: bytes) -> bool:
     """Whether the file has colour of more than 8 bits, of which Pillow gives 8."""
     if image.format == "PNG":
-        return len(data) > 25 and data[24] == 16 and data[25] != 0  # bit depth, and colour type other than plain grey
+        return (
+            len(data) > 25 and data[24] == 16 and data[25] != 0
+        )  # bit depth, and colour type other than plain grey
     bits: Any = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, ())
     return isinstance(bits, tuple) and len(bits) > 1 and max(bits) > 8
 
@@ -123,12 +144,19 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
 
 def _fits(profile: bytes, space: bytes) -> bool:
     """Whether an ICC profile is whole and for a colour space (header bytes 16 to 19; ``acsp`` at 36; length at 0)."""
-    return len(profile) >= 128 and profile[36:40] == b"acsp" and profile[16:20] == space and int.from_bytes(profile[:4]) == len(profile)
+    return (
+        len(profile) >= 128
+        and profile[36:40] == b"acsp"
+        and profile[16:20] == space
+        and int.from_bytes(profile[:4]) == len(profile)
+    )
 
 
 def _register_heif(name: str) -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise DataError(f"{name} is a HEIC photo.", "Install the extra: pip install 'unlearnable[heic]'.") from None
+        raise DataError(
+            f"{name} is a HEIC photo.", "Install the extra: pip install 'unlearnable[heic]'."
+        ) from None
     register_heif_opener()

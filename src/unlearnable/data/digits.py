@@ -13,8 +13,9 @@ from unlearnable.errors import DataError
 from unlearnable.files import write
 
 SIDE = 32  # the scans are 8 x 8; enlarged so that networks for small images fit
-# Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than a noise of 8 levels and so
-# simple that networks learn it all the same (docs/limits.md); drawn this faintly it stands to the noise as photos do.
+# Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than a
+# noise of 8 levels and so simple that networks learn it all the same (docs/limits.md); drawn this faintly it
+# stands to the noise as photos do.
 INK = 32
 
 
@@ -31,10 +32,16 @@ def digits(side: int = SIDE, ink: int = INK) -> ImageSet:
     scans = load_digits()
     paper = 128 - (ink + 1) // 2
     images = [
-        np.asarray(Image.fromarray(np.rint(paper + scan * ink / 16).astype(np.uint8)).resize((side, side), Image.Resampling.BILINEAR))
+        np.asarray(
+            Image.fromarray(np.rint(paper + scan * ink / 16).astype(np.uint8)).resize(
+                (side, side), Image.Resampling.BILINEAR
+            )
+        )
         for scan in scans.images
     ]
-    return arrays(images, [str(label) for label in scans.target], ids=[f"{index:05d}" for index in range(len(images))])
+    return arrays(
+        images, [str(label) for label in scans.target], ids=[f"{index:05d}" for index in range(len(images))]
+    )
 
 
 def write_digits(root: Path, ink: int = INK) -> int:

@@ -13,7 +13,8 @@ from unlearnable.errors import UsageError
 
 Format = Literal["png", "webp", "jpeg"]
 EXTENSION: dict[Format, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
-# zlib looks for runs only: what repeats further away is drowned by the noise, and looking for it takes four times as long
+# zlib looks for runs only: what repeats further away is drowned by the noise, and looking for it takes four
+# times as long
 RUNS = 3
 WEBP_LARGEST = 16_383  # pixels of a side that the format can say
 
@@ -23,7 +24,8 @@ class Encoding:
     """How published files are written.
 
     Args:
-        format: ``png`` and ``webp`` are lossless; ``jpeg`` is not, and weakens the noise (docs/photos.md has figures).
+        format: ``png`` and ``webp`` are lossless; ``jpeg`` is not, and weakens the noise (docs/photos.md has
+            figures).
         quality: Of JPEG, 1 to 100.
         metadata: Whether harmless metadata is kept; else only the ICC profile is.
     """
@@ -36,7 +38,9 @@ class Encoding:
         if self.format not in EXTENSION:
             raise UsageError(f"--format {self.format} is unknown.", f"Choose {', '.join(EXTENSION)}.")
         if not 1 <= self.quality <= 100:
-            raise UsageError(f"--quality {self.quality} is not between 1 and 100.", "95 keeps most of the noise.")
+            raise UsageError(
+                f"--quality {self.quality} is not between 1 and 100.", "95 keeps most of the noise."
+            )
 
     def suits(self, size: tuple[int, int], see_through: bool) -> tuple[Format, str]:
         """Return the format for a photo of (height, width), and why it is not the one that was asked for (or nothing)."""
@@ -68,7 +72,15 @@ def encode(photo: Photo, encoding: Encoding | Format = "png") -> bytes:
         image.save(buffer, "PNG", compress_level=6, compress_type=RUNS, **more)
     elif format == "webp":
         image = image.convert("RGBA") if photo.alpha is not None else image
-        image.save(buffer, "WEBP", lossless=True, exact=True, quality=70, method=4, **{**more, "icc_profile": photo.profile or b""})
+        image.save(
+            buffer,
+            "WEBP",
+            lossless=True,
+            exact=True,
+            quality=70,
+            method=4,
+            **{**more, "icc_profile": photo.profile or b""},
+        )
     else:
         image.save(buffer, "JPEG", quality=encoding.quality, subsampling=0, **more)
     return buffer.getvalue()

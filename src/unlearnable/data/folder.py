@@ -36,10 +36,15 @@ class FolderSource:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}).", "Check that it exists and that you may read it.") from error
+            raise DataError(
+                f"{path} cannot be read ({error.strerror}).", "Check that it exists and that you may read it."
+            ) from error
         digest = hashlib.sha256(data).hexdigest()
         if self.digests.setdefault(id, digest) != digest:
-            raise DataError(f"{path} changed while it was being worked on.", "Start again when nothing else writes to the folder.")
+            raise DataError(
+                f"{path} changed while it was being worked on.",
+                "Start again when nothing else writes to the folder.",
+            )
         return decode(data, str(path), self.max_pixels), digest
 
     def stamp(self, id: str) -> str:
@@ -65,8 +70,8 @@ def folder(
 ) -> ImageSet:
     """Open a folder of photos: one sub-folder per class, deeper folders belong to the class of their first level.
 
-    Hidden files and the litter of operating systems are ignored. Whatever else is no photo is listed in ``skipped`` with the reason;
-    links are never followed, and only regular files are ever opened.
+    Hidden files and the litter of operating systems are ignored. Whatever else is no photo is listed in
+    ``skipped`` with the reason; links are never followed, and only regular files are ever opened.
 
     Args:
         root: The folder.
@@ -109,7 +114,8 @@ def splits(root: str | Path) -> tuple[str, ...]:
         root: The folder that may hold them.
 
     Returns:
-        Their names, ``train`` first and ``test`` last; empty if there is any other folder beside them, or nothing can be read there.
+        Their names, ``train`` first and ``test`` last; empty if there is any other folder beside them, or
+        nothing can be read there.
     """
     try:
         names = [name for name, kind in entries_of(Path(root)) if kind == "folder"]
@@ -136,7 +142,11 @@ def _by_folder(root: Path, max_pixels: int) -> ImageSet:
     held = {id: path for id, path in paths.items() if "/" in id}
     classes = {id.split("/")[0] for id in held}
     if not classes:
-        hint = f"its {len(loose)} images lie directly in it, so they have no class" if loose else "no image lies in a sub-folder of it"
+        hint = (
+            f"its {len(loose)} images lie directly in it, so they have no class"
+            if loose
+            else "no image lies in a sub-folder of it"
+        )
         raise DataError(
             f"{root} holds no class: {hint}{_first(skipped)}.",
             f"Put the images into one sub-folder per class, such as {root / 'cats'}; or give --class NAME if all are of one class, "
@@ -161,7 +171,9 @@ def _by_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
             class_of[id] = entry[0]
     if not class_of:
         example = f", such as {next(iter(paths))}" if paths else ""
-        raise DataError(f"{file} names no image that is in {root}.", f"Paths in it are relative to {root}{example}.")
+        raise DataError(
+            f"{file} names no image that is in {root}.", f"Paths in it are relative to {root}{example}."
+        )
     for id, (_, line) in named.items():
         skipped.setdefault(id, f"is named in {file}, line {line}, and is not in the folder")
     return table(class_of.items(), FolderSource({id: paths[id] for id in class_of}, max_pixels), skipped)

@@ -1,6 +1,7 @@
 """ImageSet: a table of ids and labels over a source of pixels.
 
-Cheap until pixels are asked for, and then two doors: ``photo(id)`` at its own size, and ``view(size)`` as one array of squares.
+Cheap until pixels are asked for, and then two doors: ``photo(id)`` at its own size, and ``view(size)`` as one
+array of squares.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo, squash
-from unlearnable.data.squares import squares
+from unlearnable.data.square_views import squares
 from unlearnable.data.view import Facts, Source, View, hashed
 from unlearnable.errors import DataError
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.noise import Slot
 
 READERS = 4
@@ -47,7 +48,9 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         if not self.ids:
-            raise DataError("There is no image to work on.", "Give a folder with one sub-folder of images per class.")
+            raise DataError(
+                "There is no image to work on.", "Give a folder with one sub-folder of images per class."
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,7 +84,7 @@ class ImageSet:
         """Return what is known of one image, reading it if need be."""
         return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
 
-    def readable(self, listen: Listener = silent) -> ImageSet:
+    def readable(self, on_progress: OnProgress = silent) -> ImageSet:
         """Return the set without the images that cannot be decoded; ``skipped`` says which, and why. Reads every image once."""
 
         def look(id: str) -> Facts | DataError:
@@ -94,11 +97,13 @@ class ImageSet:
         with ThreadPoolExecutor(READERS) as pool:
             for id, fact in zip(self.ids, pool.map(look, self.ids), strict=True):
                 found[id] = fact
-                listen(Event("checking", len(found), len(self)))
+                on_progress(Event("checking", len(found), len(self)))
         facts = {id: fact for id, fact in found.items() if isinstance(fact, Facts)}
         bad = {id: fact for id, fact in found.items() if isinstance(fact, DataError)}
         if not facts:
-            raise DataError(f"None of the {len(self)} images can be read; the first: {next(iter(bad.values())).problem}")
+            raise DataError(
+                f"None of the {len(self)} images can be read; the first: {next(iter(bad.values())).problem}"
+            )
         reasons = {id: f"{error.problem} {error.remedy or ''}".strip() for id, error in bad.items()}
         return replace(self.subset(facts), facts=facts, skipped={**self.skipped, **reasons})
 
@@ -121,10 +126,15 @@ class ImageSet:
             facts = list(pool.map(fill, range(len(self))))
         height, width = np.median([fact[1] for fact in facts], axis=0)
         return View(
-            ids=self.ids, pixels=pixels, labels=self.labels, classes=self.classes, grey=np.array([fact[0] for fact in facts]),
+            ids=self.ids,
+            pixels=pixels,
+            labels=self.labels,
+            classes=self.classes,
+            grey=np.array([fact[0] for fact in facts]),
             own=np.array([self.class_of[id] not in self.context for id in self.ids]),
-            frame=(int(height), int(width)), digests=tuple(fact[2] for fact in facts),
-        )  # fmt: skip
+            frame=(int(height), int(width)),
+            digests=tuple(fact[2] for fact in facts),
+        )
 
     def subset(self, ids: Collection[str]) -> ImageSet:
         """Return the images with these ids."""
@@ -139,7 +149,9 @@ class ImageSet:
         """
         missing = set(classes) - set(self.classes)
         if missing:
-            raise DataError(f"There is no class {min(missing)!r}.", f"There are: {', '.join(self.classes[:20])}.")
+            raise DataError(
+                f"There is no class {min(missing)!r}.", f"There are: {', '.join(self.classes[:20])}."
+            )
         taken, ids = dict.fromkeys(classes or self.classes, 0), []
         for id in self.ids:
             name = self.class_of[id]
@@ -164,14 +176,20 @@ class ImageSet:
         """Return this set standing against the classes of another, which never get noise."""
         shared = set(self.classes) & set(context.classes)
         if shared:
-            raise DataError(f"Class {sorted(shared)[0]!r} is among the photos and in the context.", "Context holds other classes.")
+            raise DataError(
+                f"Class {sorted(shared)[0]!r} is among the photos and in the context.",
+                "Context holds other classes.",
+            )
         mine = {id: self.class_of[id] for id in self.ids}
         theirs = {f"context/{id}": context.class_of[id] for id in context.ids}
         return ImageSet(
-            ids=tuple(sorted({*mine, *theirs})), class_of={**mine, **theirs}, source=_Joined(self, context),
-            context=frozenset(context.classes), skipped=self.skipped,
+            ids=tuple(sorted({*mine, *theirs})),
+            class_of={**mine, **theirs},
+            source=_Joined(self, context),
+            context=frozenset(context.classes),
+            skipped=self.skipped,
             facts={**self.facts, **{f"context/{id}": fact for id, fact in context.facts.items()}},
-        )  # fmt: skip
+        )
 
     def with_noise(self, noise: Noisy) -> ImageSet:
         """Return the set with noise added to the images at their own size."""
@@ -194,7 +212,11 @@ class _Joined:
     context: ImageSet
 
     def _side(self, id: str) -> tuple[Source, str]:
-        return (self.own.source, id) if id in self.own.class_of else (self.context.source, id.removeprefix("context/"))
+        return (
+            (self.own.source, id)
+            if id in self.own.class_of
+            else (self.context.source, id.removeprefix("context/"))
+        )
 
     def load(self, id: str) -> tuple[Photo, str]:
         source, key = self._side(id)
@@ -226,7 +248,9 @@ class _WithNoise:
         return self.load(id)[0]
 
 
-def table(entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[str, str] | None = None) -> ImageSet:
+def table(
+    entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[str, str] | None = None
+) -> ImageSet:
     """Make an ImageSet of (id, class name) entries over a source."""
     class_of = dict(entries)
     return ImageSet(ids=tuple(sorted(class_of)), class_of=class_of, source=source, skipped=skipped or {})

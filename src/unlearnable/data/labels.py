@@ -52,7 +52,10 @@ def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
     readers: dict[str, Callable[[Path, str], Iterator[Row]]] = {".csv": _csv, ".jsonl": _jsonl}
     read = readers.get(file.suffix.lower())
     if read is None:
-        raise DataError(f"{file} is neither .csv nor .jsonl.", "Give a CSV file with a header, or one JSON object per line.")
+        raise DataError(
+            f"{file} is neither .csv nor .jsonl.",
+            "Give a CSV file with a header, or one JSON object per line.",
+        )
     found: dict[str, tuple[str, int]] = {}
     for line, raw_path, raw_label in read(file, _text(file)):
         path, label = _path(file, line, raw_path), _label(file, line, raw_label)
@@ -67,7 +70,9 @@ def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
 
 def _csv(file: Path, text: str) -> Iterator[Row]:
     header = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(SEPARATORS, key=lambda mark: sum(cell in FILES + CLASSES for cell in _cells(header.split(mark))))
+    separator = max(
+        SEPARATORS, key=lambda mark: sum(cell in FILES + CLASSES for cell in _cells(header.split(mark)))
+    )
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     columns: list[str] = []
     try:
@@ -84,7 +89,9 @@ def _csv(file: Path, text: str) -> Iterator[Row]:
             else:
                 yield line, cells[at_path], cells[at_label]
     except csv.Error as error:
-        raise _wrong(file, reader.line_num, f"it is not CSV ({error})", "Check the double quotes in it.") from error
+        raise _wrong(
+            file, reader.line_num, f"it is not CSV ({error})", "Check the double quotes in it."
+        ) from error
 
 
 def _jsonl(file: Path, text: str) -> Iterator[Row]:
@@ -94,9 +101,16 @@ def _jsonl(file: Path, text: str) -> Iterator[Row]:
         try:
             record = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise _wrong(file, line, f"it is not JSON ({error})", "Put one JSON object on each line.") from error
+            raise _wrong(
+                file, line, f"it is not JSON ({error})", "Put one JSON object on each line."
+            ) from error
         if not isinstance(record, dict):
-            raise _wrong(file, line, "it is not a JSON object", 'Write lines such as {"file": "a.jpg", "class": "cats"}.')
+            raise _wrong(
+                file,
+                line,
+                "it is not a JSON object",
+                'Write lines such as {"file": "a.jpg", "class": "cats"}.',
+            )
         at_path, at_label = _columns(file, line, record)
         yield line, record[at_path], record[at_label]
 
@@ -122,7 +136,9 @@ def _path(file: Path, line: int, value: Any) -> str:
 
 
 def _label(file: Path, line: int, value: Any) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value == value  # NaN is how tables write "nothing"
+    number = (
+        isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    )  # NaN is how tables write "nothing"
     label = str(value).strip() if number or isinstance(value, str) else ""
     if not label:
         raise _wrong(file, line, "the image has no label", "Give its class, or remove the line.")
@@ -141,13 +157,17 @@ def _text(file: Path) -> str:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}).", "Check that you may read it.") from error
+        raise DataError(
+            f"{file} cannot be read ({error.strerror}).", "Check that you may read it."
+        ) from error
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _wrong(file, line, f"it is not {encoding.removesuffix('-sig').upper()}", "Save the file as UTF-8.") from error
+        raise _wrong(
+            file, line, f"it is not {encoding.removesuffix('-sig').upper()}", "Save the file as UTF-8."
+        ) from error
 
 
 def _wrong(file: Path, line: int, what: str, remedy: str) -> DataError:

@@ -1,7 +1,7 @@
 """What is kept of EXIF and XMP where a person asks for it (``--keep-metadata``).
 
-By lists of what is harmless, because what is dangerous has no end: thumbnails, previews inside maker notes, depth maps that carry
-the original, edit histories. All of them may hold the clean picture.
+By lists of what is harmless, because what is dangerous has no end: thumbnails, previews inside maker notes,
+depth maps that carry the original, edit histories. All of them may hold the clean picture.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from PIL import Image
 from unlearnable.data.photo import Metadata
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
-# ImageDescription, Make, Model, resolutions and their unit, Software, DateTime, Artist, HostComputer, Copyright, Windows' title,
-# comment, author, keywords and subject
+# ImageDescription, Make, Model, resolutions and their unit, Software, DateTime, Artist, HostComputer,
+# Copyright, Windows' title, comment, author, keywords and subject
 MAIN = frozenset({270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095})
 MAKER_NOTE, INTEROPERABILITY = 37500, 40965
 ORIENTATION = 274
 LARGEST_VALUE = 4096  # bytes: nothing that describes a photo is longer
-XMP_KEPT = frozenset({
-    "http://purl.org/dc/elements/1.1/", "http://ns.adobe.com/xap/1.0/rights/", "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
-    "http://creativecommons.org/ns#", "http://ns.useplus.org/ldf/xmp/1.0/",
-})  # fmt: skip
+XMP_KEPT = frozenset(
+    {
+        "http://purl.org/dc/elements/1.1/",
+        "http://ns.adobe.com/xap/1.0/rights/",
+        "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+        "http://creativecommons.org/ns#",
+        "http://ns.useplus.org/ldf/xmp/1.0/",
+    }
+)
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LARGEST_XMP = 1_000_000
 
@@ -42,7 +47,9 @@ def cleaned(image: Image.Image) -> Metadata:
     if kept:
         kept[ORIENTATION] = 1
     xmp = image.info.get("xmp", b"")
-    return Metadata(kept.tobytes() if kept else b"", _rights(xmp if isinstance(xmp, bytes) else str(xmp).encode()))
+    return Metadata(
+        kept.tobytes() if kept else b"", _rights(xmp if isinstance(xmp, bytes) else str(xmp).encode())
+    )
 
 
 def _short(value: object) -> bool:

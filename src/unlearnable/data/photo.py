@@ -22,7 +22,8 @@ class Photo:
     """The 8-bit reference of a photo: what is protected, and what the budget is counted from.
 
     Args:
-        pixels: uint8; (H, W) if the photo is grey, (H, W, 2) grey with alpha, (H, W, 3) colour, (H, W, 4) colour with alpha.
+        pixels: uint8; (H, W) if the photo is grey, (H, W, 2) grey with alpha, (H, W, 3) colour, (H, W, 4)
+            colour with alpha.
         profile: ICC profile of the pixels, or None.
         metadata: Kept where it was asked for.
         notes: What a person should know about how the file was read.

@@ -9,7 +9,9 @@ from pathlib import Path
 from unlearnable.data.decoding import SUFFIXES
 from unlearnable.errors import DataError
 
-IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # hidden names, such as .DS_Store, are ignored anyway
+IGNORED = frozenset(
+    {"thumbs.db", "desktop.ini", "__macosx"}
+)  # hidden names, such as .DS_Store, are ignored anyway
 
 
 def scan(root: Path, besides: Path | None = None) -> tuple[dict[str, Path], dict[str, str], list[str]]:
@@ -22,13 +24,17 @@ def scan(root: Path, besides: Path | None = None) -> tuple[dict[str, Path], dict
             entries = entries_of(place)
         except OSError as error:
             if place == root:
-                raise DataError(f"{root} cannot be read ({error.strerror}).", "Check its permissions.") from error
+                raise DataError(
+                    f"{root} cannot be read ({error.strerror}).", "Check its permissions."
+                ) from error
             skipped[_id(root, place)] = f"a folder that cannot be read ({error.strerror})"
             continue
         for name, kind in entries:
             path = place / name
             id = _id(root, path)
-            if any("\ud800" <= character <= "\udfff" for character in name):  # how bytes that are no UTF-8 arrive
+            if any(
+                "\ud800" <= character <= "\udfff" for character in name
+            ):  # how bytes that are no UTF-8 arrive
                 skipped[id.encode("utf-8", "backslashreplace").decode()] = "its name is not valid Unicode"
             elif kind == "folder":
                 places.append(path)
@@ -38,7 +44,9 @@ def scan(root: Path, besides: Path | None = None) -> tuple[dict[str, Path], dict
                 if besides is None or path.resolve() != besides.resolve():
                     skipped[id] = "not a kind of image that is known here"
             elif id in paths:
-                skipped[str(path)] = f"its name is the same as that of {paths[id]} once written in Unicode's composed form"
+                skipped[str(path)] = (
+                    f"its name is the same as that of {paths[id]} once written in Unicode's composed form"
+                )
             else:
                 paths[id] = path
     return paths, skipped, [_id(root, place) for place in places[1:]]
@@ -46,7 +54,9 @@ def scan(root: Path, besides: Path | None = None) -> tuple[dict[str, Path], dict
 
 def entries_of(place: Path) -> list[tuple[str, str]]:
     """Names in a folder that count, sorted, each with its kind: ``folder``, ``file``, or the reason why it is neither. Opens nothing."""
-    os.stat(os.path.join(place, os.curdir))  # a folder that may be listed but not entered is as good as unreadable
+    os.stat(
+        os.path.join(place, os.curdir)
+    )  # a folder that may be listed but not entered is as good as unreadable
     with os.scandir(place) as entries:
         return sorted((entry.name, _kind(entry)) for entry in entries if _counts(entry.name))
 

@@ -10,7 +10,8 @@ import numpy as np
 def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: float, seed: int) -> set[str]:
     """Choose about ``share`` of every class, at least one image and never all.
 
-    Images of the same content move together, also when they lie in different classes, so that none is trained on and tested on.
+    Images of the same content move together, also when they lie in different classes, so that none is trained
+    on and tested on.
 
     Args:
         class_of: Class name of every id.
@@ -38,10 +39,13 @@ def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: flo
             out.update(group)
             for name in names:
                 taken[name] += 1
-    # where every group of duplicates is larger than the share, the smallest is taken, or nothing of the class would be tested
+    # where every group of duplicates is larger than the share, the smallest is taken, or nothing of the class
+    # would be tested
     for group in sorted(order, key=len):
         names = [class_of[id] for id in group]
-        if any(taken[name] == 0 for name in names) and all(taken[name] + names.count(name) < size[name] for name in names):
+        if any(taken[name] == 0 for name in names) and all(
+            taken[name] + names.count(name) < size[name] for name in names
+        ):
             out.update(group)
             for name in names:
                 taken[name] += 1

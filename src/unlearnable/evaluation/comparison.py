@@ -9,10 +9,20 @@ import numpy as np
 import torch
 
 from unlearnable.errors import DataError
-from unlearnable.evaluation.statistics import Answers, BoolArray, IntArray, Interval, balanced, bootstrap, interval, kept, recalls
+from unlearnable.evaluation.statistics import (
+    Answers,
+    BoolArray,
+    IntArray,
+    Interval,
+    balanced,
+    bootstrap,
+    interval,
+    kept,
+    recalls,
+)
 from unlearnable.evaluation.trials import Trial
 from unlearnable.evaluation.verdict import Verdict, judge
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Epoch, fit_model
 
@@ -104,19 +114,20 @@ def compare(
     seeds: Sequence[int] = (0, 1, 2),
     judged: Sequence[int] | None = None,
     compute: Compute | None = None,
-    listen: Listener = silent,
+    on_progress: OnProgress = silent,
 ) -> Comparison:
     """Train the trial's network on every arm, once per seed.
 
     Args:
         names: Names of the arms; the first is the clean one.
-        data: Gives the images of an arm for a seed. It is called arm by arm, so that one arm is in memory at a time.
+        data: Gives the images of an arm for a seed. It is called arm by arm, so that one arm is in memory at
+            a time.
         trial: Network, size and recipe.
         classes: Number of classes, context included.
         seeds: Each changes initialisation and order, and the split if ``data`` makes one.
         judged: Labels of the classes whose recall counts; all by default.
         compute: Where; chosen by default.
-        listen: Hears of every epoch.
+        on_progress: Hears of every epoch.
 
     Raises:
         DataError: If no test image belongs to a judged class.
@@ -129,28 +140,47 @@ def compare(
         for seed in seeds:
 
             def tell(epoch: Epoch, before: int = done, name: str = name) -> None:
-                listen(Event(trial.name, before + epoch.number, total, f"{name}: {epoch.test_accuracy:.0%}"))
+                on_progress(
+                    Event(trial.name, before + epoch.number, total, f"{name}: {epoch.test_accuracy:.0%}")
+                )
 
             runs[name].append(_run(data(name, seed), trial, classes, seed, judged, compute, tell))
             done += trial.recipe.epochs
     return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, 1 / classes)
 
 
-def _run(arm: Arm, trial: Trial, classes: int, seed: int, judged: Sequence[int], compute: Compute, tell: Callable[[Epoch], None]) -> Run:
+def _run(
+    arm: Arm,
+    trial: Trial,
+    classes: int,
+    seed: int,
+    judged: Sequence[int],
+    compute: Compute,
+    tell: Callable[[Epoch], None],
+) -> Run:
     labels = arm.test[1].numpy()
     if not np.isin(labels, judged).any():
-        raise DataError("No held-out image belongs to a protected class, so nothing can be measured.", "Give more photos, or --test.")
-    _, history = fit_model(trial.target, arm.train, arm.test, classes, trial.recipe, trial.size, seed, compute, tell)
+        raise DataError(
+            "No held-out image belongs to a protected class, so nothing can be measured.",
+            "Give more photos, or --test.",
+        )
+    _, history = fit_model(
+        trial.target, arm.train, arm.test, classes, trial.recipe, trial.size, seed, compute, tell
+    )
     test = balanced(np.stack([epoch.correct.numpy() for epoch in history]), labels, judged)
     best = history[int(test.argmax())]
     train = tuple(epoch.train_accuracy for epoch in history)
     return Run(seed, train, tuple(float(value) for value in test), best.correct.numpy(), labels)
 
 
-def summarise(trial: Trial, runs: dict[str, tuple[Run, ...]], judged: Sequence[int], chance: float) -> Comparison:
+def summarise(
+    trial: Trial, runs: dict[str, tuple[Run, ...]], judged: Sequence[int], chance: float
+) -> Comparison:
     """Turn the runs of every arm into figures, intervals and verdicts."""
     columns = list(zip(*runs.values(), strict=True))
-    drawn = bootstrap([Answers(column[0].labels, np.stack([run.correct for run in column])) for column in columns], judged)
+    drawn = bootstrap(
+        [Answers(column[0].labels, np.stack([run.correct for run in column])) for column in columns], judged
+    )
     tested = min(int(np.isin(column[0].labels, judged).sum()) for column in columns)
     results: list[ArmResult] = []
     for index, (name, mine) in enumerate(runs.items()):
@@ -160,8 +190,12 @@ def summarise(trial: Trial, runs: dict[str, tuple[Run, ...]], judged: Sequence[i
         verdict: Verdict | None = None
         if results:
             clean = results[0].peak
-            share = interval(float(kept(peak.value, clean.value, chance)), kept(drawn[index], drawn[0], chance))
+            share = interval(
+                float(kept(peak.value, clean.value, chance)), kept(drawn[index], drawn[0], chance)
+            )
             verdict = judge(clean, peak, share, chance, tested)
         last = float(np.mean([run.test[-1] for run in mine]))
-        results.append(ArmResult(name, mine, peak, last, tuple(float(value) for value in recall), share, verdict))
+        results.append(
+            ArmResult(name, mine, peak, last, tuple(float(value) for value in recall), share, verdict)
+        )
     return Comparison(trial, chance, tested, tuple(results))

@@ -81,7 +81,8 @@ class Material:
     def arm(self, name: str, seed: int) -> Arm:
         """Return the images of ``clean``, ``protected`` or one of the treatments.
 
-        A treatment is applied to all that its trainer has, test images too: what is asked is how well one can do that way.
+        A treatment is applied to all that its trainer has, test images too: what is asked is how well one can
+        do that way.
         """
         views = self._views(name)
         out = self.held_out(seed)
@@ -89,7 +90,10 @@ class Material:
         if views[2] is not None:
             more = self._labelled(views[2], np.ones(len(views[2].ids), dtype=bool))
             pixels, labels = torch.cat([pixels, more[0]]), torch.cat([labels, more[1]])
-        return Arm((pixels, labels), self._labelled(views[1], out if self.test is None else ~np.zeros(len(self.test), dtype=bool)))
+        return Arm(
+            (pixels, labels),
+            self._labelled(views[1], out if self.test is None else ~np.zeros(len(self.test), dtype=bool)),
+        )
 
     def _labelled(self, view: View, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Labelled:
         index = np.array([self.classes.index(name) for name in view.classes])
@@ -107,14 +111,19 @@ class Material:
         if name not in self._treated:
             self._treated.clear()  # one treatment in memory at a time
             tested = self.clean if self.test is None else self.test
-            views = [None if one is None else treated(one, name).view(self.settings.side) for one in (self.protected, tested, self.context)]
+            views = [
+                None if one is None else treated(one, name).view(self.settings.side)
+                for one in (self.protected, tested, self.context)
+            ]
             assert views[0] is not None
             assert views[1] is not None
             self._treated[name] = (views[0], views[1], views[2])
         return self._treated[name]
 
 
-def gather(photos: Images, protected: Images, test: Images | None, context: Images | None, run: Path | None) -> Material:
+def gather(
+    photos: Images, protected: Images, test: Images | None, context: Images | None, run: Path | None
+) -> Material:
     """Open, pair and check all images.
 
     Raises:
@@ -129,16 +138,26 @@ def gather(photos: Images, protected: Images, test: Images | None, context: Imag
     around = None if context is None else opened(context).readable()
     shared = set(clean.classes) & set(around.classes if around else ())
     if shared:
-        raise DataError(f"Class {sorted(shared)[0]!r} is among the photos and in the context.", "Context holds other classes.")
+        raise DataError(
+            f"Class {sorted(shared)[0]!r} is among the photos and in the context.",
+            "Context holds other classes.",
+        )
     if len({*clean.classes, *(around.classes if around else ())}) < 2:
-        raise DataError("There is one class only, so there is nothing to tell apart.", "Give other classes with --context FOLDER.")
+        raise DataError(
+            "There is one class only, so there is nothing to tell apart.",
+            "Give other classes with --context FOLDER.",
+        )
     sizes = [clean.photo(id).size for id in sample(clean.ids, SAMPLED)]
     height, width = np.median(sizes, axis=0)
     made = Material(clean, changed, around, None, defaults((int(height), int(width))), left_out)
     made = _usable(made, pairs.digests)
     if made.context is not None:
-        digests = set(made.plain.digests)  # a twin of a held-out photo must not be trained on, in whatever class it lies
-        made.context = made.context.subset([id for id in made.context.ids if made.context.source.load(id)[1] not in digests])
+        digests = set(
+            made.plain.digests
+        )  # a twin of a held-out photo must not be trained on, in whatever class it lies
+        made.context = made.context.subset(
+            [id for id in made.context.ids if made.context.source.load(id)[1] not in digests]
+        )
     return made if test is None else _with_test(made, opened(test))
 
 
@@ -157,7 +176,11 @@ def _usable(made: Material, digests: Mapping[str, str]) -> Material:
     reasons: dict[str, str] = {}
     try:
         found = zip(made.plain.ids, made.plain.digests, strict=True)
-        reasons = {id: "has changed since it was protected" for id, digest in found if digests.get(id, digest) != digest}
+        reasons = {
+            id: "has changed since it was protected"
+            for id, digest in found
+            if digests.get(id, digest) != digest
+        }
         made.changed  # noqa: B018  decoded here, so that what cannot be read is known before any training
     except DataError:
         reasons |= dict(made.clean.readable().skipped) | dict(made.protected.readable().skipped)
@@ -165,7 +188,12 @@ def _usable(made: Material, digests: Mapping[str, str]) -> Material:
         return made
     good = [id for id in made.clean.ids if id not in reasons]
     left_out = {**made.left_out, **reasons}
-    return _usable(Material(made.clean.subset(good), made.protected.subset(good), made.context, None, made.settings, left_out), digests)
+    return _usable(
+        Material(
+            made.clean.subset(good), made.protected.subset(good), made.context, None, made.settings, left_out
+        ),
+        digests,
+    )
 
 
 def _with_test(made: Material, test: ImageSet) -> Material:
@@ -181,7 +209,17 @@ def _with_test(made: Material, test: ImageSet) -> Material:
     good = [id for id in test.ids if f"test: {id}" not in left_out]
     missing = set(made.clean.classes) - {test.class_of[id] for id in good}
     if missing:
-        raise DataError(f"No test image belongs to class {sorted(missing)[0]!r}.", "Give test images of every class, named as in PHOTOS.")
-    joined = Material(made.clean, made.protected, made.context, test.subset(good), made.settings, {**made.left_out, **left_out})
+        raise DataError(
+            f"No test image belongs to class {sorted(missing)[0]!r}.",
+            "Give test images of every class, named as in PHOTOS.",
+        )
+    joined = Material(
+        made.clean,
+        made.protected,
+        made.context,
+        test.subset(good),
+        made.settings,
+        {**made.left_out, **left_out},
+    )
     joined.plain, joined.changed = made.plain, made.changed
     return joined

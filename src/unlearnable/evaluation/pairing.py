@@ -34,8 +34,9 @@ class Pairs:
 def pair(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Pairs:
     """Pair photos with protected images.
 
-    The list that ``protect`` left in the run folder decides. Without one: the same id where both sides have the same ids, else
-    the same path without its extension; where that fits several files, none of them is taken.
+    The list that ``protect`` left in the run folder decides. Without one: the same id where both sides have
+    the same ids, else the same path without its extension; where that fits several files, none of them is
+    taken.
 
     Args:
         clean: The photos.
@@ -53,7 +54,10 @@ def pair(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Pairs
         pairs = _by_path(clean.ids, protected.ids)
     if not pairs.partner:
         why = "; ".join(f"{id}: {reason}" for id, reason in list(pairs.left_out.items())[:3])
-        raise DataError(f"No protected image belongs to any of the photos ({why}).", "Give the folder of photos that it was made from.")
+        raise DataError(
+            f"No protected image belongs to any of the photos ({why}).",
+            "Give the folder of photos that it was made from.",
+        )
     return pairs
 
 
@@ -74,9 +78,17 @@ def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Pairs:
             partner[id] = output
             if digest:
                 digests[id] = digest
-    left_out |= {id: "is not in the list of what was protected" for id in clean.ids if id not in partner and id not in left_out}
+    left_out |= {
+        id: "is not in the list of what was protected"
+        for id in clean.ids
+        if id not in partner and id not in left_out
+    }
     listed = set(partner.values())
-    left_out |= {id: "is not in the list of what was protected" for id in protected.ids if id not in listed and id not in left_out}
+    left_out |= {
+        id: "is not in the list of what was protected"
+        for id in protected.ids
+        if id not in listed and id not in left_out
+    }
     return Pairs(dict(sorted(partner.items())), left_out, digests)
 
 

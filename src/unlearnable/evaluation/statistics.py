@@ -14,7 +14,8 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 DRAWS = 2000
 LEVEL = 0.95
-SMALLEST_GAIN = 0.01  # what was kept is a share of what clean images teach; below one point of accuracy there is nothing to share
+# what was kept is a share of what clean images teach; below one point of accuracy there is nothing to share
+SMALLEST_GAIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Answers:
 def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Floats:
     """Return the recall of every judged class, float (..., classes), of answers bool (..., T). NaN where no image tests a class."""
     columns = [correct[..., labels == label] for label in judged]
-    return np.stack([c.mean(axis=-1) if c.shape[-1] else np.full(c.shape[:-1], np.nan) for c in columns], axis=-1)
+    return np.stack(
+        [c.mean(axis=-1) if c.shape[-1] else np.full(c.shape[:-1], np.nan) for c in columns], axis=-1
+    )
 
 
 def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Floats:
@@ -53,8 +56,8 @@ def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Flo
 def bootstrap(runs: Sequence[Answers], judged: Sequence[int], draws: int = DRAWS, seed: int = 0) -> Floats:
     """Draw the balanced accuracy again and again, as if seeds and test images had been others.
 
-    Seeds are resampled, and within each its test images, class by class. Every arm sees the same draws, so differences and
-    ratios of arms are drawn as pairs.
+    Seeds are resampled, and within each its test images, class by class. Every arm sees the same draws, so
+    differences and ratios of arms are drawn as pairs.
 
     Args:
         runs: One per seed.
@@ -81,7 +84,9 @@ def _resampled(run: Answers, judged: Sequence[int], draws: int, rng: np.random.G
     for label in judged:
         images = np.flatnonzero(run.labels == label)
         if len(images):
-            rates.append(run.correct[:, images[rng.integers(len(images), size=(draws, len(images)))]].mean(axis=2))
+            rates.append(
+                run.correct[:, images[rng.integers(len(images), size=(draws, len(images)))]].mean(axis=2)
+            )
     return np.asarray(np.mean(rates, axis=0))
 
 
@@ -95,7 +100,8 @@ def interval(value: float, drawn: Floats) -> Interval:
 def kept(protected: Any, clean: Any, chance: float) -> Any:
     """Return which share of what clean images teach the protected ones still teach: (protected - chance) / (clean - chance).
 
-    1 means that protection did nothing, 0 that the network guesses, below 0 that it does worse. Where the clean arm itself is at
-    chance the share means nothing; the division is kept finite, and the verdict is then ``cannot tell``.
+    1 means that protection did nothing, 0 that the network guesses, below 0 that it does worse. Where the
+    clean arm itself is at chance the share means nothing; the division is kept finite, and the verdict is
+    then ``cannot tell``.
     """
     return (protected - chance) / np.maximum(np.asarray(clean) - chance, SMALLEST_GAIN)

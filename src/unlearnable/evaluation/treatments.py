@@ -25,7 +25,9 @@ def jpeg(photo: Photo, quality: int = 75) -> Photo:
 def halve(photo: Photo) -> Photo:
     """Return a photo at half its height and width (antialiased bilinear)."""
     height, width = photo.size
-    small = Image.fromarray(photo.pixels).resize((max(1, width // 2), max(1, height // 2)), Image.Resampling.BILINEAR)
+    small = Image.fromarray(photo.pixels).resize(
+        (max(1, width // 2), max(1, height // 2)), Image.Resampling.BILINEAR
+    )
     return Photo(np.asarray(small), photo.profile)
 
 

@@ -57,7 +57,8 @@ class Defaults:
         other: A network of another family.
         size: Side in pixels at which networks are trained.
         unseen_size: Side of the recipe that the search never saw.
-        side: Side of the squares in memory, larger than ``size`` so that a crop magnifies what is in the photo.
+        side: Side of the squares in memory, larger than ``size`` so that a crop magnifies what is in the
+            photo.
         recipe: How to train; its epochs are set by the number of images.
         unseen: Transformations that the search never saw.
         images: Images that a training sees in all, which decides the number of epochs.
@@ -69,7 +70,11 @@ class Defaults:
     size: int = 64
     unseen_size: int = 48
     side: int = 96
-    recipe: Recipe = field(default_factory=lambda: Recipe(batch=64, lr=0.1, schedule="onecycle", transform=Transform("photo", (0.35, 1.0))))
+    recipe: Recipe = field(
+        default_factory=lambda: Recipe(
+            batch=64, lr=0.1, schedule="onecycle", transform=Transform("photo", (0.35, 1.0))
+        )
+    )
     unseen: Transform = field(default_factory=lambda: Transform("photo", (0.08, 1.0), jitter=0.4))
     images: int = 22_500
     epochs: tuple[int, int] = (20, 80)
@@ -77,9 +82,12 @@ class Defaults:
 
 PHOTOS = Defaults()
 SMALL = Defaults(
-    family="resnet18:width=16,stem=cifar", size=32, unseen_size=28, side=32,
+    family="resnet18:width=16,stem=cifar",
+    size=32,
+    unseen_size=28,
+    side=32,
     recipe=Recipe(batch=128, lr=0.1, schedule="onecycle", transform=Transform("flip-crop")),
-)  # fmt: skip
+)
 LARGEST_SMALL = 40  # pixels: digits, CIFAR
 HELD_OUT = 0.25
 TIME_LIMIT = 15 * 60.0
@@ -150,7 +158,9 @@ def seconds_per_run(trial: Trial, train: int, tested: int, classes: int, compute
         start = time.perf_counter()
         draw = trial.recipe.transform.draw(batch, rng, compute)
         x = trial.recipe.transform(pixels.to(compute.device, compute.dtype) / 255, trial.size, draw)
-        float(train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels, compute)[0])
+        float(
+            train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels, compute)[0]
+        )
         return time.perf_counter() - start
 
     def test() -> float:
@@ -163,11 +173,19 @@ def seconds_per_run(trial: Trial, train: int, tested: int, classes: int, compute
     return trial.recipe.epochs * (train // batch * stepping + tested / batch * test())
 
 
-def plan(tried: Sequence[Trial], seeds: int, train: int, tested: int, classes: int, compute: Compute, limit: float = TIME_LIMIT) -> Plan:
+def plan(
+    tried: Sequence[Trial],
+    seeds: int,
+    train: int,
+    tested: int,
+    classes: int,
+    compute: Compute,
+    limit: float = TIME_LIMIT,
+) -> Plan:
     """Decide what is run within a time limit.
 
-    The first trial, clean against protected, always is. Then, as far as they fit: the other trials, and the first trial on the
-    protected images after each of the ``TREATMENTS``.
+    The first trial, clean against protected, always is. Then, as far as they fit: the other trials, and the
+    first trial on the protected images after each of the ``TREATMENTS``.
 
     Args:
         tried: The trials, the most important first.

@@ -16,7 +16,7 @@ from unlearnable.evaluation.material import SAMPLED, Images, Material, gather, s
 from unlearnable.evaluation.trials import TIME_LIMIT, Plan, plan, trials
 from unlearnable.evaluation.verdict import Goal, Verdict
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
-from unlearnable.events import Listener, silent
+from unlearnable.events import OnProgress, silent
 from unlearnable.runs import default_run
 from unlearnable.training.compute import Compute
 
@@ -75,7 +75,11 @@ class Verification:
         """
         published = [(comparison, comparison.arm("protected")) for comparison in self.comparisons]
         telling = [(comparison, arm) for comparison, arm in published if arm.verdict != "cannot tell"]
-        return max(telling, key=lambda pair: pair[1].kept.value if pair[1].kept else 0.0) if telling else published[0]
+        return (
+            max(telling, key=lambda pair: pair[1].kept.value if pair[1].kept else 0.0)
+            if telling
+            else published[0]
+        )
 
     @property
     def verdict(self) -> Verdict:
@@ -89,7 +93,11 @@ class Verification:
         if self.comparisons[0].arm("protected").verdict == "cannot tell":
             return False
         arms = [(comparison.chance, comparison.arm("protected")) for comparison in self.comparisons]
-        return all(goal.met(arm.peak, arm.kept, chance) for chance, arm in arms if arm.kept and arm.verdict != "cannot tell")
+        return all(
+            goal.met(arm.peak, arm.kept, chance)
+            for chance, arm in arms
+            if arm.kept and arm.verdict != "cannot tell"
+        )
 
 
 @dataclass(frozen=True)
@@ -101,17 +109,23 @@ class Preparation:
     seeds: tuple[int, ...]
     compute: Compute
 
-    def measure(self, listen: Listener = silent) -> Verification:
+    def measure(self, on_progress: OnProgress = silent) -> Verification:
         """Train and test everything that is planned."""
         start = time.perf_counter()
         material = self.material
         comparisons = tuple(
             compare(
-                job.arms, material.arm, job.trial, len(material.classes),
-                seeds=self.seeds, judged=material.judged, compute=self.compute, listen=listen,
+                job.arms,
+                material.arm,
+                job.trial,
+                len(material.classes),
+                seeds=self.seeds,
+                judged=material.judged,
+                compute=self.compute,
+                on_progress=on_progress,
             )
             for job in self.plan.jobs
-        )  # fmt: skip
+        )
         ids = sample(material.clean.ids, SAMPLED)
         held = material.test is None
         return Verification(
@@ -122,7 +136,9 @@ class Preparation:
             pairs=len(material.clean),
             unchanged=material.unchanged,
             left_out=dict(material.left_out),
-            tested_on="photos held out of both trainings, other ones for each seed" if held else "a separate folder of clean photos",
+            tested_on="photos held out of both trainings, other ones for each seed"
+            if held
+            else "a separate folder of clean photos",
             visibility=_visibility(material, ids),
             sampled=len(ids),
             samples=tuple(_sample(material, id) for id in _to_show(material)),
@@ -169,22 +185,24 @@ def verify(
     targets: Sequence[str] = (),
     time_limit: float = TIME_LIMIT,
     compute: Compute | None = None,
-    listen: Listener = silent,
+    on_progress: OnProgress = silent,
 ) -> Verification:
     """Measure what a network learns from photos and from their protected images, tested on clean images it has not seen.
 
     Args:
         photos: The photos: a folder with one sub-folder per class, or an ImageSet.
         protected: The protected images, likewise; files are read from the disk as anybody would.
-        test: Clean test images of the same classes; else a quarter of the photos is held out of both trainings.
+        test: Clean test images of the same classes; else a quarter of the photos is held out of both
+            trainings.
         context: Other classes, clean in both trainings, to tell the photos from.
-        run: The run folder that ``protect`` left, whose list of files decides what belongs together; for two folders, the
-            default one if it is there.
+        run: The run folder that ``protect`` left, whose list of files decides what belongs together; for two
+            folders, the default one if it is there.
         seeds: Each changes split, initialisation and order.
         targets: Networks, as ``models.create`` takes them.
-        time_limit: Seconds; what does not fit is listed as not measured. Clean against protected is always measured.
+        time_limit: Seconds; what does not fit is listed as not measured. Clean against protected is always
+            measured.
         compute: Where; chosen by default.
-        listen: Hears of every epoch.
+        on_progress: Hears of every epoch.
 
     Raises:
         DataError: If nothing pairs, or there are too few classes or photos to measure anything.
@@ -194,9 +212,17 @@ def verify(
         'protected'
     """
     prepared = prepare(
-        photos, protected, test=test, context=context, run=run, seeds=seeds, targets=targets, time_limit=time_limit, compute=compute
+        photos,
+        protected,
+        test=test,
+        context=context,
+        run=run,
+        seeds=seeds,
+        targets=targets,
+        time_limit=time_limit,
+        compute=compute,
     )
-    return prepared.measure(listen)
+    return prepared.measure(on_progress)
 
 
 def _visibility(material: Material, ids: tuple[str, ...]) -> Visibility | None:
@@ -209,7 +235,9 @@ def _visibility(material: Material, ids: tuple[str, ...]) -> Visibility | None:
 def _to_show(material: Material) -> list[str]:
     """Choose ids to look at: one per class as far as they go round, of images that did change."""
     moved = (material.plain.pixels != material.changed.pixels).any(axis=(1, 2, 3))
-    ids = [id for id, differs in zip(material.clean.ids, moved, strict=True) if differs] or list(material.clean.ids)
+    ids = [id for id, differs in zip(material.clean.ids, moved, strict=True) if differs] or list(
+        material.clean.ids
+    )
     turns: dict[str, int] = {}
     order: list[tuple[int, str]] = []
     for id in ids:

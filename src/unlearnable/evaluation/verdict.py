@@ -11,8 +11,10 @@ from unlearnable.evaluation.statistics import Interval
 
 Verdict = Literal["protected", "weakened", "not protected", "cannot tell"]
 
-HOLDS = 0.25  # "protected": at most a quarter of what clean images teach is kept, even at the upper end of the interval
-MARGIN = 0.10  # the clean arm must have learned something: at least so far above chance at the lower end of its interval
+# "protected": at most a quarter of what clean images teach is kept, even at the upper end of the interval
+HOLDS = 0.25
+# the clean arm must have learned something: at least so far above chance at the lower end of its interval
+MARGIN = 0.10
 FEWEST = 20  # test images; with fewer a bootstrap interval is narrower than the truth
 
 
@@ -38,8 +40,8 @@ class Goal:
     """What ``--require`` asks for.
 
     Args:
-        kind: ``kept``: the upper bound of what was kept is at most ``limit`` (a share). ``chance``: the mean accuracy of the
-            protected arm is at most ``limit`` (a share, 0.05 is five points) above chance.
+        kind: ``kept``: the upper bound of what was kept is at most ``limit`` (a share). ``chance``: the mean
+            accuracy of the protected arm is at most ``limit`` (a share, 0.05 is five points) above chance.
         limit: See above.
     """
 
@@ -55,12 +57,19 @@ class Goal:
         """
         match = re.fullmatch(r"\s*(chance\s*\+\s*)?(\d+(?:\.\d+)?)\s*(%?)\s*", text)
         if match is None or (match[1] is None and not match[3]):
-            raise UsageError(f"--require {text!r} is no goal.", "Give a share of what may be kept, 25%, or points above chance, chance+5.")
+            raise UsageError(
+                f"--require {text!r} is no goal.",
+                "Give a share of what may be kept, 25%, or points above chance, chance+5.",
+            )
         return cls("chance" if match[1] else "kept", float(match[2]) / 100)
 
     def __str__(self) -> str:
         points = f"{self.limit * 100:g}"
-        return f"kept at most {points}% (upper bound)" if self.kind == "kept" else f"accuracy at most chance + {points} points"
+        return (
+            f"kept at most {points}% (upper bound)"
+            if self.kind == "kept"
+            else f"accuracy at most chance + {points} points"
+        )
 
     def met(self, protected: Interval, kept: Interval, chance: float) -> bool:
         """Return whether an arm reaches the goal."""

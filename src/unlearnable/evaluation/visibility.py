@@ -41,7 +41,10 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
     from skimage.metrics import structural_similarity
 
     if clean.size != protected.size:
-        raise DataError(f"The protected image is {protected.size} pixels, its photo {clean.size}.", "Compare the files as published.")
+        raise DataError(
+            f"The protected image is {protected.size} pixels, its photo {clean.size}.",
+            "Compare the files as published.",
+        )
     both_grey = clean.grey and protected.grey
     before, after = (photo.opaque if both_grey else photo.rgb() for photo in (clean, protected))
     difference = np.abs(before.astype(np.int16) - after.astype(np.int16))
@@ -49,7 +52,9 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
     ssim = math.nan
     if min(clean.size) >= WINDOW:
         structure: Any = structural_similarity  # untyped in scikit-image
-        ssim = float(structure(before, after, win_size=WINDOW, channel_axis=None if both_grey else 2, data_range=255))
+        ssim = float(
+            structure(before, after, win_size=WINDOW, channel_axis=None if both_grey else 2, data_range=255)
+        )
     psnr = math.inf if error == 0 else 10 * math.log10(255**2 / error)
     return Visibility(int(difference.max()), float(difference.mean()), psnr, ssim)
 

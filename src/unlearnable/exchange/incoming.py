@@ -34,22 +34,25 @@ def import_noise(
 ) -> Noise:
     """Read noise of another project.
 
-    The authors of the paper save ``perturbation.pt``: float32 in [-8/255, 8/255], (50000, 3, 32, 32) in the order of CIFAR-10's
-    training files, or (10, 3, 32, 32) in the order of its labels.
+    The authors of the paper save ``perturbation.pt``: float32 in [-8/255, 8/255], (50000, 3, 32, 32) in the
+    order of CIFAR-10's training files, or (10, 3, 32, 32) in the order of its labels.
 
     Args:
-        path: ``.npy``, ``.npz``, or ``.pt`` / ``.pth`` (tensors only), of shape (rows, C, h, w), (rows, h, w, C) or (rows, h, w).
-        images: The images it was made for, all of them: a folder, whose order is taken to be that of torchvision's ``ImageFolder``,
-            a benchmark, or arrays. Needed for sample-wise noise.
+        path: ``.npy``, ``.npz``, or ``.pt`` / ``.pth`` (tensors only), of shape (rows, C, h, w), (rows, h, w,
+            C) or (rows, h, w).
+        images: The images it was made for, all of them: a folder, whose order is taken to be that of
+            torchvision's ``ImageFolder``, a benchmark, or arrays. Needed for sample-wise noise.
         form: ``auto`` goes by the number of rows.
-        classes: Class names in the order of the rows; by default those of ``images``, in the order of a benchmark's labels or sorted.
-        unit: ``levels`` if a value of 1 is 1/255, ``unit`` if it is the whole range from black to white; ``auto`` goes by the
-            largest value.
+        classes: Class names in the order of the rows; by default those of ``images``, in the order of a
+            benchmark's labels or sorted.
+        unit: ``levels`` if a value of 1 is 1/255, ``unit`` if it is the whole range from black to white;
+            ``auto`` goes by the largest value.
         epsilon: Budget in levels; by default the smallest that holds the noise.
         array: Name of the array in a ``.npz`` or of the tensor in a ``.pt``, if it has several.
 
     Returns:
-        The noise on a grid of its own size; file, unit and largest rounding (in levels) are in its provenance.
+        The noise on a grid of its own size; file, unit and largest rounding (in levels) are in its
+        provenance.
 
     Raises:
         DataError: If the file cannot be read safely, does not fit the images or exceeds the budget.
@@ -57,7 +60,10 @@ def import_noise(
     """
     path = Path(path)
     if images is None and not classes:
-        raise UsageError(f"Nothing says what the rows of {path} belong to.", "Give the images it was made for, or its class names.")
+        raise UsageError(
+            f"Nothing says what the rows of {path} belong to.",
+            "Give the images it was made for, or its class names.",
+        )
     values = _channels_first(read(path, array), path)
     chosen, keys, digests = _keys(len(values), images, form, tuple(classes), path)
     found = _unit(values, path) if unit == "auto" else unit
@@ -65,11 +71,22 @@ def import_noise(
     largest = int(np.abs(bank.astype(np.int16)).max())
     budget = Budget(max(largest, 1) if epsilon is None else epsilon)
     if largest > budget.epsilon:
-        raise DataError(f"{path} holds values of {largest} levels, over the budget of {epsilon}.", "Name a larger epsilon.")
+        raise DataError(
+            f"{path} holds values of {largest} levels, over the budget of {epsilon}.",
+            "Name a larger epsilon.",
+        )
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    provenance = {"method": "imported", "file": path.name, "sha256": digest, "unit": found, "largest_rounding": round(rounding, 4)}
-    return Noise(bank, keys, chosen, budget, (bank.shape[2], bank.shape[3]), digests=digests, provenance=provenance)
+    provenance = {
+        "method": "imported",
+        "file": path.name,
+        "sha256": digest,
+        "unit": found,
+        "largest_rounding": round(rounding, 4),
+    }
+    return Noise(
+        bank, keys, chosen, budget, (bank.shape[2], bank.shape[3]), digests=digests, provenance=provenance
+    )
 
 
 def loader_order(images: ImageSet) -> tuple[str, ...]:
@@ -86,12 +103,17 @@ def loader_order(images: ImageSet) -> tuple[str, ...]:
     if isinstance(source, ArraySource):
         there = set(images.ids)
         return tuple(id for id in source.photos if id in there)
-    raise UsageError("The order of these images is not known.", "Give a folder, a benchmark or arrays, before noise or context is added.")
+    raise UsageError(
+        "The order of these images is not known.",
+        "Give a folder, a benchmark or arrays, before noise or context is added.",
+    )
 
 
 def _channels_first(values: Array, path: Path) -> Array:
     if values.dtype.kind not in "if" or 0 in values.shape:
-        raise DataError(f"{path} holds {values.dtype} {values.shape}; noise is signed, integers or floats.", REMEDY)
+        raise DataError(
+            f"{path} holds {values.dtype} {values.shape}; noise is signed, integers or floats.", REMEDY
+        )
     if values.ndim == 3:
         return values[:, None]
     first, last = (values.ndim == 4 and values.shape[axis] in (1, 3) for axis in (1, 3))
@@ -105,7 +127,10 @@ def _unit(values: Array, path: Path) -> Unit:
     if values.dtype.kind == "i" or largest > 1:
         return "levels"
     if largest > (LARGEST + 0.5) / 255:
-        raise UsageError(f"{path} holds values up to {largest:.3g}, in a unit that cannot be told.", "Say which: levels or unit.")
+        raise UsageError(
+            f"{path} holds values up to {largest:.3g}, in a unit that cannot be told.",
+            "Say which: levels or unit.",
+        )
     return "unit"
 
 
@@ -116,7 +141,10 @@ def _levels(values: Array, scale: float, path: Path) -> tuple[Int8Array, float]:
         exact = values[start : start + CHUNK].astype(np.float64) * scale
         whole = np.rint(exact)
         if not np.isfinite(exact).all() or np.abs(whole).max() > LARGEST:
-            raise DataError(f"{path} holds values that are no numbers, or over {LARGEST} levels.", "Is it noise, and is the unit right?")
+            raise DataError(
+                f"{path} holds values that are no numbers, or over {LARGEST} levels.",
+                "Is it noise, and is the unit right?",
+            )
         bank[start : start + CHUNK] = whole
         rounding = max(rounding, float(np.abs(whole - exact).max()))
     return bank, rounding
@@ -130,11 +158,17 @@ def _keys(
         names = images.source.classes if isinstance(images.source, BenchmarkSource) else images.classes
     per_class, per_image = count == len(names), images is not None and count == len(images)
     if form == "auto" and per_class and per_image:
-        raise UsageError(f"{path} has {count} rows, as many as there are classes and images.", "Say which form: samplewise or classwise.")
+        raise UsageError(
+            f"{path} has {count} rows, as many as there are classes and images.",
+            "Say which form: samplewise or classwise.",
+        )
     if per_class and form != "samplewise":
         return "classwise", names, ()
     if images is not None and per_image and form != "classwise":
         order = loader_order(images)
         return "samplewise", order, tuple(images.source.load(id)[1] for id in order)
     known = f"{len(names)} classes" + ("" if images is None else f" and {len(images)} images")
-    raise DataError(f"{path} has {count} rows, but there are {known}.", "Give exactly the images, or the classes, it was made for.")
+    raise DataError(
+        f"{path} has {count} rows, but there are {known}.",
+        "Give exactly the images, or the classes, it was made for.",
+    )

@@ -23,7 +23,9 @@ from unlearnable.files import write
 from unlearnable.noise import Noise
 
 Layout = Literal["npz", "imagefolder"]
-ILLEGAL = str.maketrans(dict.fromkeys('/\\:*?"<>|\0', "-"))  # in the name of a folder, here or on other systems
+ILLEGAL = str.maketrans(
+    dict.fromkeys('/\\:*?"<>|\0', "-")
+)  # in the name of a folder, here or on other systems
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layou
     Args:
         images: The clean images; context classes are not written.
         noise: The noise.
-        target: ``npz``: a file with ``images`` uint8 (N, H, W, 3), or (N, H, W) if all are grey, ``labels`` int64 (N,), ``classes``
-            and ``ids``, none of them pickled; alpha is dropped. ``imagefolder``: a folder of PNG files, one sub-folder per class.
+        target: ``npz``: a file with ``images`` uint8 (N, H, W, 3), or (N, H, W) if all are grey, ``labels``
+            int64 (N,), ``classes`` and ``ids``, none of them pickled; alpha is dropped. ``imagefolder``: a
+            folder of PNG files, one sub-folder per class.
         layout: Which of the two.
 
     Raises:
@@ -78,7 +81,10 @@ def _protected(images: ImageSet, noise: Noise) -> Iterator[tuple[str, Photo, Pho
             none = False
             yield id, photo, Photo(noise.add(photo.pixels, slot), photo.profile)
     if none:
-        raise DataError("The noise covers none of these images.", "Give the images, or classes of the same names, it was made for.")
+        raise DataError(
+            "The noise covers none of these images.",
+            "Give the images, or classes of the same names, it was made for.",
+        )
 
 
 def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
@@ -86,7 +92,10 @@ def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
     changes: dict[str, int] = {}
     for id, photo, out in _protected(images, noise):
         if kept and kept[0].size != out.size:
-            raise DataError(f"{id} has another size than the images before it, and an npz holds one size.", "Use imagefolder.")
+            raise DataError(
+                f"{id} has another size than the images before it, and an npz holds one size.",
+                "Use imagefolder.",
+            )
         changes[id] = noise.budget.check(photo.rgb(), out.rgb(), id)
         kept.append(out)
     grey = all(photo.grey for photo in kept)
@@ -94,7 +103,14 @@ def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
     names = {name: label for label, name in enumerate(sorted({images.class_of[id] for id in changes}))}
     labels = np.array([names[images.class_of[id]] for id in changes], dtype=np.int64)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, images=pixels, labels=labels, classes=np.array(list(names)), ids=np.array(list(changes)))
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        images=pixels,
+        labels=labels,
+        classes=np.array(list(names)),
+        ids=np.array(list(changes)),
+    )
     write(target, buffer.getvalue())
     return changes
 
@@ -120,16 +136,24 @@ def _write_folder(images: ImageSet, noise: Noise, target: Path) -> dict[str, int
 
 def _file_names(images: ImageSet) -> dict[str, str]:
     """Path below the folder of every own id: its class, then the rest of the id. Names that would collide keep their extension."""
-    folders = {name: name.translate(ILLEGAL).lstrip(".") or "-" for name in {images.class_of[id] for id in images.own}}
+    folders = {
+        name: name.translate(ILLEGAL).lstrip(".") or "-"
+        for name in {images.class_of[id] for id in images.own}
+    }
     whole = {id: f"{folders[images.class_of[id]]}/{_inside(id, images.class_of[id])}" for id in images.own}
     short = {
-        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in SUFFIXES else path for id, path in whole.items()
+        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in SUFFIXES else path
+        for id, path in whole.items()
     }
     count = Counter(path.casefold() for path in short.values())
     names = {id: f"{short[id] if count[short[id].casefold()] == 1 else whole[id]}.png" for id in whole}
-    different = [len({name.casefold() for name in table.values()}) == len(table) for table in (folders, names)]
+    different = [
+        len({name.casefold() for name in table.values()}) == len(table) for table in (folders, names)
+    ]
     if not all(different):
-        raise DataError("Two classes, or two images of a class, would be written under one name.", "Rename one of them.")
+        raise DataError(
+            "Two classes, or two images of a class, would be written under one name.", "Rename one of them."
+        )
     return names
 
 

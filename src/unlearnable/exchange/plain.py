@@ -35,7 +35,11 @@ def read(path: Path, name: str | None) -> Array:
                 return np.asarray(np.load(file, allow_pickle=False))
         if path.suffix == ".npz":
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
-                return _pick({key: held[key] for key in held.files if name in (None, key) or name not in held.files}, name, path)
+                return _pick(
+                    {key: held[key] for key in held.files if name in (None, key) or name not in held.files},
+                    name,
+                    path,
+                )
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(f"{path} cannot be read as plain arrays ({why}).", REMEDY) from error
@@ -46,7 +50,9 @@ def _tensors(path: Path) -> dict[str, Array]:
     import torch
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # about pickle protocols, and of no use to who reads a file of somebody else
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # about pickle protocols, and of no use to who reads a file of somebody else
             held = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise ValueError("it holds more than tensors, and nothing is unpickled") from error
@@ -54,7 +60,9 @@ def _tensors(path: Path) -> dict[str, Array]:
     if not isinstance(found, dict):
         raise ValueError("it holds neither a tensor nor a dictionary of tensors")
     tensors = {str(key): value.detach() for key, value in found.items() if isinstance(value, torch.Tensor)}
-    return {key: (value.float() if value.is_floating_point() else value).numpy() for key, value in tensors.items()}
+    return {
+        key: (value.float() if value.is_floating_point() else value).numpy() for key, value in tensors.items()
+    }
 
 
 def _pick(arrays: dict[str, Array], name: str | None, path: Path) -> Array:

@@ -42,7 +42,8 @@ class Below:
         upper: (row, column) of the other.
         text: The claim in words.
         measure: ``last`` or ``peak`` accuracy.
-        by: By how much at least, as a share in [-1, 1]; negative where the claim is that the two hardly differ.
+        by: By how much at least, as a share in [-1, 1]; negative where the claim is that the two hardly
+            differ.
     """
 
     lower: tuple[str, str]
@@ -116,7 +117,9 @@ def experiment(
         if name in _EXPERIMENTS:
             raise ValueError(f"An experiment called {name} is registered already.")
         question = " ".join((inspect.getdoc(grid) or "").split())
-        _EXPERIMENTS[name] = Experiment(name, place, title, question, grid, rows, columns, figure, gallery, claims, published or {})
+        _EXPERIMENTS[name] = Experiment(
+            name, place, title, question, grid, rows, columns, figure, gallery, claims, published or {}
+        )
         return grid
 
     return register
@@ -124,7 +127,9 @@ def experiment(
 
 def names() -> dict[str, str]:
     """Return every experiment's name and title, in the order of the pages."""
-    return {one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.place, one.name))}
+    return {
+        one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.place, one.name))
+    }
 
 
 def get(name: str) -> Experiment:

@@ -28,15 +28,41 @@ def bars(table: Table) -> str:
     for index, (column, colour) in enumerate(zip(table.columns, COLOURS, strict=False)):
         places = [table.places.get((row, column)) for row in rows]
         y = middle + (index - (len(table.columns) - 1) / 2) * height
-        axes.barh(y, [100 * mean(place.last) if place else 0 for place in places], height * 0.9, color=colour, label=column)
-        peaks = [(at, 100 * mean(place.peak)) for at, place in zip(y, places, strict=True) if place and place.peak]
-        axes.plot([peak for _, peak in peaks], [at for at, _ in peaks], "o", color=colour, markeredgecolor=INK, markersize=3.5, linewidth=0)
-    axes.set(xlim=(0, 100), yticks=middle, ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy on clean test images: last epoch (dot: best)")
+        axes.barh(
+            y,
+            [100 * mean(place.last) if place else 0 for place in places],
+            height * 0.9,
+            color=colour,
+            label=column,
+        )
+        peaks = [
+            (at, 100 * mean(place.peak)) for at, place in zip(y, places, strict=True) if place and place.peak
+        ]
+        axes.plot(
+            [peak for _, peak in peaks],
+            [at for at, _ in peaks],
+            "o",
+            color=colour,
+            markeredgecolor=INK,
+            markersize=3.5,
+            linewidth=0,
+        )
+    axes.set(
+        xlim=(0, 100),
+        yticks=middle,
+        ylim=(len(rows) - 0.4, -0.6),
+        xlabel="accuracy on clean test images: last epoch (dot: best)",
+    )
     axes.set_yticklabels(rows)
     _guessing(table, axes.axvline)
     _percent(axes.xaxis)
     axes.legend(
-        frameon=False, fontsize=7.5, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(table.columns))
+        frameon=False,
+        fontsize=7.5,
+        labelcolor=INK,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=min(4, len(table.columns)),
     )
     return svg(figure, table.experiment.title)
 
@@ -45,10 +71,14 @@ def lines(table: Table) -> str:
     """Accuracy after the last epoch against what the rows stand for."""
     figure, (axes,) = canvas(1, 6.2, 3.2)
     for column, colour in zip(table.columns, COLOURS, strict=False):
-        points = sorted((place.x or 0.0, place.last) for (_, name), place in table.places.items() if name == column)
+        points = sorted(
+            (place.x or 0.0, place.last) for (_, name), place in table.places.items() if name == column
+        )
         x, y = [at for at, _ in points], [100 * mean(values) for _, values in points]
         error = [100 * stdev(values) if len(values) > 1 else 0.0 for _, values in points]
-        axes.errorbar(x, y, error, color=colour, marker="o", markersize=3.5, linewidth=1.8, capsize=2, label=column)
+        axes.errorbar(
+            x, y, error, color=colour, marker="o", markersize=3.5, linewidth=1.8, capsize=2, label=column
+        )
     axes.set(ylim=(0, 100), xlabel=table.experiment.rows, ylabel="accuracy on clean test images")
     _guessing(table, axes.axhline)
     _percent(axes.yaxis)
@@ -74,7 +104,9 @@ def curves(table: Table) -> str:
         _percent(axes.yaxis)
     panels[0].set_ylabel("accuracy on clean test images")
     fullest = max(panels, key=lambda axes: len(axes.get_lines()))
-    fullest.legend(*fullest.get_legend_handles_labels(), frameon=False, fontsize=7, labelcolor=INK, loc="best")
+    fullest.legend(
+        *fullest.get_legend_handles_labels(), frameon=False, fontsize=7, labelcolor=INK, loc="best"
+    )
     return svg(figure, table.experiment.title)
 
 
@@ -93,17 +125,27 @@ def confusion(table: Table) -> str:
     for (row, column), place in table.places.items():
         if place.results[0].confusion is not None:
             shown.setdefault(place.results[0].hash, (row, column.partition(",")[0], place.results[0]))
-    figure, panels = canvas(min(3, max(1, len(shown))), 3.0, 3.1 * -(-max(1, len(shown)) // 3), rows=-(-max(1, len(shown)) // 3))
+    figure, panels = canvas(
+        min(3, max(1, len(shown))), 3.0, 3.1 * -(-max(1, len(shown)) // 3), rows=-(-max(1, len(shown)) // 3)
+    )
     for axes, (row, column, result) in zip(panels, shown.values(), strict=False):
         counts = np.array(result.confusion, dtype=float)
-        _matrix(axes, 100 * counts / counts.sum(1, keepdims=True), result.classes, result.classes, "", size=5.5)
+        _matrix(
+            axes, 100 * counts / counts.sum(1, keepdims=True), result.classes, result.classes, "", size=5.5
+        )
         axes.set_title(f"{row} ({column})", fontsize=8, color=INK)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     return svg(figure, table.experiment.title)
 
 
-DRAW: dict[Figure, Callable[[Table], str]] = {"bars": bars, "lines": lines, "curves": curves, "heat": heat, "confusion": confusion}
+DRAW: dict[Figure, Callable[[Table], str]] = {
+    "bars": bars,
+    "lines": lines,
+    "curves": curves,
+    "heat": heat,
+    "confusion": confusion,
+}
 
 
 def _last(table: Table, row: str, column: str) -> float:
@@ -114,12 +156,23 @@ def _last(table: Table, row: str, column: str) -> float:
 def _matrix(axes: Any, values: Any, rows: Any, columns: Any, form: str, size: float = 7.5) -> None:
     axes.imshow(values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
     axes.set(xticks=range(len(columns)), yticks=range(len(rows)))
-    axes.set_xticklabels(columns, rotation=45 if len(columns) > 5 else 0, ha="right" if len(columns) > 5 else "center", fontsize=size)
+    axes.set_xticklabels(
+        columns,
+        rotation=45 if len(columns) > 5 else 0,
+        ha="right" if len(columns) > 5 else "center",
+        fontsize=size,
+    )
     axes.set_yticklabels(rows, fontsize=size)
     for place, value in np.ndenumerate(values):
         if form and not np.isnan(value):
             axes.text(
-                place[1], place[0], form.format(value), ha="center", va="center", fontsize=7.5, color="#fff" if value < 60 else "#222"
+                place[1],
+                place[0],
+                form.format(value),
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color="#fff" if value < 60 else "#222",
             )
 
 

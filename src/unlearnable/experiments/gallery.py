@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from unlearnable.cells.cell_runner import CellRunner
 from unlearnable.cells.poisoning import poisoned
-from unlearnable.cells.work import Workshop
 from unlearnable.experiments.table import Table
 from unlearnable.files import write
 from unlearnable.noise import Noise
@@ -18,7 +18,7 @@ from unlearnable.report.figures import INK, canvas
 SHOWN = 8  # patterns of a search
 
 
-def write_gallery(table: Table, shop: Workshop, path: Path) -> bool:
+def write_gallery(table: Table, cell_runner: CellRunner, path: Path) -> bool:
     """Write a PNG with the patterns of every search of a table that is in the cache.
 
     Returns:
@@ -27,8 +27,8 @@ def write_gallery(table: Table, shop: Workshop, path: Path) -> bool:
     found: dict[str, Noise] = {}
     for (row, column), place in table.places.items():
         poison = place.results[0].cell.poison
-        if poison is not None and shop.is_found(poison.search):
-            found[f"{row},\n{column}"] = poisoned(shop.fitted(poison.search)[0].noise, poison, {}, 0)
+        if poison is not None and cell_runner.is_found(poison.search):
+            found[f"{row},\n{column}"] = poisoned(cell_runner.fitted(poison.search)[0].noise, poison, {}, 0)
     if not found:
         return False
     figure, panels = canvas(1, 7.4, 0.95 * len(found), rows=len(found))
@@ -45,9 +45,14 @@ def write_gallery(table: Table, shop: Workshop, path: Path) -> bool:
 
 def _strip(noise: Noise) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Patterns side by side, from -epsilon (black) to +epsilon (white): float (h, w, 3) in [0, 1], or see-through between them."""
-    bank = noise.bank[np.linspace(0, len(noise.bank) - 1, min(SHOWN, len(noise.bank))).astype(int)].astype(np.float32)
+    bank = noise.bank[np.linspace(0, len(noise.bank) - 1, min(SHOWN, len(noise.bank))).astype(int)].astype(
+        np.float32
+    )
     pictures = (bank / noise.budget.epsilon + 1) / 2
     height = pictures.shape[2]
-    opaque = [np.dstack([picture.transpose(1, 2, 0), np.ones((height, picture.shape[2], 1))]) for picture in pictures]
+    opaque = [
+        np.dstack([picture.transpose(1, 2, 0), np.ones((height, picture.shape[2], 1))])
+        for picture in pictures
+    ]
     gap = np.zeros((height, 2, 4))
     return np.concatenate([part for picture in opaque for part in (picture, gap)][:-1], axis=1)

@@ -62,8 +62,19 @@ def about(table: Table) -> str:
     if not results:
         return f"Not run yet: {command}."
     seeds = sorted({len(place.last) for place in table.places.values()})
-    many = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else "one seed" if seeds == [1] else f"{seeds[0]} seeds"
-    machines = sorted({f"{result.machine}, {result.environment['precision']}, torch {result.environment['torch']}" for result in results})
+    many = (
+        f"{seeds[0]} to {seeds[-1]} seeds"
+        if len(seeds) > 1
+        else "one seed"
+        if seeds == [1]
+        else f"{seeds[0]} seeds"
+    )
+    machines = sorted(
+        {
+            f"{result.machine}, {result.environment['precision']}, torch {result.environment['torch']}"
+            for result in results
+        }
+    )
     days = sorted({result.date for result in results})
     searches = {result.artefacts["noise"]: result.search["seconds"] for result in results if result.search}
     minutes = (sum(result.seconds for result in results) + sum(searches.values())) / 60
@@ -72,7 +83,11 @@ def about(table: Table) -> str:
         if table.wanted > len(results)
         else ""
     )
-    stale = f" {table.stale} results are left out: they belong to an older revision or to other data." if table.stale else ""
+    stale = (
+        f" {table.stale} results are left out: they belong to an older revision or to other data."
+        if table.stale
+        else ""
+    )
     return (
         f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, {minutes:.0f} min of one process "
         f"({'; '.join(machines)}; {' to '.join(dict.fromkeys([days[0], days[-1]]))}). {command}.{missing}{stale}"
@@ -86,4 +101,7 @@ def _count(number: int, what: str) -> str:
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    return (
+        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        + "\n"
+    )

@@ -22,10 +22,15 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
     shown = []
     for one in tables:
         name, drawn = one.experiment.name, figures.draw(one) if one.places else ""
-        if drawn:  # a picture that is a file of its own says what its elements are; one inside a page need not
+        if (
+            drawn
+        ):  # a picture that is a file of its own says what its elements are; one inside a page need not
             write(folder / f"{name}.svg", drawn.replace("<svg", NAMESPACES, 1).encode())
         write(folder / f"{name}.csv", table.to_csv(one).encode())
-        write(folder / f"{name}.md", ("#" + markdown.section(one, f"{name}.svg", gallery(one, folder))[3:]).encode())
+        write(
+            folder / f"{name}.md",
+            ("#" + markdown.section(one, f"{name}.svg", gallery(one, folder))[3:]).encode(),
+        )
         shown.append((one, drawn))
     write(folder / "index.html", page(shown, folder).encode())
     return folder / "index.html"
@@ -38,9 +43,14 @@ def plain(one: Table) -> str:
         *([row, *(table.text(one.places.get((row, name))) for name in one.columns)] for row in one.rows),
     ]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    out = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     verdicts = [f"  {markdown.claim(verdict).replace('**', '')}" for verdict in one.verdicts]
-    return "\n".join([f"{one.experiment.title} ({one.profile.name})", "", out[0], "-" * len(out[0]), *out[1:], *verdicts])
+    return "\n".join(
+        [f"{one.experiment.title} ({one.profile.name})", "", out[0], "-" * len(out[0]), *out[1:], *verdicts]
+    )
 
 
 def gallery(one: Table, folder: Path) -> str:
@@ -51,7 +61,10 @@ def gallery(one: Table, folder: Path) -> str:
 
 def record(one: Table) -> list[dict[str, Any]]:
     """Return a table for a program: a number per seed at every place."""
-    return [{"row": row, "column": column, "last": place.last, "peak": place.peak} for (row, column), place in one.places.items()]
+    return [
+        {"row": row, "column": column, "last": place.last, "peak": place.peak}
+        for (row, column), place in one.places.items()
+    ]
 
 
 def page(shown: list[tuple[Table, str]], folder: Path) -> str:
@@ -60,16 +73,23 @@ def page(shown: list[tuple[Table, str]], folder: Path) -> str:
     from markupsafe import Markup
 
     loader = PackageLoader("unlearnable.experiments", ".")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     values: dict[str, Any] = {
         "profile": shown[0][0].profile,
         "sections": [
             {
                 "table": one,
-                "rows": [(row, [table.text(one.places.get((row, column))) for column in one.columns]) for row in one.rows],
+                "rows": [
+                    (row, [table.text(one.places.get((row, column))) for column in one.columns])
+                    for row in one.rows
+                ],
                 "gallery": gallery(one, folder),
                 "figure": Markup(drawn),  # our own drawing; matplotlib escapes the names in it
-                "verdicts": [(verdict.word, markdown.claim(verdict).partition(": ")[2]) for verdict in one.verdicts],
+                "verdicts": [
+                    (verdict.word, markdown.claim(verdict).partition(": ")[2]) for verdict in one.verdicts
+                ],
                 "about": markdown.about(one).replace("`", ""),
             }
             for one, drawn in shown

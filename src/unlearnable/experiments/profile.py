@@ -11,7 +11,7 @@ from typing import Any
 
 from unlearnable import methods
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
-from unlearnable.data.catalogue import BENCHMARKS
+from unlearnable.data.benchmark_table import BENCHMARKS
 from unlearnable.noise import Form
 
 Settings = dict[str, Any]
@@ -60,25 +60,43 @@ class Profile:
     def classes(self, data: str) -> tuple[str, ...]:
         """Return the names of a set's classes, in order, without opening it."""
         found = self.sets[data]
-        known = tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
+        known = (
+            tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
+        )
         return found.classes or known
 
     def model(self, data: str, model: str) -> str:
         """Return the specification of a network for a set."""
-        return f"{self.models[model]},stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else self.models[model]
+        return (
+            f"{self.models[model]},stem={self.stems.get(data, self.stems[''])}"
+            if model != "cnn"
+            else self.models[model]
+        )
 
     def search(
-        self, data: str, form: Form, seed: int, method: str = "error_minimizing", surrogate: str = "resnet18",
-        own: tuple[str, ...] = (), lifted: bool = True, **changes: Any,
-    ) -> Search:  # fmt: skip
+        self,
+        data: str,
+        form: Form,
+        seed: int,
+        method: str = "error_minimizing",
+        surrogate: str = "resnet18",
+        own: tuple[str, ...] = (),
+        lifted: bool = True,
+        **changes: Any,
+    ) -> Search:
         """Return a search for noise on a set."""
         own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
         settings = {"form": form, **self.searches[method, form], **own_settings, **changes}
         if method != "random":
             settings["surrogate"] = self.model(data, surrogate)
-        # what is at its default is not mentioned, so that a setting that comes later changes no description, and no hash, of today
+        # what is at its default is not mentioned, so that a setting that comes later changes no description,
+        # and no hash, of today
         fields = methods.get(method).Config.model_fields
-        told = {name: value for name, value in settings.items() if name == "form" or name not in fields or value != fields[name].default}
+        told = {
+            name: value
+            for name, value in settings.items()
+            if name == "form" or name not in fields or value != fields[name].default
+        }
         return Search(data=self.sets[data], own=own, method=method, settings=told, lifted=lifted, seed=seed)
 
     def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
@@ -88,14 +106,32 @@ class Profile:
     def budget(self, data: str, form: Form, epsilon: int) -> Settings:
         """Return what a search needs for another budget: steps grow with it, as in the paper."""
         usual = methods.create("error_minimizing", dict(self.search(data, form, 0).settings)).config
-        return {} if epsilon == usual.epsilon else {"epsilon": epsilon, "step_size": usual.step_size * epsilon / usual.epsilon}
+        return (
+            {}
+            if epsilon == usual.epsilon
+            else {"epsilon": epsilon, "step_size": usual.step_size * epsilon / usual.epsilon}
+        )
 
     def victim(self, data: str, model: str = "resnet18", **changes: Any) -> Victim:
         """Return who trains on a set."""
-        return Victim(model=self.model(data, model), **{**self.victims.get(data, self.victims[""]), **changes})
+        return Victim(
+            model=self.model(data, model), **{**self.victims.get(data, self.victims[""]), **changes}
+        )
 
     def cell(
-        self, data: str, seed: int, poison: Poison | None = None, model: str = "resnet18", train: Settings | None = None, **more: Any
+        self,
+        data: str,
+        seed: int,
+        poison: Poison | None = None,
+        model: str = "resnet18",
+        train: Settings | None = None,
+        **more: Any,
     ) -> Cell:
         """Return a training on a set, clean without ``poison``; ``train`` changes the recipe."""
-        return Cell(data=self.sets[data], victim=self.victim(data, model, **(train or {})), poison=poison, seed=seed, **more)
+        return Cell(
+            data=self.sets[data],
+            victim=self.victim(data, model, **(train or {})),
+            poison=poison,
+            seed=seed,
+            **more,
+        )

@@ -18,7 +18,9 @@ def _preset(name: str, form: Form, **changes: Any) -> Settings:
     return {key: value for key, value in merged.items() if key != "surrogate"}
 
 
-def _searches(minimizing: Callable[[Form], Settings], maximizing: Callable[[Form], Settings]) -> dict[tuple[str, Form], Settings]:
+def _searches(
+    minimizing: Callable[[Form], Settings], maximizing: Callable[[Form], Settings]
+) -> dict[tuple[str, Form], Settings]:
     return {
         **{("error_minimizing", form): minimizing(form) for form in FORMS},
         **{("error_maximizing", form): maximizing(form) for form in FORMS},
@@ -28,7 +30,11 @@ def _searches(minimizing: Callable[[Form], Settings], maximizing: Callable[[Form
 
 def _maximizing(form: Form, **more: Any) -> Settings:
     """The paper's settings of error-maximizing noise: until the surrogate errs on 90% of the images, class-wise on 80%."""
-    return {"steps": 20, "stop_error": 0.9, **more} if form == "samplewise" else {"steps": 1, "stop_error": 0.8, **more}
+    return (
+        {"steps": 20, "stop_error": 0.9, **more}
+        if form == "samplewise"
+        else {"steps": 1, "stop_error": 0.8, **more}
+    )
 
 
 def _fast(name: str, rounds: int) -> Settings:
@@ -61,9 +67,14 @@ SMOKE = Profile(
         "photos": _DIGITS,
     },
     main=("cifar10",),
-    models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")} | {"cnn": "cnn:width=8"},
+    models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")}
+    | {"cnn": "cnn:width=8"},
     stems={"": "imagenet"},
-    victims={"": {"epochs": 2, "batch": 64}, "photos": {"epochs": 2, "batch": 64, "size": 16}, "adversarial": {"schedule": "steps"}},
+    victims={
+        "": {"epochs": 2, "batch": 64},
+        "photos": {"epochs": 2, "batch": 64, "size": 16},
+        "adversarial": {"schedule": "steps"},
+    },
     searches=_searches(
         lambda form: _preset("small", form, batch=64, min_rounds=1, max_rounds=2),
         lambda form: {"steps": 2, "batch": 64, "pretrain_epochs": 1, "max_rounds": 1},
@@ -87,7 +98,10 @@ CPU = Profile(
         "cifar10": Data(name="cifar10", per_class=400, tests=200),
         "fashion-mnist": Data(name="fashion-mnist", per_class=400, tests=200),
         "cifar101": Data(
-            name="cifar10", per_class=400, tests=200, classes=_NO_SHIP,
+            name="cifar10",
+            per_class=400,
+            tests=200,
+            classes=_NO_SHIP,
             plus=(Data(name="cifar10", per_class=400, tests=200, classes=("ship",)),),
         ),
         "other": Data(name="fashion-mnist", per_class=400, tests=200),
@@ -95,7 +109,10 @@ CPU = Profile(
     },
     main=("cifar10", "fashion-mnist"),
     models={
-        "resnet18": "resnet18:width=16", "vgg11": "vgg11:width=16", "resnet50": "resnet50:width=8", "densenet121": "densenet121:width=8",
+        "resnet18": "resnet18:width=16",
+        "vgg11": "vgg11:width=16",
+        "resnet50": "resnet50:width=8",
+        "densenet121": "densenet121:width=8",
         "cnn": "cnn:width=32",
     },
     stems={"": "half"},
@@ -103,12 +120,21 @@ CPU = Profile(
         "": {"epochs": 15, "batch": 64, "schedule": "onecycle"},
         "fashion-mnist": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
         "other": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
-        "photos": {"epochs": 40, "batch": 64, "schedule": "onecycle", "size": 64, "zoom": 1.5, "transform": "photo"},
+        "photos": {
+            "epochs": 40,
+            "batch": 64,
+            "schedule": "onecycle",
+            "size": 64,
+            "zoom": 1.5,
+            "transform": "photo",
+        },
         "adversarial": {"schedule": "steps"},
     },
     searches=_searches(
         lambda form: _preset("small", form, max_rounds=30),
-        lambda form: _maximizing(form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25),
+        lambda form: _maximizing(
+            form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25
+        ),
     ),
     by_set={"photos": _without(_preset("laptop", "classwise", max_rounds=60), "form", "step_size")},
     fast=_fast("small", 30),
@@ -116,7 +142,7 @@ CPU = Profile(
     rounds=30,
     epsilons=(2, 4, 16),
     patches=(8, 16, 24),
-)  # fmt: skip
+)
 
 PAPER = Profile(
     name="paper",
@@ -127,13 +153,18 @@ PAPER = Profile(
         "cifar100": Data(name="cifar100"),
         "svhn": Data(name="svhn"),
         "imagenet100": Data(name="imagenet100"),
-        "cifar101": Data(name="cifar100", plus=(Data(name="cifar10", per_class=500, tests=100, classes=("ship",)),)),
+        "cifar101": Data(
+            name="cifar100", plus=(Data(name="cifar10", per_class=500, tests=100, classes=("ship",)),)
+        ),
         "other": Data(name="svhn"),
         "photos": Data(name="imagenette"),
     },
     main=("svhn", "cifar10", "cifar100", "imagenet100"),
     models={
-        "resnet18": "resnet18:width=64", "vgg11": "vgg11:width=64", "resnet50": "resnet50:width=64", "densenet121": "densenet121:width=32",
+        "resnet18": "resnet18:width=64",
+        "vgg11": "vgg11:width=64",
+        "resnet50": "resnet50:width=64",
+        "densenet121": "densenet121:width=32",
         "cnn": "cnn:width=64",
     },
     stems={"": "cifar", "imagenet100": "imagenet", "photos": "half"},
@@ -149,11 +180,19 @@ PAPER = Profile(
     },
     searches=_searches(
         lambda form: _preset("paper", form),
-        lambda form: _maximizing(form, batch=512, max_rounds=50, **({} if form == "samplewise" else {"share": 0.2})),
+        lambda form: _maximizing(
+            form, batch=512, max_rounds=50, **({} if form == "samplewise" else {"share": 0.2})
+        ),
     ),
     by_set={
         "imagenet100": {
-            "epsilon": 16, "step_size": 1.6, "train_batches": 100, "batch": 32, "stop_error": 0.1, "resolution": 224, "share": 0.2,
+            "epsilon": 16,
+            "step_size": 1.6,
+            "train_batches": 100,
+            "batch": 32,
+            "stop_error": 0.1,
+            "resolution": 224,
+            "share": 0.2,
         },
         "photos": _without(_preset("gpu", "classwise"), "form", "step_size"),
     },
@@ -162,7 +201,7 @@ PAPER = Profile(
     rounds=100,
     epsilons=(2, 4, 16, 24),
     patches=(8, 16, 24),
-)  # fmt: skip
+)
 
 PROFILES = {profile.name: profile for profile in (SMOKE, CPU, PAPER)}
 

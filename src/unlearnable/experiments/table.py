@@ -59,7 +59,8 @@ class Table:
         columns: Names of the columns.
         places: What was found, by (row, column); missing where nothing was run.
         wanted: Cells of the grid, of the seeds that were run at all.
-        stale: Results that were left out because a revision has changed since, or the data differ from those of the others.
+        stale: Results that were left out because a revision has changed since, or the data differ from those
+            of the others.
     """
 
     experiment: Experiment
@@ -73,7 +74,9 @@ class Table:
     @property
     def results(self) -> list[Result]:
         """Every result in it, once."""
-        return list({result.hash: result for place in self.places.values() for result in place.results}.values())
+        return list(
+            {result.hash: result for place in self.places.values() for result in place.results}.values()
+        )
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -116,9 +119,16 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
         kept.setdefault((entry.row, entry.column), []).append((entry, result))
     places = {key: _place(pairs) for key, pairs in kept.items()}
     # clean cells are shared: one that another table needed does not mean that this one was begun
-    seeds = {result.cell.seed for place in places.values() for result in place.results if result.cell.poison is not None}
+    seeds = {
+        result.cell.seed
+        for place in places.values()
+        for result in place.results
+        if result.cell.poison is not None
+    }
     wanted = {entry.cell for entry in entries if entry.cell.seed in seeds or not seeds}
-    rows, columns = (tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column"))
+    rows, columns = (
+        tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column")
+    )
     return Table(experiment, profile, rows, columns, places, len(wanted), stale)
 
 

@@ -9,5 +9,17 @@ from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import create, get, load_plugin, names, register
 
-__all__ = ["Config", "Context", "Fitted", "Method", "Progress", "State", "create", "get", "load_plugin", "names", "register"]
+__all__ = [
+    "Config",
+    "Context",
+    "Fitted",
+    "Method",
+    "Progress",
+    "State",
+    "create",
+    "get",
+    "load_plugin",
+    "names",
+    "register",
+]
 _BUILT_IN = (_error_maximizing, _error_minimizing, _random)  # importing them registers them

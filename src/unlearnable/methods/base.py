@@ -1,7 +1,7 @@
 """The contract of a method, and the loop that runs one.
 
-A method takes small steps on a state; everything else is done here, once: rounds, reasons to stop, checkpoints, progress, and at
-the end the budget, because a method is not trusted to obey it.
+A method takes small steps on a state; everything else is done here, once: rounds, reasons to stop,
+checkpoints, progress, and at the end the budget, because a method is not trusted to obey it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from unlearnable.budget import Budget
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods.config import Config, require_resolved, rounds_for, stop_reason
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
@@ -38,7 +38,8 @@ class Progress:
         done: Steps finished in this round.
         total: Steps in a round.
         round_ended: Whether this step ended a round.
-        error: At the end of a round: the training error on protected images, in [0, 1]; None if the method has none.
+        error: At the end of a round: the training error on protected images, in [0, 1]; None if the method
+            has none.
         kind: What kind of step it was, one of those that ``visits`` counts.
     """
 
@@ -61,7 +62,9 @@ class Method(ABC, Generic[C]):
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
-    revision: ClassVar[int] = 1  # raised when the same settings and seed give other noise than before; result files name it
+    revision: ClassVar[int] = (
+        1  # raised when the same settings and seed give other noise than before; result files name it
+    )
     first_round: ClassVar[frozenset[str]] = frozenset()  # kinds of steps that only the first round has
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
@@ -119,12 +122,15 @@ class Method(ABC, Generic[C]):
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
         """Return noise for images that the search has not seen. Class-wise noise needs nothing more than their class."""
         assignment = fitted.noise.assignment
-        missing = [name for name in _classes(view) if not set(assignment.keys(name)) <= set(fitted.noise.keys)]
+        missing = [
+            name for name in _classes(view) if not set(assignment.keys(name)) <= set(fitted.noise.keys)
+        ]
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
         what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that were not there"
         raise DataError(
-            f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.", "Find the noise anew with --refit."
+            f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.",
+            "Find the noise anew with --refit.",
         )
 
     def keys(self, view: View) -> tuple[str, ...]:
@@ -136,33 +142,52 @@ class Method(ABC, Generic[C]):
 
     def rows(self, view: View, seed: int = 0) -> torch.Tensor:
         """Return the row of every image, int64 (N,); -1 for context. ``seed`` is that of the run, for one of several noises per class."""
-        index, assignment = {key: row for row, key in enumerate(self.keys(view))}, self.config.assignment(seed)
+        index, assignment = (
+            {key: row for row, key in enumerate(self.keys(view))},
+            self.config.assignment(seed),
+        )
         named = zip(view.ids, view.labels, strict=True)
-        keys = view.ids if self.form == "samplewise" else [assignment.key(id, view.classes[label]) for id, label in named]
-        return torch.tensor([index.get(key, -1) if own else -1 for key, own in zip(keys, view.own, strict=True)])
+        keys = (
+            view.ids
+            if self.form == "samplewise"
+            else [assignment.key(id, view.classes[label]) for id, label in named]
+        )
+        return torch.tensor(
+            [index.get(key, -1) if own else -1 for key, own in zip(keys, view.own, strict=True)]
+        )
 
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
         """Project, round and check patterns in levels, and give them their keys and provenance."""
         budget = Budget(self.config.epsilon)
         bank = np.empty(tuple(patterns.shape), np.int8)
         for start in range(0, len(bank), CHUNK):
-            bank[start : start + CHUNK] = budget.round(patterns[start : start + CHUNK].detach().cpu().double().numpy())
+            bank[start : start + CHUNK] = budget.round(
+                patterns[start : start + CHUNK].detach().cpu().double().numpy()
+            )
         digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
         return Noise(
-            bank=bank, keys=self.keys(view), form=self.form, budget=budget, grid=(self.config.grid, self.config.grid),
-            interpolation=self.config.interpolation, digests=digests if self.form == "samplewise" else (),
+            bank=bank,
+            keys=self.keys(view),
+            form=self.form,
+            budget=budget,
+            grid=(self.config.grid, self.config.grid),
+            interpolation=self.config.interpolation,
+            digests=digests if self.form == "samplewise" else (),
             assignment=self.config.assignment(seed),
             provenance={
-                "method": self.name, "config": self.config.model_dump(mode="json"), "fingerprint": view.fingerprint,
-                "version": __version__, "seed": seed,
+                "method": self.name,
+                "config": self.config.model_dump(mode="json"),
+                "fingerprint": view.fingerprint,
+                "version": __version__,
+                "seed": seed,
             },
-        )  # fmt: skip
+        )
 
     def fit(
         self,
         view: View,
         ctx: Context,
-        listen: Listener = silent,
+        on_progress: OnProgress = silent,
         *,
         state: State | None = None,
         save: Save | None = None,
@@ -173,10 +198,11 @@ class Method(ABC, Generic[C]):
         Args:
             view: The images, context included, at ``resolution * zoom``.
             ctx: Device, precision, seed.
-            listen: Told about progress.
+            on_progress: Told about progress.
             state: A saved state to go on from; None to start.
             save: Called with the state now and then, between two steps.
-            every: Seconds between two calls of ``save``, unless saving would then take more than a twentieth of the time.
+            every: Seconds between two calls of ``save``, unless saving would then take more than a twentieth
+                of the time.
 
         Returns:
             The noise, inside its budget and on whole levels, with what is needed to extend it.
@@ -190,14 +216,24 @@ class Method(ABC, Generic[C]):
         if state is None:
             state = self.start(view, ctx)
         else:  # it was read into memory, wherever it was before
-            state = {key: self.placed(key, value, ctx) if isinstance(value, torch.Tensor) else value for key, value in state.items()}
+            state = {
+                key: self.placed(key, value, ctx) if isinstance(value, torch.Tensor) else value
+                for key, value in state.items()
+            }
         log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
         saved, patience = time.monotonic(), 0.0
         reason = stop_reason(self.config, log)
         while not reason:
             step = self.advance(state, view, ctx)
             text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
-            listen(Event("searching", len(log) * step.total + step.done, int(self.config.max_rounds) * step.total, text))
+            on_progress(
+                Event(
+                    "searching",
+                    len(log) * step.total + step.done,
+                    int(self.config.max_rounds) * step.total,
+                    text,
+                )
+            )
             if step.round_ended:
                 log.append(step.error)
                 state["log"] = [-1.0 if error is None else error for error in log]
@@ -208,8 +244,16 @@ class Method(ABC, Generic[C]):
                 saved = time.monotonic()
                 patience = 19 * (saved - started) if every > 0 else 0.0
         noise = self.to_noise(self.finish(state), view, ctx.seed)
-        return Fitted(noise, {k: v.detach().cpu() for k, v in self.surrogate(state).items()}, view.classes, tuple(log), reason)
+        return Fitted(
+            noise,
+            {k: v.detach().cpu() for k, v in self.surrogate(state).items()},
+            view.classes,
+            tuple(log),
+            reason,
+        )
 
 
 def _classes(view: View) -> tuple[str, ...]:
-    return tuple(sorted({view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own}))
+    return tuple(
+        sorted({view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own})
+    )

@@ -16,7 +16,7 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.plan import Plan
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.noise import Noise
-from unlearnable.training.held import home
+from unlearnable.training.image_store import home
 
 S = TypeVar("S", bound=SurrogateConfig)
 
@@ -56,14 +56,22 @@ class BySurrogate(base.Method[S]):
 
     def placed(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
         """Return a tensor of the state where the search wants it: on the device, but for noise of so many images that it has no room."""
-        return value.to(home(value.nbytes, ctx.compute) if name == "noise" and self.form == "samplewise" else ctx.compute.device)
+        return value.to(
+            home(value.nbytes, ctx.compute)
+            if name == "noise" and self.form == "samplewise"
+            else ctx.compute.device
+        )
 
     def state_type(self, ctx: Context) -> torch.dtype:
         """Sample-wise noise is kept in half precision, whose steps are at most 1/256 of a level below 8; there is a row for every image.
 
         Class-wise steps are means, which may be smaller, and there are few rows.
         """
-        return torch.float16 if self.form == "samplewise" and ctx.compute.dtype == torch.float32 else ctx.compute.dtype
+        return (
+            torch.float16
+            if self.form == "samplewise" and ctx.compute.dtype == torch.float32
+            else ctx.compute.dtype
+        )
 
     def advance(self, state: base.State, view: View, ctx: Context) -> base.Progress:
         """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
@@ -100,12 +108,17 @@ class BySurrogate(base.Method[S]):
             return super().extend(fitted, view, ctx)
         unknown = set(view.classes) - set(fitted.classes)
         if unknown:
-            raise DataError(f"The surrogate of this run does not know class {min(unknown)!r}.", "Find the noise anew with --refit.")
+            raise DataError(
+                f"The surrogate of this run does not know class {min(unknown)!r}.",
+                "Find the noise anew with --refit.",
+            )
         state: base.State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
         side = self.config.side
-        state["noise"] = self.placed("noise", torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx)), ctx)
+        state["noise"] = self.placed(
+            "noise", torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx)), ctx
+        )
         state["round"] = 0
         rounds = self.config.min_rounds
         plan = Plan(self.config, self.rows(view, ctx.seed), view, ctx, fitted.classes, rounds)

@@ -17,17 +17,21 @@ class Config(BaseModel):
     """What every method has settings for.
 
     Attributes:
-        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the measurements.
+        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the
+            measurements.
         epsilon: Largest change of a pixel, in levels of 1/255.
-        resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own size of images up to 40 px.
+        resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own
+            size of images up to 40 px.
         grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
         tile: Side of a pattern smaller than the grid; 0 for one pattern over the whole grid.
-        place: Where such a pattern lies: ``tile``, repeated over the grid, or once, a patch with nothing around it, in the ``centre`` or
-            at a place of the image's own, drawn by its id (``random``). The search sees it where it will be published.
+        place: Where such a pattern lies: ``tile``, repeated over the grid, or once, a patch with nothing
+            around it, in the ``centre`` or at a place of the image's own, drawn by its id (``random``). The
+            search sees it where it will be published.
         several: Class-wise: noises per class, of which every image gets one, drawn by its id.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops; ``auto`` is enough for 90,000 noise steps, at least 60 and at most 300 for an image.
+        max_rounds: Rounds after which it stops; ``auto`` is enough for 90,000 noise steps, at least 60 and at
+            most 300 for an image.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
@@ -47,7 +51,10 @@ class Config(BaseModel):
     stop_error: float = Field(0.01, ge=0, le=1)
     patience: int = Field(0, ge=0)
 
-    rises: ClassVar[bool] = False  # whether the search is to raise the error on protected images, and stops at one that is high enough
+    rises: ClassVar[bool] = (
+        # whether the search is to raise the error on protected images, and stops at one that is high enough
+        False
+    )
 
     @property
     def side(self) -> int:
@@ -75,7 +82,11 @@ def stop_reason(config: Config, log: list[float | None]) -> str:
         if not config.rises and errors[-1] < config.stop_error:
             return f"the error, {errors[-1]:.1%}, is below {config.stop_error:.1%}"
         costs = [-error for error in errors] if config.rises else errors
-        if config.patience and len(costs) > config.patience and min(costs[-config.patience :]) >= min(costs[: -config.patience]):
+        if (
+            config.patience
+            and len(costs) > config.patience
+            and min(costs[-config.patience :]) >= min(costs[: -config.patience])
+        ):
             return f"the error has not {'risen' if config.rises else 'fallen'} for {config.patience} rounds"
     done = "1 round is" if config.max_rounds == 1 else f"{config.max_rounds} rounds are"
     return f"{done} done" if len(log) >= int(config.max_rounds) else ""

@@ -53,7 +53,9 @@ class Context:
         if self._bound is not None and self._bound[0] is state:
             return self._bound[1]
         model = self.model(spec, classes)
-        saved = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+        saved = {
+            key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")
+        }
         if saved:
             model.load_state_dict(saved)
         optimizer = recipe.optimizer(model)

@@ -20,9 +20,12 @@ class ErrorMaximizingConfig(SurrogateConfig):
     """Settings of error_maximizing.
 
     Attributes:
-        pretrain_epochs: Epochs that the surrogate is trained on the clean images, before the noise moves, at a rate that falls to zero.
-        target: ``none`` raises the loss of the image's class; ``next`` lowers the loss of the class after it, (label + 1) mod classes.
-        stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops. The paper: 0.9, class-wise 0.8.
+        pretrain_epochs: Epochs that the surrogate is trained on the clean images, before the noise moves, at
+            a rate that falls to zero.
+        target: ``none`` raises the loss of the image's class; ``next`` lowers the loss of the class after it,
+            (label + 1) mod classes.
+        stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops. The
+            paper: 0.9, class-wise 0.8.
     """
 
     pretrain_epochs: float = Field(30.0, gt=0)
@@ -48,18 +51,24 @@ class ErrorMaximizingConfig(SurrogateConfig):
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained: to the end, unlike that of a min-min search, which follows the noise."""
         return Recipe(
-            batch=self.batch, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip, schedule="cosine"
-        )  # fmt: skip
+            batch=self.batch,
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            schedule="cosine",
+        )
 
 
 @register
 class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     """Error-maximizing noise (Huang et al., ICLR 2021, Section 4.1): the control whose surrogate is trained on clean images.
 
-    The first round begins with training the surrogate, which then stays as it is; every round moves the noise by T sign steps that
-    raise its loss, until it errs on most protected images. The targeted form is that of Fowl et al. (Adversarial Examples Make
-    Strong Poisons, NeurIPS 2021, Section 3), with sign steps in place of signed Adam and without restarts. Departures from the authors'
-    code: those of error_minimizing; and the surrogate is part of the search, where theirs is loaded from a file.
+    The first round begins with training the surrogate, which then stays as it is; every round moves the noise
+    by T sign steps that raise its loss, until it errs on most protected images. The targeted form is that of
+    Fowl et al. (Adversarial Examples Make Strong Poisons, NeurIPS 2021, Section 3), with sign steps in place
+    of signed Adam and without restarts. Departures from the authors' code: those of error_minimizing; and the
+    surrogate is part of the search, where theirs is loaded from a file.
     """
 
     name: ClassVar[str] = "error_maximizing"

@@ -16,11 +16,12 @@ from unlearnable.methods.settings import ErrorMinimizingConfig
 class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
     """Error-minimizing noise (Huang et al., ICLR 2021, Section 3.2, Eq. 2 and 3, Algorithm 1).
 
-    A round trains the surrogate on M batches of protected images, then moves the noise of every image by T sign steps that lower
-    the surrogate's loss. Departures from the authors' code: noise is signed when it is added (theirs is clamped at zero first and
-    loses half); it is keyed by id or class name; the search has a cap; batches are steps on tensors, not loops over images.
-    With ``transforms`` other than ``none``, both steps see the images as a trainer does: lifted to the photo's own size, resized,
-    cropped and flipped (expectation over transformation, Athalye et al., ICML 2018).
+    A round trains the surrogate on M batches of protected images, then moves the noise of every image by T
+    sign steps that lower the surrogate's loss. Departures from the authors' code: noise is signed when it is
+    added (theirs is clamped at zero first and loses half); it is keyed by id or class name; the search has a
+    cap; batches are steps on tensors, not loops over images. With ``transforms`` other than ``none``, both
+    steps see the images as a trainer does: lifted to the photo's own size, resized, cropped and flipped
+    (expectation over transformation, Athalye et al., ICML 2018).
     """
 
     name: ClassVar[str] = "error_minimizing"
@@ -32,8 +33,15 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     def kinds(self, plan: Plan, state: base.State) -> list[str]:
         """Return the steps of a round, in order."""
-        train, move = ["train"] * plan.train_batches, ["move"] * (self.config.passes * plan.noise_batches(state))
-        return {"before": [*train, "measure", *move], "after": [*train, *move, "measure"], "training": [*train, *move]}[self._order]
+        train, move = (
+            ["train"] * plan.train_batches,
+            ["move"] * (self.config.passes * plan.noise_batches(state)),
+        )
+        return {
+            "before": [*train, "measure", *move],
+            "after": [*train, *move, "measure"],
+            "training": [*train, *move],
+        }[self._order]
 
     def ended(self, plan: Plan, state: base.State) -> None:
         """Count the training error, if that is the round's; let a new surrogate take over from one that errs too little too soon."""

@@ -67,9 +67,12 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads((file.metadata() or {})["record"])  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged or missing ({error}).", "Delete it to start the search again.") from error
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["record"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} is damaged or missing ({error}).", "Delete it to start the search again."
+        ) from error
 
 
 def save_state(path: Path, state: dict[str, Any], identity: dict[str, Any]) -> None:

@@ -11,16 +11,17 @@ from unlearnable.data.view import View
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.training.frozen import freeze
-from unlearnable.training.held import Held
-from unlearnable.training.look import Look
+from unlearnable.training.image_store import ImageStore
+from unlearnable.training.trainer_view import TrainerView
 from unlearnable.training.transforms import Draw, Transform
 
 
 class Batch(NamedTuple):
     """Some images on the device: pixels uint8 (B, 3, S, S), rows int64 (B,), labels int64 (B,), grey bool (B,) or None.
 
-    ``spots`` is where their patterns lie, None where they cover the grid: matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that
-    put the rows and the columns of a pattern at their place on the grid, with zeros around them.
+    ``spots`` is where their patterns lie, None where they cover the grid: matrices of 0 and 1, (B, 1, grid,
+    h) and (B, 1, grid, w), that put the rows and the columns of a pattern at their place on the grid, with
+    zeros around them.
     """
 
     x: torch.Tensor
@@ -61,7 +62,9 @@ class Plan:
         self.everyone = torch.arange(self.count)
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
-        self.images = ctx.keep("images", view.pixels, lambda: Held(torch.from_numpy(view.pixels), ctx.compute))
+        self.images = ctx.keep(
+            "images", view.pixels, lambda: ImageStore(torch.from_numpy(view.pixels), ctx.compute)
+        )
         index = {name: label for label, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
         self.corners = self._corners()
@@ -70,7 +73,16 @@ class Plan:
         self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
         side = view.pixels.shape[-1]
         transform = Transform(config.transforms, (config.crop_min, 1.0))
-        self.look = Look(int(config.resolution), side, config.grid, view.frame, transform, config.interpolation, ctx.compute, config.jpeg)
+        self.trainer_view = TrainerView(
+            int(config.resolution),
+            side,
+            config.grid,
+            view.frame,
+            transform,
+            config.interpolation,
+            ctx.compute,
+            config.jpeg,
+        )
 
     def _searched(self, share: float) -> torch.Tensor:
         if share >= 1:
@@ -79,7 +91,13 @@ class Plan:
         for label in range(len(self.view.classes)):
             mine = self.own[torch.from_numpy(self.view.labels)[self.own] == label]
             keep = max(1, round(share * len(mine)))
-            chosen.append(mine[torch.randperm(len(mine), generator=self.ctx.rng("share", self.view.classes[label]))[:keep]])
+            chosen.append(
+                mine[
+                    torch.randperm(len(mine), generator=self.ctx.rng("share", self.view.classes[label]))[
+                        :keep
+                    ]
+                ]
+            )
         return torch.cat(chosen).sort().values
 
     def _corners(self) -> torch.Tensor | None:
@@ -99,7 +117,10 @@ class Plan:
     def order(self, name: str, positions: torch.Tensor, *pass_: int) -> torch.Tensor:
         """Return some positions in the order of one pass over them. Drawn once a pass, not once a batch: there may be millions."""
         if name not in self._orders or self._orders[name][0] != pass_:
-            self._orders[name] = (pass_, positions[torch.randperm(len(positions), generator=self.ctx.rng(name, *pass_))])
+            self._orders[name] = (
+                pass_,
+                positions[torch.randperm(len(positions), generator=self.ctx.rng(name, *pass_))],
+            )
         return self._orders[name][1]
 
     def model(self, state: dict[str, Any]) -> Surrogate:
@@ -130,11 +151,11 @@ class Plan:
         """Return what the network is shown of a batch with noise ``d``, (B, 3, h, w) in levels: every pattern at its image's place."""
         if batch.spots is not None:
             d = batch.spots[0] @ d @ batch.spots[1].mT
-        return self.look(batch.x, d, batch.grey, draw)
+        return self.trainer_view(batch.x, d, batch.grey, draw)
 
     def under(self, batch: Batch, d: torch.Tensor) -> torch.Tensor | None:
         """Return the pixels that a batch's noise ``d`` is added to, of its shape; None if it does not lie on them one to one."""
-        if not self.look.plain:
+        if not self.trainer_view.plain:
             return None
         if batch.spots is not None:
             return batch.spots[0].mT @ batch.x.to(d.dtype) @ batch.spots[1]

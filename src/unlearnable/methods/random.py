@@ -23,8 +23,8 @@ class RandomConfig(Config):
 class Random(base.Method[RandomConfig]):
     """Uniform noise in +-epsilon, drawn once per image, or for each noise of a class: the control (Huang et al., ICLR 2021, Section 4.1).
 
-    A draw belongs to its image's id or its class's name, so adding or removing images changes no other noise. Noise for images that
-    come later is drawn the same way.
+    A draw belongs to its image's id or its class's name, so adding or removing images changes no other noise.
+    Noise for images that come later is drawn the same way.
     """
 
     name: ClassVar[str] = "random"
@@ -51,5 +51,7 @@ class Random(base.Method[RandomConfig]):
         epsilon, side = self.config.epsilon, self.config.side
         drawn = torch.empty(len(keys), 3, side, side, dtype=torch.int8)
         for row, key in enumerate(keys):
-            drawn[row] = torch.randint(-epsilon, epsilon + 1, (3, side, side), generator=ctx.rng("noise", key), dtype=torch.int8)
+            drawn[row] = torch.randint(
+                -epsilon, epsilon + 1, (3, side, side), generator=ctx.rng("noise", key), dtype=torch.int8
+            )
         return drawn

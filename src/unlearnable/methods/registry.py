@@ -57,9 +57,17 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
         return method(method.Config(**(settings or {})))
     except ValidationError as error:
         first = error.errors()[0]
-        where = str(next(iter(first["loc"]), "settings"))  # settings are flat; what follows names a kind of value
-        problem = "is not a setting" if first["type"] == "extra_forbidden" else f"is {first.get('input')!r}: {first['msg'].lower()}"
-        raise UsageError(f"{name}: {where} {problem}.", f"Its settings: {', '.join(method.Config.model_fields)}.") from error
+        where = str(
+            next(iter(first["loc"]), "settings")
+        )  # settings are flat; what follows names a kind of value
+        problem = (
+            "is not a setting"
+            if first["type"] == "extra_forbidden"
+            else f"is {first.get('input')!r}: {first['msg'].lower()}"
+        )
+        raise UsageError(
+            f"{name}: {where} {problem}.", f"Its settings: {', '.join(method.Config.model_fields)}."
+        ) from error
 
 
 def load_plugin(path: Path) -> None:

@@ -21,17 +21,21 @@ class SurrogateConfig(Config, ABC):
 
     Attributes:
         surrogate: The network that the noise is found against.
-        transforms: What a trainer is expected to do to a batch: ``none`` (the paper), ``flip-crop`` or ``photo``.
+        transforms: What a trainer is expected to do to a batch: ``none`` (the paper), ``flip-crop`` or
+            ``photo``.
         crop_min: ``photo``: smallest share of the frame that a crop keeps.
-        jpeg: Quality of the JPEG that both steps see the images through, so that the noise survives it; 0 for none. Needs kornia. It acts
-            at the search's resolution, so it is JPEG itself for images of that size, and stronger than JPEG for photos.
-        zoom: Side of the view over the resolution, so that a crop of the view is as sharp as a crop of the photo.
+        jpeg: Quality of the JPEG that both steps see the images through, so that the noise survives it; 0 for
+            none. Needs kornia. It acts at the search's resolution, so it is JPEG itself for images of that
+            size, and stronger than JPEG for photos.
+        zoom: Side of the view over the resolution, so that a crop of the view is as sharp as a crop of the
+            photo.
         steps: T, sign steps per batch.
         samples: Transformations over which the gradient of a step is averaged.
         passes: Passes over the images in the noise part of a round.
         step_size: Length of a sign step, in levels.
-        step_schedule: ``constant`` (the paper), or ``cosine``: steps that shorten to a twentieth over ``max_rounds``, so that noise which
-            sees every image under other crops settles on what helps under all of them.
+        step_schedule: ``constant`` (the paper), or ``cosine``: steps that shorten to a twentieth over
+            ``max_rounds``, so that noise which sees every image under other crops settles on what helps under
+            all of them.
         share: Class-wise: share of every class that the noise steps go over.
         init: Noise before the first round: ``zero``, or ``uniform`` in +-epsilon.
         batch: Images per batch.
@@ -89,8 +93,13 @@ class SurrogateConfig(Config, ABC):
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained."""
         return Recipe(
-            batch=self.batch, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip, schedule="constant"
-        )  # fmt: skip
+            batch=self.batch,
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            schedule="constant",
+        )
 
 
 class ErrorMinimizingConfig(SurrogateConfig):
@@ -99,12 +108,15 @@ class ErrorMinimizingConfig(SurrogateConfig):
     Attributes:
         train_batches: M, surrogate batches per round; 0 to count in epochs.
         train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
-        measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or ``before``; or, at no cost, of the
-            surrogate's own batches as it was ``training`` on them, for a search that does not stop by its error.
-        settled: Sample-wise: loss below which the noise of an image is left alone for a round. The round then measures before it moves,
-            whatever ``measure`` says, and moves as many others as fill the last batch. 0 moves every image in every round (the paper).
-        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the search coming to an end: noise
-            that one network has learned to read is not yet noise that every network learns first. 0 for never (the paper).
+        measure: Error of a round: of all images, measured ``after`` the noise moved (the paper) or
+            ``before``; or, at no cost, of the surrogate's own batches as it was ``training`` on them, for a
+            search that does not stop by its error.
+        settled: Sample-wise: loss below which the noise of an image is left alone for a round. The round then
+            measures before it moves, whatever ``measure`` says, and moves as many others as fill the last
+            batch. 0 moves every image in every round (the paper).
+        restart_error: Error below which, before ``min_rounds``, a new surrogate takes over instead of the
+            search coming to an end: noise that one network has learned to read is not yet noise that every
+            network learns first. 0 for never (the paper).
     """
 
     train_batches: int = Field(10, ge=0)

@@ -24,11 +24,13 @@ def train(plan: Plan, state: State, count: int) -> None:
     epoch, place = divmod(count, plan.per_epoch)
     index = plan.order("order", plan.everyone, epoch)[place * plan.batch : (place + 1) * plan.batch]
     batch = plan.batch_of(index)
-    draw = plan.look.draw(len(index), plan.ctx.rng("train", count))
+    draw = plan.trainer_view.draw(len(index), plan.ctx.rng("train", count))
     d = plan.noise_of(batch.rows, state["noise"])
     x = plan.show(batch, torch.zeros_like(d) if plan.config.clean else d, draw)
     right = train_step(model.model, model.optimizer, x, batch.y, plan.ctx.compute, plan.config.clip)[1]
-    state["right"] = right if count % plan.train_batches == 0 else state["right"] + right  # on the device: nobody waits for it here
+    state["right"] = (
+        right if count % plan.train_batches == 0 else state["right"] + right
+    )  # on the device: nobody waits for it here
 
 
 def training_error(plan: Plan, state: State) -> float:
@@ -51,7 +53,9 @@ def measure(plan: Plan, state: State) -> None:
     if plan.config.settled_below:
         found = torch.cat(losses).cpu()
         # whole batches, filled up with those that are nearest to the threshold
-        count = min(len(found), -(-int((found >= plan.config.settled_below).sum()) // plan.batch) * plan.batch)
+        count = min(
+            len(found), -(-int((found >= plan.config.settled_below).sum()) // plan.batch) * plan.batch
+        )
         state["active"] = plan.own[found.argsort(descending=True, stable=True)[:count]].sort().values
 
 
@@ -67,20 +71,24 @@ def move(plan: Plan, state: State, place: int) -> None:
     if config.form == "samplewise":
         noise[batch.rows.to(noise.device)] = d.to(noise)
     else:
-        # a product with 0 and 1, and not a scattered sum: on a GPU its order, and so its rounding, is the same every time
+        # a product with 0 and 1, and not a scattered sum: on a GPU its order, and so its rounding, is the
+        # same every time
         mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
         counts = mine.sum(1).view(-1, 1, 1, 1)
         mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
         noise.copy_(torch.where(counts > 0, mean, noise))
 
 
-def descend(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: int, rng: torch.Generator) -> torch.Tensor:
+def descend(
+    plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: int, rng: torch.Generator
+) -> torch.Tensor:
     """Return the noise of a batch after T sign steps. Nothing in the loop waits for the device, and only the noise gets a gradient.
 
     Args:
         plan: The search.
         model: The surrogate, frozen.
-        batch: The images; ``y`` is the class whose loss is lowered, or raised where ``config.direction`` is 1.
+        batch: The images; ``y`` is the class whose loss is lowered, or raised where ``config.direction`` is
+            1.
         d: float (B, 3, h, w), their noise in levels.
         round: The round, for the length of a step.
         rng: Where transformations are drawn from, all of them before the first step.
@@ -88,7 +96,7 @@ def descend(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: 
     config, budget = plan.config, Budget(plan.config.epsilon)
     length = config.direction * config.step_length(round, plan.rounds)
     samples = config.samples if config.transforms != "none" else 1
-    draws = [[plan.look.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
+    draws = [[plan.trainer_view.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
     under = plan.under(batch, d)
     for step in range(config.steps):
         gradient = _gradient(plan, model, batch, d, draws[step])
@@ -98,7 +106,9 @@ def descend(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, round: 
     return d
 
 
-def _gradient(plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+def _gradient(
+    plan: Plan, model: nn.Module, batch: Batch, d: torch.Tensor, draws: list[Draw | None]
+) -> torch.Tensor:
     """The gradient of the loss in the noise, summed over transformations."""
     d, total = d.detach().requires_grad_(True), None
     for draw in draws:

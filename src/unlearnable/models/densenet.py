@@ -1,7 +1,8 @@
 """Densely connected networks (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017) with a stem for each size of image.
 
-DenseNet-BC of section 3: bottlenecks of four times the growth rate, and transitions that halve the number of channels. Depths are those of
-Table 1. A pooling window that reaches over the edge counts, so that an odd side loses nothing and a small one is not reduced to nothing.
+DenseNet-BC of section 3: bottlenecks of four times the growth rate, and transitions that halve the number of
+channels. Depths are those of Table 1. A pooling window that reaches over the edge counts, so that an odd side
+loses nothing and a small one is not reduced to nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Layer(nn.Module):
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
         reduce = (*conv_bn(inputs, 4 * growth, 1, 1), nn.ReLU(inplace=True))
-        self.new = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), *reduce, _conv(4 * growth, growth, 3))
+        self.new = nn.Sequential(
+            nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), *reduce, _conv(4 * growth, growth, 3)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
@@ -35,13 +38,21 @@ def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 def _transition(inputs: int) -> tuple[nn.Module, ...]:
     """Halve sides and channels. Pooling before a 1x1 convolution gives what pooling after it would, for a quarter of the work."""
-    return nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), nn.AvgPool2d(2, ceil_mode=True), _conv(inputs, inputs // 2, 1)
+    return (
+        nn.BatchNorm2d(inputs),
+        nn.ReLU(inplace=True),
+        nn.AvgPool2d(2, ceil_mode=True),
+        _conv(inputs, inputs // 2, 1),
+    )
 
 
 def _densenet(depths: Sequence[int], classes: int, growth: int, stem: str) -> nn.Sequential:
     channels = 2 * growth
     first = parts.stem(stem, channels)
-    layers: list[nn.Module] = [Normalise(), first if stem == "imagenet" else first[:1]]  # on CIFAR a convolution alone (section 3)
+    layers: list[nn.Module] = [
+        Normalise(),
+        first if stem == "imagenet" else first[:1],
+    ]  # on CIFAR a convolution alone (section 3)
     for block, depth in enumerate(depths):
         if block:
             layers += _transition(channels)
@@ -49,7 +60,13 @@ def _densenet(depths: Sequence[int], classes: int, growth: int, stem: str) -> nn
         for _ in range(depth):
             layers.append(Layer(channels, growth))
             channels += growth
-    layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+    layers += [
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, classes),
+    ]
     return nn.Sequential(*layers)
 
 
@@ -60,6 +77,7 @@ def densenet121(classes: int, width: int = 32, stem: str = "cifar") -> nn.Module
     Args:
         classes: Number of outputs.
         width: The growth rate: channels that each layer adds. The stem has twice as many.
-        stem: Of the authors' two, the one for CIFAR (3x3, stride 1) or the one for ImageNet (7x7 and pooling), or one between them.
+        stem: Of the authors' two, the one for CIFAR (3x3, stride 1) or the one for ImageNet (7x7 and
+            pooling), or one between them.
     """
     return _densenet((6, 12, 24, 16), classes, width, stem)

@@ -27,8 +27,8 @@ def stem(name: str, width: int) -> nn.Sequential:
     """Return the layers before the first block, for a size of image.
 
     Args:
-        name: ``cifar`` (3x3, stride 1), ``half`` (3x3, stride 2) or ``imagenet`` (7x7 and pooling, stride 4: He et al.,
-            CVPR 2016, Table 1, and Huang et al., CVPR 2017, Table 1).
+        name: ``cifar`` (3x3, stride 1), ``half`` (3x3, stride 2) or ``imagenet`` (7x7 and pooling, stride 4:
+            He et al., CVPR 2016, Table 1, and Huang et al., CVPR 2017, Table 1).
         width: Channels that they put out.
 
     Raises:
@@ -43,4 +43,7 @@ def stem(name: str, width: int) -> nn.Sequential:
 def check_stem(name: str) -> None:
     """Raise UsageError if there is no such stem."""
     if name not in ("cifar", "half", "imagenet"):
-        raise UsageError(f"There is no stem {name!r}.", "There are: cifar (stride 1), half (stride 2), imagenet (stride 4).")
+        raise UsageError(
+            f"There is no stem {name!r}.",
+            "There are: cifar (stride 1), half (stride 2), imagenet (stride 4).",
+        )

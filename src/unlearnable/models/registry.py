@@ -25,7 +25,9 @@ def register(builder: Builder) -> Builder:
 
 def names() -> dict[str, str]:
     """Return every model's name and the first line of its docstring."""
-    return {name: (inspect.getdoc(builder) or "").split("\n")[0] for name, builder in sorted(_BUILDERS.items())}
+    return {
+        name: (inspect.getdoc(builder) or "").split("\n")[0] for name, builder in sorted(_BUILDERS.items())
+    }
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
@@ -37,12 +39,16 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     name, _, rest = spec.partition(":")
     if name not in _BUILDERS:
         raise UsageError(f"There is no model {name!r}.", f"There are: {', '.join(sorted(_BUILDERS))}.")
-    known = {key: value for key, value in inspect.signature(_BUILDERS[name]).parameters.items() if key != "classes"}
+    known = {
+        key: value for key, value in inspect.signature(_BUILDERS[name]).parameters.items() if key != "classes"
+    }
     settings: dict[str, Any] = {}
     for item in filter(None, rest.split(",")):
         key, equals, value = item.partition("=")
         if not equals or key not in known:
-            raise UsageError(f"{spec!r}: {name} has no setting {key!r}.", f"It has: {', '.join(sorted(known))}.")
+            raise UsageError(
+                f"{spec!r}: {name} has no setting {key!r}.", f"It has: {', '.join(sorted(known))}."
+            )
         try:
             settings[key] = int(value) if isinstance(known[key].default, int) else value
         except ValueError as error:
@@ -63,7 +69,8 @@ def create(spec: str, classes: int) -> nn.Module:
         classes: Number of outputs.
 
     Returns:
-        A module that maps float (N, 3, H, W) in [0, 1] to logits (N, classes); it normalises its input itself.
+        A module that maps float (N, 3, H, W) in [0, 1] to logits (N, classes); it normalises its input
+        itself.
     """
     name, settings = parse(spec)
     return _BUILDERS[name](classes, **settings)

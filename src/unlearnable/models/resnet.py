@@ -1,7 +1,8 @@
 """Residual networks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) with a stem for each size of image, and a width.
 
-Stages, blocks and widths are those of Table 1, the stages at strides 1, 2, 2, 2 after the stem. At stem=cifar they are the networks that
-the literature calls ResNet-18, 34 and 50 on CIFAR; the paper's own CIFAR networks (its section 4.2) are narrower and have three stages.
+Stages, blocks and widths are those of Table 1, the stages at strides 1, 2, 2, 2 after the stem. At stem=cifar
+they are the networks that the literature calls ResNet-18, 34 and 50 on CIFAR; the paper's own CIFAR networks
+(its section 4.2) are narrower and have three stages.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
-        out: torch.Tensor = self.second(self.first(x)).add_(self.shortcut(x)).relu_()  # nobody else reads what the branch returned
+        out: torch.Tensor = (
+            self.second(self.first(x)).add_(self.shortcut(x)).relu_()
+        )  # nobody else reads what the branch returned
         return out
 
 
 class Bottleneck(nn.Module):
     """The bottleneck block: 1x1 to fewer channels, 3x3, 1x1 to four times as many (He et al., Fig. 5, right).
 
-    The stride is that of the 3x3 convolution, as in most implementations since; in the authors' it is that of the first 1x1. The parameters
-    are as many.
+    The stride is that of the 3x3 convolution, as in most implementations since; in the authors' it is that of
+    the first 1x1. The parameters are as many.
     """
 
     expansion = 4
@@ -61,7 +64,9 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Identity() if same else nn.Sequential(*conv_bn(inputs, outputs, 1, stride))
 
 
-def _resnet(block: type[Block | Bottleneck], depths: Sequence[int], classes: int, width: int, stem: str) -> nn.Sequential:
+def _resnet(
+    block: type[Block | Bottleneck], depths: Sequence[int], classes: int, width: int, stem: str
+) -> nn.Sequential:
     blocks: list[nn.Module] = []
     inputs = width
     for stage, depth in enumerate(depths):
@@ -69,7 +74,9 @@ def _resnet(block: type[Block | Bottleneck], depths: Sequence[int], classes: int
             blocks.append(block(inputs, width * 2**stage, 2 if stage and number == 0 else 1))
             inputs = block.expansion * width * 2**stage
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-    return nn.Sequential(Normalise(), parts.stem(stem, width), *blocks, *head)  # the stem is drawn last: published noise depends on it
+    return nn.Sequential(
+        Normalise(), parts.stem(stem, width), *blocks, *head
+    )  # the stem is drawn last: published noise depends on it
 
 
 @register

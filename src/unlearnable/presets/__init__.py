@@ -17,7 +17,11 @@ SMALL = 40  # pixels: up to this size images are worked on at their own size, th
 
 def names() -> list[str]:
     """Return the names of the presets."""
-    return sorted(path.name.removesuffix(".toml") for path in files(__package__).iterdir() if path.name.endswith(".toml"))
+    return sorted(
+        path.name.removesuffix(".toml")
+        for path in files(__package__).iterdir()
+        if path.name.endswith(".toml")
+    )
 
 
 def read(name: str) -> dict[str, Any]:
@@ -41,11 +45,13 @@ def auto(frame: tuple[int, int], device: str) -> str:
 def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
-    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form only, and ``[fast]`` (or
-    ``[fast.samplewise]``, ``[fast.classwise]``) of those that hold where ``search`` is ``fast`` rather than ``exact``: what saves time.
+    A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form
+    only, and ``[fast]`` (or ``[fast.samplewise]``, ``[fast.classwise]``) of those that hold where ``search``
+    is ``fast`` rather than ``exact``: what saves time.
 
     Raises:
-        UsageError: If the file is missing or no TOML, or there is no such search, or nothing says what makes it fast.
+        UsageError: If the file is missing or no TOML, or there is no such search, or nothing says what makes
+            it fast.
     """
     merged = dict(preset)
     tables = {table: merged.pop(table, {}) for table in TABLES}
@@ -62,10 +68,15 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
         raise UsageError(f"There is no search {search!r}.", "Choose exact or fast.")
     saving = fast(tables, form) if search == "fast" else {}
     if search == "fast" and not saving:
-        raise UsageError(f"Nothing is known to make this {form} search fast.", "Leave --search away, or give a table [fast] in --config.")
+        raise UsageError(
+            f"Nothing is known to make this {form} search fast.",
+            "Leave --search away, or give a table [fast] in --config.",
+        )
     merged |= tables[form] | saving | over
     if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
-        merged["min_rounds"] = given["max_rounds"]  # whoever asks for fewer rounds than the preset's least means it
+        merged["min_rounds"] = given[
+            "max_rounds"
+        ]  # whoever asks for fewer rounds than the preset's least means it
     return merged
 
 

@@ -35,7 +35,9 @@ def _curve(axes: Any, arm: ArmRecord, colour: str, trial: TrialRecord) -> None:
         axes.plot(epochs, line, color=INK, alpha=0.25, linewidth=0.7)
     for line in test:
         axes.plot(epochs, line, color=colour, alpha=0.3, linewidth=0.7)
-    axes.plot(epochs, train.mean(axis=0), color=INK, linewidth=1.6, linestyle=(0, (4, 1.5)), label="training images")
+    axes.plot(
+        epochs, train.mean(axis=0), color=INK, linewidth=1.6, linestyle=(0, (4, 1.5)), label="training images"
+    )
     axes.plot(epochs, test.mean(axis=0), color=colour, linewidth=2.2, label="unseen clean images")
     axes.axhline(trial.chance * 100, color=INK, linewidth=0.9, linestyle=":", label="guessing")
     axes.set(ylim=(0, 103), xlabel="epoch", xlim=(1, max(2, len(epochs))))
@@ -55,16 +57,36 @@ def classes(record: Record) -> str | None:
     middle = np.arange(len(record.classes))
     for index, (arm, colour) in enumerate(zip(shown, (CLEAN, *MORE), strict=False)):
         values = [0.0 if value is None else value * 100 for value in arm.recall]
-        axes.barh(middle + (index - (len(shown) - 1) / 2) * height, values, height * 0.9, color=colour, label=arm.name)
+        axes.barh(
+            middle + (index - (len(shown) - 1) / 2) * height,
+            values,
+            height * 0.9,
+            color=colour,
+            label=arm.name,
+        )
     axes.axvline(trial.chance * 100, color=INK, linewidth=0.9, linestyle=":")
-    axes.set(xlim=(0, 100), yticks=middle, ylim=(len(record.classes) - 0.4, -0.6), xlabel="unseen clean images named right")
+    axes.set(
+        xlim=(0, 100),
+        yticks=middle,
+        ylim=(len(record.classes) - 0.4, -0.6),
+        xlabel="unseen clean images named right",
+    )
     axes.set_yticklabels(record.classes)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
-    axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
+    axes.legend(
+        frameon=False,
+        fontsize=7.5,
+        labelcolor=INK,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=len(shown),
+    )
     return svg(figure, "Recall of every class")
 
 
-def canvas(columns: int, width: float, height: float, sharey: bool = False, rows: int = 1) -> tuple[Any, list[Any]]:
+def canvas(
+    columns: int, width: float, height: float, sharey: bool = False, rows: int = 1
+) -> tuple[Any, list[Any]]:
     """Return a figure of panels that are ``width`` wide, ``height`` high all together, in inches, and the panels row by row."""
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 
@@ -87,8 +109,15 @@ def svg(figure: Any, title: str) -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "unlearnable"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "unlearnable"}
+    ):
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)  # a page names no address, not even a namespace's

@@ -33,11 +33,20 @@ def picture(id: str, class_name: str, clean: Photo, protected: Photo) -> Picture
     """Make the three images of a pair. The noise is shown around middle grey, its largest change at full range."""
     before, after = clean.rgb(), protected.rgb()
     if before.shape != after.shape:
-        before = np.asarray(Image.fromarray(before).resize((after.shape[1], after.shape[0]), Image.Resampling.BILINEAR))
+        before = np.asarray(
+            Image.fromarray(before).resize((after.shape[1], after.shape[0]), Image.Resampling.BILINEAR)
+        )
     change = after.astype(np.float64) - before
     factor = 127.0 / max(1.0, float(np.abs(change).max()))
     noise = np.rint(np.clip(127.5 + factor * change, 0, 255)).astype(np.uint8)
-    return Picture(id=id, class_name=class_name, clean=_uri(before), noise=_uri(noise), protected=_uri(after), magnified=round(factor, 1))
+    return Picture(
+        id=id,
+        class_name=class_name,
+        clean=_uri(before),
+        noise=_uri(noise),
+        protected=_uri(after),
+        magnified=round(factor, 1),
+    )
 
 
 def _uri(pixels: UInt8Array) -> str:

@@ -131,7 +131,9 @@ class Record(_Model):
         return trial, trial.arms[0], next(arm for arm in trial.arms if arm.name == self.headline[1])
 
     @classmethod
-    def of(cls, found: Verification, photos: str, protected: str, command: str = "", goal: Goal | None = None) -> Record:
+    def of(
+        cls, found: Verification, photos: str, protected: str, command: str = "", goal: Goal | None = None
+    ) -> Record:
         """Make the record of a verification."""
         comparison, arm = found.headline
         seen = found.visibility
@@ -139,7 +141,10 @@ class Record(_Model):
             kind="verify",
             title="Can a model learn from these photos?",
             intro=f"{found.pairs} photos of {photos} and what is published of them, {protected}.",
-            headline=(next(index for index, one in enumerate(found.comparisons) if one is comparison), arm.name),
+            headline=(
+                next(index for index, one in enumerate(found.comparisons) if one is comparison),
+                arm.name,
+            ),
             trials=[_trial(one) for one in found.comparisons],
             classes=list(found.classes),
             context=list(found.context),
@@ -148,7 +153,11 @@ class Record(_Model):
             unchanged=found.unchanged,
             left_out=found.left_out,
             tested_on=found.tested_on,
-            seen=Seen(sampled=found.sampled, largest=seen.largest, mean=seen.mean, psnr=seen.psnr, ssim=seen.ssim) if seen else None,
+            seen=Seen(
+                sampled=found.sampled, largest=seen.largest, mean=seen.mean, psnr=seen.psnr, ssim=seen.ssim
+            )
+            if seen
+            else None,
             goal=GoalRecord(text=str(goal), met=found.meets(goal)) if goal else None,
             pictures=[_picture(one) for one in found.samples],
             environment=found.environment,
@@ -196,21 +205,36 @@ class Record(_Model):
 def _trial(comparison: Comparison) -> TrialRecord:
     trial, recipe = comparison.trial, comparison.trial.recipe
     settings = {
-        "size": trial.size, "epochs": recipe.epochs, "batch": recipe.batch, "lr": recipe.lr, "momentum": recipe.momentum,
-        "weight_decay": recipe.weight_decay, "schedule": recipe.schedule,
-    }  # fmt: skip
+        "size": trial.size,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "lr": recipe.lr,
+        "momentum": recipe.momentum,
+        "weight_decay": recipe.weight_decay,
+        "schedule": recipe.schedule,
+    }
     return TrialRecord(
-        name=trial.name, target=trial.target, recipe=trial.words, settings=settings, chance=comparison.chance,
-        tested=comparison.tested, arms=[_arm(arm) for arm in comparison.arms],
-    )  # fmt: skip
+        name=trial.name,
+        target=trial.target,
+        recipe=trial.words,
+        settings=settings,
+        chance=comparison.chance,
+        tested=comparison.tested,
+        arms=[_arm(arm) for arm in comparison.arms],
+    )
 
 
 def _arm(arm: ArmResult) -> ArmRecord:
     curves = [Curve(seed=run.seed, train=list(run.train), test=list(run.test)) for run in arm.runs]
     return ArmRecord(
-        name=arm.name, peak=_range(arm.peak), last=arm.last, kept=_range(arm.kept) if arm.kept else None, verdict=arm.verdict,
-        recall=list(arm.recall), curves=curves,
-    )  # fmt: skip
+        name=arm.name,
+        peak=_range(arm.peak),
+        last=arm.last,
+        kept=_range(arm.kept) if arm.kept else None,
+        verdict=arm.verdict,
+        recall=list(arm.recall),
+        curves=curves,
+    )
 
 
 def _range(interval: Interval) -> Range:

@@ -37,7 +37,9 @@ def sentence(record: Record) -> str:
     share = f"{value:.0f}% of what the clean ones teach was kept, at most {high:.0f}%"
     if protected.verdict == "cannot tell":
         return f"Cannot tell: {numbers}. The clean photos teach too little, or too few were held out: more photos are needed."
-    verdict = {"protected": "Protected", "weakened": "Weakened", "not protected": "Not protected"}[protected.verdict or "not protected"]
+    verdict = {"protected": "Protected", "weakened": "Weakened", "not protected": "Not protected"}[
+        protected.verdict or "not protected"
+    ]
     return f"{verdict}: {numbers}; {share}."
 
 
@@ -48,14 +50,35 @@ def rows(record: Record) -> list[tuple[TrialRecord, ArmRecord, ArmRecord]]:
 
 def table(record: Record) -> str:
     """Return an aligned table, what was not measured, and the sentence."""
-    head = ("network", "images", "clean, peak (95%)", "protected, peak (95%)", "last: clean, prot.", "kept (95%)", "verdict")
+    head = (
+        "network",
+        "images",
+        "clean, peak (95%)",
+        "protected, peak (95%)",
+        "last: clean, prot.",
+        "kept (95%)",
+        "verdict",
+    )
     lines = [head]
     for trial, clean, arm in rows(record):
         assert arm.kept is not None
         last = f"{percent(clean.last)}, {percent(arm.last)}"
-        lines.append((trial.name, label(arm, record.kind), spread(clean.peak), spread(arm.peak), last, spread(arm.kept), arm.verdict or ""))
+        lines.append(
+            (
+                trial.name,
+                label(arm, record.kind),
+                spread(clean.peak),
+                spread(arm.peak),
+                last,
+                spread(arm.kept),
+                arm.verdict or "",
+            )
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    out = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     out.insert(1, "  ".join("-" * width for width in widths))
     out += [f"  {trial.name}: {trial.target}; {trial.recipe}" for trial in record.trials]
     out += [f"  not measured: {one.name} (estimated {minutes(one.seconds)})" for one in record.unmeasured]
@@ -67,7 +90,9 @@ def table(record: Record) -> str:
     if record.seen:
         psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
         ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
-        out.append(f"  largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}, {psnr}{ssim} ({record.seen.sampled} photos)")
+        out.append(
+            f"  largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}, {psnr}{ssim} ({record.seen.sampled} photos)"
+        )
     return "\n".join([*out, "", sentence(record), *_goal(record)])
 
 
@@ -77,4 +102,8 @@ def minutes(seconds: float) -> str:
 
 
 def _goal(record: Record) -> list[str]:
-    return [] if record.goal is None else [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]
+    return (
+        []
+        if record.goal is None
+        else [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]
+    )

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from unlearnable.errors import UsageError
-from unlearnable.training import probe, strip
+from unlearnable.training import precision_probe, side_by_side
 
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
@@ -23,7 +23,8 @@ class Compute:
     Args:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float64`` is for reference computations; ``bfloat16`` is automatic mixed precision.
-        found: Whether the precision was found by a probe rather than asked for: a search that goes on then keeps that of its beginning.
+        found: Whether the precision was found by a probe rather than asked for: a search that goes on then
+            keeps that of its beginning.
     """
 
     device: str = "cpu"
@@ -38,15 +39,19 @@ class Compute:
             UsageError: If the device is unknown or not there, or the precision is unknown.
         """
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+            device = (
+                "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+            )
         if device.split(":")[0] not in ("cpu", "cuda", "mps"):
             raise UsageError(f"There is no device {device!r}.", "Choose auto, cpu, cuda or mps.")
         if device.startswith("cuda") and not torch.cuda.is_available():
-            raise UsageError("No CUDA device can be used here.", "Use --device cpu, or install a CUDA build of torch.")
+            raise UsageError(
+                "No CUDA device can be used here.", "Use --device cpu, or install a CUDA build of torch."
+            )
         if device == "mps" and not torch.backends.mps.is_available():
             raise UsageError("No MPS device can be used here.", "Use --device cpu.")
         if precision == "auto":
-            return cls(device, probe.precision(device), found=True)
+            return cls(device, precision_probe.precision(device), found=True)
         if precision not in ("float32", "bfloat16", "float64"):
             raise UsageError(f"There is no precision {precision!r}.", "Choose auto, float32 or bfloat16.")
         return cls(device, precision)
@@ -64,8 +69,8 @@ class Compute:
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, in the layout in which convolutions are fastest. The model itself is changed."""
-        if self.device == "cpu" and self.precision == "bfloat16" and strip.pays():
-            strip.lay_out(model)
+        if self.device == "cpu" and self.precision == "bfloat16" and side_by_side.pays():
+            side_by_side.lay_out(model)
         return model.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -76,8 +81,16 @@ class Compute:
 
     def describe(self) -> dict[str, Any]:
         """Return what the bytes of a result may depend on: device, precision, threads, versions."""
-        name = torch.cuda.get_device_name() if self.device.startswith("cuda") else platform.processor() or platform.machine()
+        name = (
+            torch.cuda.get_device_name()
+            if self.device.startswith("cuda")
+            else platform.processor() or platform.machine()
+        )
         return {
-            "device": self.device, "device_name": name, "precision": self.precision, "threads": torch.get_num_threads(),
-            "torch": torch.__version__, "python": platform.python_version(),
-        }  # fmt: skip
+            "device": self.device,
+            "device_name": name,
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }

@@ -15,9 +15,10 @@ from unlearnable.training.compute import Compute
 def freeze(model: nn.Module, compute: Compute) -> nn.Module:
     """Return a copy of a model as it is in eval mode, made to be called with a gradient to its input and to nothing else.
 
-    Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval mode, and becomes part of the
-    convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the precision is bfloat16, weights are rounded once, here,
-    rather than at every call (autocast rounds weights that are not trained anew each time).
+    Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval
+    mode, and becomes part of the convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the
+    precision is bfloat16, weights are rounded once, here, rather than at every call (autocast rounds weights
+    that are not trained anew each time).
 
     Args:
         model: A model of the registry, or any other, as ``compute`` placed it.

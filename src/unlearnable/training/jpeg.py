@@ -22,6 +22,10 @@ def encoded(x: torch.Tensor, quality: int) -> torch.Tensor:
     try:
         from kornia.enhance import jpeg_codec_differentiable
     except ImportError:
-        raise UsageError("The setting `jpeg` needs kornia.", "Install the extra: pip install 'unlearnable[jpeg]'.") from None
-    whole: torch.Tensor = jpeg_codec_differentiable(x.contiguous(), torch.full((len(x),), float(quality), dtype=x.dtype, device=x.device))
+        raise UsageError(
+            "The setting `jpeg` needs kornia.", "Install the extra: pip install 'unlearnable[jpeg]'."
+        ) from None
+    whole: torch.Tensor = jpeg_codec_differentiable(
+        x.contiguous(), torch.full((len(x),), float(quality), dtype=x.dtype, device=x.device)
+    )
     return whole.clamp(0, 1)

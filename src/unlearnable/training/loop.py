@@ -13,7 +13,7 @@ from torch import nn
 from unlearnable import models
 from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
-from unlearnable.training.held import Held
+from unlearnable.training.image_store import ImageStore
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
@@ -23,7 +23,8 @@ from unlearnable.training.transforms import Transform
 class Epoch:
     """What one epoch came to: accuracies are shares in [0, 1].
 
-    ``answers`` is int64 (tests,), the class that the network gives each test image, in order; ``correct`` is bool (tests,).
+    ``answers`` is int64 (tests,), the class that the network gives each test image, in order; ``correct`` is
+    bool (tests,).
     """
 
     number: int
@@ -40,22 +41,34 @@ class Stages(Protocol):
     def test_time(self) -> bool:
         """Whether test images are prepared too (with ``labels`` None)."""
 
-    def prepare(self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
+    def prepare(
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+    ) -> torch.Tensor:
         """Return images as they are trained on: uint8 (N, 3, S, S) on the host."""
 
-    def batch(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return float (B, 3, s, s) in [0, 1] and the probabilities of the classes, float (B, classes)."""
 
-    def step(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+    def step(
+        self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
+    ) -> torch.Tensor:
         """Return the input on which the step is taken."""
 
 
 def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, compute: Compute, clip: float = 0.0
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    compute: Compute,
+    clip: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Take one step on a batch in train mode. Returns (mean loss, number of correct answers), both on the device.
 
-    ``y`` is int64 (B,), or float (B, classes) with the probabilities of the classes; then the likeliest counts as correct.
+    ``y`` is int64 (B,), or float (B, classes) with the probabilities of the classes; then the likeliest
+    counts as correct.
     """
     model.train()
     with compute.autocast():
@@ -77,7 +90,9 @@ def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tenso
         yield order[start : start + size]
 
 
-def predict(model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256) -> torch.Tensor:
+def predict(
+    model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256
+) -> torch.Tensor:
     """Return the predicted classes, int64 (N,) on the CPU, of uint8 (N, 3, S, S) images, in eval mode."""
     model.eval()
     look = Transform()
@@ -116,8 +131,10 @@ def fit_model(
         compute: Where.
         on_epoch: Called after each epoch that is tested.
         test_every: Epochs between two tests; the last epoch is always tested.
-        countermeasure: What the trainer does against the noise. Order and transformations are drawn as without it.
-        start: Weights by name to start from; a last layer of another number of classes is initialised freshly.
+        countermeasure: What the trainer does against the noise. Order and transformations are drawn as
+            without it.
+        start: Weights by name to start from; a last layer of another number of classes is initialised
+            freshly.
 
     Returns:
         The model and its tested epochs.
@@ -135,8 +152,10 @@ def fit_model(
         if countermeasure.test_time:
             test = (countermeasure.prepare(test[0], None, generator(seed, "prepare")), test[1])
     optimizer = recipe.optimizer(model)
-    images, labels = Held(train[0], compute), train[1].to(compute.device)
-    sure = torch.eye(classes, device=compute.device, dtype=compute.dtype)  # a row for each class: its label as probabilities
+    images, labels = ImageStore(train[0], compute), train[1].to(compute.device)
+    one_hot = torch.eye(
+        classes, device=compute.device, dtype=compute.dtype
+    )  # a row for each class: its label as probabilities
     per_epoch = len(labels) // min(recipe.batch, len(labels))
     history: list[Epoch] = []
     for number in range(recipe.epochs):
@@ -146,11 +165,15 @@ def fit_model(
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(number * per_epoch + step, recipe.epochs * per_epoch)
             draw = recipe.transform.draw(len(rows), rng, compute)
-            x = recipe.transform(_floats(images[rows], compute), size, draw).contiguous(memory_format=torch.channels_last)
+            x = recipe.transform(_floats(images[rows], compute), size, draw).contiguous(
+                memory_format=torch.channels_last
+            )
             y = labels[compute.send(rows)]
             if countermeasure is not None:
-                x, y = countermeasure.batch(x, sure[y], other, compute)
-                x = countermeasure.step(model, x, y, other, compute).contiguous(memory_format=torch.channels_last)
+                x, y = countermeasure.batch(x, one_hot[y], other, compute)
+                x = countermeasure.step(model, x, y, other, compute).contiguous(
+                    memory_format=torch.channels_last
+                )
             correct += train_step(model, optimizer, x, y, compute, recipe.clip)[1]
         if (number + 1) % test_every and number + 1 < recipe.epochs:
             continue
@@ -166,9 +189,16 @@ def _load(model: nn.Module, start: dict[str, torch.Tensor], spec: str) -> None:
     """Put weights into a model. Its last layer keeps its own where the number of classes is another one."""
     own = model.state_dict()
     last = list(own)[-1].rpartition(".")[0]
-    fresh = {name for name in own if name.rpartition(".")[0] == last and name in start and start[name].shape[1:] == own[name].shape[1:]}
+    fresh = {
+        name
+        for name in own
+        if name.rpartition(".")[0] == last and name in start and start[name].shape[1:] == own[name].shape[1:]
+    }
     if start.keys() != own.keys() or any(start[name].shape != own[name].shape for name in own.keys() - fresh):
-        raise UsageError(f"The weights to start from are not those of a model {spec!r}.", "Start from weights of the same model.")
+        raise UsageError(
+            f"The weights to start from are not those of a model {spec!r}.",
+            "Start from weights of the same model.",
+        )
     same = not any(start[name].shape != own[name].shape for name in fresh)
     model.load_state_dict({name: own[name] if name in fresh and not same else start[name] for name in own})
 

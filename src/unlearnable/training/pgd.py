@@ -22,7 +22,8 @@ def attack(
 ) -> torch.Tensor:
     """Return images near ``x`` on which the loss is large: x' <- clip(x' + step sign(grad)), from a random start within the budget.
 
-    Gradients are those of a frozen copy in eval mode, so the model's mode, running statistics and gradients are left as they are.
+    Gradients are those of a frozen copy in eval mode, so the model's mode, running statistics and gradients
+    are left as they are.
 
     Args:
         model: The model that is attacked.
@@ -45,7 +46,9 @@ def attack(
         moved = moved.contiguous(memory_format=torch.channels_last).requires_grad_(True)
         with torch.enable_grad(), compute.autocast():
             logits = frozen(moved)
-        loss = F.cross_entropy(logits.to(compute.dtype), y, reduction="sum")  # a sum: an image's gradient is its own
+        loss = F.cross_entropy(
+            logits.to(compute.dtype), y, reduction="sum"
+        )  # a sum: an image's gradient is its own
         (gradient,) = torch.autograd.grad(loss, moved)
         moved = torch.clamp(moved.detach() + (step / 255) * gradient.sign(), low, high)
     return moved

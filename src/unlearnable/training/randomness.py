@@ -1,7 +1,7 @@
 """No global seeds: every draw comes from a generator that is derived from one seed and a name.
 
-A draw depends on what it is for and not on what was drawn before it, which is why an interrupted search goes on as if it had
-never stopped, and why the order of the files does not matter.
+A draw depends on what it is for and not on what was drawn before it, which is why an interrupted search goes
+on as if it had never stopped, and why the order of the files does not matter.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ class Recipe:
         momentum: Of SGD.
         weight_decay: Of SGD.
         clip: Largest norm of the gradient; 0 for no limit.
-        schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps, then cosine, or ``steps``:
-            a tenth from three quarters of the training on, and a hundredth in its last tenth.
+        schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps,
+            then cosine, or ``steps``: a tenth from three quarters of the training on, and a hundredth in its
+            last tenth.
         transform: What happens to each batch.
     """
 
@@ -41,7 +42,9 @@ class Recipe:
         """Return the optimiser of a model's parameters: one kernel for all of them on a GPU, where launching one for each takes longer."""
         parameters = list(model.parameters())
         fused = all(one.is_cuda for one in parameters)
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=fused)
+        return torch.optim.SGD(
+            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=fused
+        )
 
     def rate(self, step: int, steps: int) -> float:
         """Return the learning rate of one step out of ``steps``."""

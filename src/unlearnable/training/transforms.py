@@ -1,8 +1,9 @@
 """What a trainer does to a batch before the network sees it, as differentiable tensor code.
 
-Every geometric transformation here (crop, random resized crop, flip) is one affine sampling grid, so an image and its noise go
-through a single bilinear sampling, and its gradient is the expectation-over-transformation gradient (Athalye et al., ICML 2018).
-Draws are apart from arithmetic: what is drawn on the CPU is sent to the device before a loop, so that nothing in the loop waits.
+Every geometric transformation here (crop, random resized crop, flip) is one affine sampling grid, so an image
+and its noise go through a single bilinear sampling, and its gradient is the expectation-over-transformation
+gradient (Athalye et al., ICML 2018). Draws are apart from arithmetic: what is drawn on the CPU is sent to the
+device before a loop, so that nothing in the loop waits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Draw:
 
     Args:
         maps: float (N, 2, 3), where in the frame each pixel of the result lies.
-        colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None where colours are left alone.
+        colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None where colours are
+            left alone.
     """
 
     maps: torch.Tensor
@@ -38,11 +40,13 @@ class Transform:
     """A family of random transformations.
 
     Args:
-        name: ``none`` (the identity: the paper's search), ``flip-crop`` (shift by up to an eighth and flip: the usual recipe for
-            CIFAR), ``photo`` (random resized crop and flip: the usual recipe for photos).
+        name: ``none`` (the identity: the paper's search), ``flip-crop`` (shift by up to an eighth and flip:
+            the usual recipe for CIFAR), ``photo`` (random resized crop and flip: the usual recipe for
+            photos).
         scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
         jitter: Largest relative change of brightness, contrast and saturation; 0 leaves colours alone.
-        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for no turn.
+        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for no
+            turn.
     """
 
     name: Name = "none"
@@ -54,7 +58,10 @@ class Transform:
         if self.name not in ("none", "flip-crop", "photo"):
             raise UsageError(f"There is no transformation {self.name!r}.", "Choose none, flip-crop or photo.")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise UsageError(f"Crops of scale {self.scale} are not shares of an area.", "Give two numbers in (0, 1], the smaller first.")
+            raise UsageError(
+                f"Crops of scale {self.scale} are not shares of an area.",
+                "Give two numbers in (0, 1], the smaller first.",
+            )
 
     def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:
         """Draw one transformation for each of ``count`` images, and send it to the device; None for the identity."""
@@ -66,7 +73,9 @@ class Transform:
         maps = compute.send(maps)
         if not self.jitter:
             return Draw(maps)
-        return Draw(maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1)))
+        return Draw(
+            maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1))
+        )
 
     def _maps(self, count: int, rng: torch.Generator) -> torch.Tensor:
         if self.name == "none":
@@ -103,13 +112,19 @@ class Transform:
             float (N, C, size, size).
         """
         if draw is None:
-            return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
+            return (
+                x
+                if x.shape[-1] == size
+                else F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
+            )
         grid = F.affine_grid(draw.maps, [len(x), x.shape[1], size, size], align_corners=False)
         x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         return x if draw.colours is None else _recolour(x, *draw.colours)
 
 
-def _recolour(x: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor) -> torch.Tensor:
+def _recolour(
+    x: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor
+) -> torch.Tensor:
     x = (x * brightness).clamp(0, 1)
     x = (x - x.mean((1, 2, 3), keepdim=True)) * contrast + x.mean((1, 2, 3), keepdim=True)
     grey = x.mean(1, keepdim=True)

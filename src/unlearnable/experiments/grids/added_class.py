@@ -14,7 +14,14 @@ from unlearnable.experiments.profile import Profile
     rows="the added class",
     columns="whose images are counted",
     figure="confusion",
-    claims=[Below(("protected, sample-wise", "added class"), ("clean", "added class"), "the added class is hidden", by=0.3)],
+    claims=[
+        Below(
+            ("protected, sample-wise", "added class"),
+            ("clean", "added class"),
+            "the added class is hidden",
+            by=0.3,
+        )
+    ],
 )
 def added_class(p: Profile) -> Iterator[Entry]:
     """Somebody adds photos of one more class, protected sample-wise against the classes that are there. Is that class hidden, and only it?

@@ -28,7 +28,10 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
 )
 def adversarial(p: Profile) -> Iterator[Entry]:
     """Adversarial training is known to undo error-minimizing noise. Does a larger noise withstand it?"""
-    trainings: dict[str, Settings] = {PLAIN: {}, ADVERSARIAL: {"countermeasure": p.pgd, "train": p.victims["adversarial"]}}
+    trainings: dict[str, Settings] = {
+        PLAIN: {},
+        ADVERSARIAL: {"countermeasure": p.pgd, "train": p.victims["adversarial"]},
+    }
     for seed in p.seeds:
         for epsilon in (8, *(larger for larger in p.epsilons if larger > 8)):
             for name, more in trainings.items():

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-AUGMENTATIONS = ("none", "cutout", "mixup", "cutmix", "randaugment", "trivialaugment", "autoaugment", "noise:8")
+AUGMENTATIONS = (
+    "none",
+    "cutout",
+    "mixup",
+    "cutmix",
+    "randaugment",
+    "trivialaugment",
+    "autoaugment",
+    "noise:8",
+)
 
 
 @experiment(
@@ -27,4 +36,8 @@ def augmentations(p: Profile) -> Iterator[Entry]:
         for name in AUGMENTATIONS:
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
             for form in FORMS:
-                yield Entry(name, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), countermeasure=name))
+                yield Entry(
+                    name,
+                    WORDS[form],
+                    p.cell("cifar10", seed, p.poison("cifar10", form, seed), countermeasure=name),
+                )

@@ -15,7 +15,10 @@ USUAL = 8
     title="Budgets",
     rows="epsilon, of 255",
     figure="lines",
-    claims=[Below(("8", WORDS[form]), ("2", WORDS[form]), f"more noise protects more, {WORDS[form]}") for form in FORMS],
+    claims=[
+        Below(("8", WORDS[form]), ("2", WORDS[form]), f"more noise protects more, {WORDS[form]}")
+        for form in FORMS
+    ],
 )
 def budgets(p: Profile) -> Iterator[Entry]:
     """How does protection grow with the largest change of a pixel? Steps grow with the budget, as in the paper."""

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-FILTERS = ("none", *(f"jpeg:{quality}" for quality in (10, 30, 50, 70, 90)), "grey", "blur:1", "bitdepth:3", "project")
+FILTERS = (
+    "none",
+    *(f"jpeg:{quality}" for quality in (10, 30, 50, 70, 90)),
+    "grey",
+    "blur:1",
+    "bitdepth:3",
+    "project",
+)
 
 
 @experiment(place=13, title="Filters against the noise", rows="filter", columns="trained on")
@@ -20,4 +27,8 @@ def filters(p: Profile) -> Iterator[Entry]:
         for name in FILTERS:
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
             for form in FORMS:
-                yield Entry(name, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), countermeasure=name))
+                yield Entry(
+                    name,
+                    WORDS[form],
+                    p.cell("cifar10", seed, p.poison("cifar10", form, seed), countermeasure=name),
+                )

@@ -16,4 +16,6 @@ def initial(p: Profile) -> Iterator[Entry]:
         for row, more in starts.items():
             yield Entry(row, "clean", p.cell("cifar10", seed, **more))
             for form in FORMS:
-                yield Entry(row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), **more))
+                yield Entry(
+                    row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed), **more)
+                )

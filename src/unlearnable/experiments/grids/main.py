@@ -8,7 +8,10 @@ from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 NETWORKS = ("resnet18", "vgg11", "resnet50", "densenet121")
-PUBLISHED = {("cifar10, resnet18", "clean"): "94 to 95", **{("cifar10, resnet18", WORDS[form]): "below 23" for form in FORMS}}
+PUBLISHED = {
+    ("cifar10, resnet18", "clean"): "94 to 95",
+    **{("cifar10, resnet18", WORDS[form]): "below 23" for form in FORMS},
+}
 
 
 @experiment(
@@ -17,7 +20,10 @@ PUBLISHED = {("cifar10, resnet18", "clean"): "94 to 95", **{("cifar10, resnet18"
     rows="data, network",
     claims=[
         Below(
-            ("cifar10, resnet18", WORDS[form]), ("cifar10, resnet18", "clean"), f"{WORDS[form]} noise hides CIFAR-10 from ResNet-18", by=0.2
+            ("cifar10, resnet18", WORDS[form]),
+            ("cifar10, resnet18", "clean"),
+            f"{WORDS[form]} noise hides CIFAR-10 from ResNet-18",
+            by=0.2,
         )
         for form in FORMS
     ],

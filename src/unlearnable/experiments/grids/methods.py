@@ -8,7 +8,12 @@ from typing import Any
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-OURS, RANDOM, MAXIMIZING, TARGETED = "error-minimizing", "random", "error-maximizing", "error-maximizing, targeted"
+OURS, RANDOM, MAXIMIZING, TARGETED = (
+    "error-minimizing",
+    "random",
+    "error-maximizing",
+    "error-maximizing, targeted",
+)
 METHODS: dict[str, dict[str, Any]] = {
     RANDOM: {"method": "random"},
     MAXIMIZING: {"method": "error_maximizing"},
@@ -25,7 +30,10 @@ METHODS: dict[str, dict[str, Any]] = {
     gallery=True,
     claims=[
         Below(
-            (OURS, "sample-wise"), (RANDOM, "sample-wise"), "sample-wise, error-minimizing noise protects and random noise does not", by=0.1
+            (OURS, "sample-wise"),
+            (RANDOM, "sample-wise"),
+            "sample-wise, error-minimizing noise protects and random noise does not",
+            by=0.1,
         ),
         Below(
             (OURS, "sample-wise"),
@@ -33,13 +41,40 @@ METHODS: dict[str, dict[str, Any]] = {
             "sample-wise, error-minimizing noise is better than error-maximizing",
             by=0.1,
         ),
-        Below((OURS, "sample-wise"), (RANDOM, "sample-wise"), "the same at the best epoch, random", "peak", by=0.1),
-        Below((OURS, "sample-wise"), (MAXIMIZING, "sample-wise"), "the same at the best epoch, error-maximizing", "peak", by=0.1),
-        Below((RANDOM, "class-wise"), ("clean", "class-wise"), "class-wise, random noise works too at the last epoch", by=0.1),
         Below(
-            (OURS, "class-wise"), (RANDOM, "class-wise"), "class-wise, early stopping recovers accuracy from random noise", "peak", by=0.05
+            (OURS, "sample-wise"),
+            (RANDOM, "sample-wise"),
+            "the same at the best epoch, random",
+            "peak",
+            by=0.1,
         ),
-        Below((OURS, "class-wise"), (MAXIMIZING, "class-wise"), "and from error-maximizing noise", "peak", by=0.05),
+        Below(
+            (OURS, "sample-wise"),
+            (MAXIMIZING, "sample-wise"),
+            "the same at the best epoch, error-maximizing",
+            "peak",
+            by=0.1,
+        ),
+        Below(
+            (RANDOM, "class-wise"),
+            ("clean", "class-wise"),
+            "class-wise, random noise works too at the last epoch",
+            by=0.1,
+        ),
+        Below(
+            (OURS, "class-wise"),
+            (RANDOM, "class-wise"),
+            "class-wise, early stopping recovers accuracy from random noise",
+            "peak",
+            by=0.05,
+        ),
+        Below(
+            (OURS, "class-wise"),
+            (MAXIMIZING, "class-wise"),
+            "and from error-maximizing noise",
+            "peak",
+            by=0.05,
+        ),
     ],
 )
 def methods(p: Profile) -> Iterator[Entry]:
@@ -48,4 +83,6 @@ def methods(p: Profile) -> Iterator[Entry]:
         for form in FORMS:
             yield Entry("clean", WORDS[form], p.cell("cifar10", seed))
             for row, what in METHODS.items():
-                yield Entry(row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed, **what)))
+                yield Entry(
+                    row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed, **what))
+                )

@@ -15,7 +15,9 @@ OWN, MOVED = "found on these images", "found on other data"
     title="Noise moved between data sets",
     rows="class-wise noise",
     columns="trained and tested on",
-    claims=[Below((MOVED, "cifar10"), ("none", "cifar10"), "class-wise noise protects other data too", by=0.1)],
+    claims=[
+        Below((MOVED, "cifar10"), ("none", "cifar10"), "class-wise noise protects other data too", by=0.1)
+    ],
 )
 def moved(p: Profile) -> Iterator[Entry]:
     """Does class-wise noise protect data that it was not found on, each class taking the noise of another one's class?"""

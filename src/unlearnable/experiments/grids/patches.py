@@ -10,7 +10,9 @@ from unlearnable.experiments.profile import FORMS, WORDS, Profile
 PLACES = {"centre": "in the centre", "random": "at a place of its own for each image"}
 
 
-@experiment(place=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines", gallery=True)
+@experiment(
+    place=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines", gallery=True
+)
 def patches(p: Profile) -> Iterator[Entry]:
     """Is noise in a part of the image enough?"""
     for seed in p.seeds:
@@ -18,4 +20,6 @@ def patches(p: Profile) -> Iterator[Entry]:
             for form in FORMS:
                 for place, words in PLACES.items():
                     poison = p.poison("cifar10", form, seed, tile=side, place=place)
-                    yield Entry(f"{side} px", f"{WORDS[form]}, {words}", p.cell("cifar10", seed, poison), side)
+                    yield Entry(
+                        f"{side} px", f"{WORDS[form]}, {words}", p.cell("cifar10", seed, poison), side
+                    )

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-BOTH, UNLIFTED, STILL, NEITHER = "lifting and transformations", "transformations only", "lifting only", "neither"
+BOTH, UNLIFTED, STILL, NEITHER = (
+    "lifting and transformations",
+    "transformations only",
+    "lifting only",
+    "neither",
+)
 
 
 @experiment(
@@ -16,7 +21,10 @@ BOTH, UNLIFTED, STILL, NEITHER = "lifting and transformations", "transformations
     rows="the search sees",
     claims=[
         Below(
-            (BOTH, WORDS[form]), (NEITHER, WORDS[form]), f"searching as a trainer sees the photos protects better, {WORDS[form]}", by=0.03
+            (BOTH, WORDS[form]),
+            (NEITHER, WORDS[form]),
+            f"searching as a trainer sees the photos protects better, {WORDS[form]}",
+            by=0.03,
         )
         for form in FORMS
     ],
@@ -32,4 +40,8 @@ def photos(p: Profile) -> Iterator[Entry]:
                 (STILL, True, {"transforms": "none"}),
                 (NEITHER, False, {"transforms": "none"}),
             ):
-                yield Entry(row, WORDS[form], p.cell("photos", seed, p.poison("photos", form, seed, lifted=lifted, **still)))
+                yield Entry(
+                    row,
+                    WORDS[form],
+                    p.cell("photos", seed, p.poison("photos", form, seed, lifted=lifted, **still)),
+                )

@@ -18,15 +18,20 @@ SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profil
     title="The paper's search and that of the presets",
     rows="search, target",
     claims=[
-        Below((f"{OURS}, {model}", WORDS[form]), (f"{PAPER}, {model}", WORDS[form]), f"the presets' is better, {WORDS[form]}, {model}")
+        Below(
+            (f"{OURS}, {model}", WORDS[form]),
+            (f"{PAPER}, {model}", WORDS[form]),
+            f"the presets' is better, {WORDS[form]}, {model}",
+        )
         for model in ("resnet18", "vgg11")
         for form in FORMS
     ],
-)  # fmt: skip
+)
 def rules(p: Profile) -> Iterator[Entry]:
     """The paper takes many steps on unchanged images and stops when the surrogate errs no more.
 
-    The presets take one step a round, under crops and flips, after an epoch of the surrogate, and stop by rounds. Which protects better?
+    The presets take one step a round, under crops and flips, after an epoch of the surrogate, and stop by
+    rounds. Which protects better?
     """
     for seed in p.seeds:
         for row, preset in ((PAPER, "paper"), (OURS, "small")):

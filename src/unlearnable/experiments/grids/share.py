@@ -24,11 +24,21 @@ def row(percent: int) -> str:
     figure="lines",
     claims=[
         *(
-            Below((row(0), WORDS[form]), (row(40), WORDS[form]), f"40% protected {WORDS[form]} hardly hurts (less than 10 points)", by=-0.1)
+            Below(
+                (row(0), WORDS[form]),
+                (row(40), WORDS[form]),
+                f"40% protected {WORDS[form]} hardly hurts (less than 10 points)",
+                by=-0.1,
+            )
             for form in FORMS
         ),
         *(
-            Below((row(100), WORDS[form]), (row(80), WORDS[form]), f"the last 20% make the difference, {WORDS[form]}", by=0.1)
+            Below(
+                (row(100), WORDS[form]),
+                (row(80), WORDS[form]),
+                f"the last 20% make the difference, {WORDS[form]}",
+                by=0.1,
+            )
             for form in FORMS
         ),
     ],
@@ -42,7 +52,11 @@ def share(p: Profile) -> Iterator[Entry]:
     for seed in p.seeds:
         for percent in SHARES:
             for form in FORMS:
-                poison = p.poison("cifar10", form, seed).model_copy(update={"share": percent / 100}) if percent else None
+                poison = (
+                    p.poison("cifar10", form, seed).model_copy(update={"share": percent / 100})
+                    if percent
+                    else None
+                )
                 yield Entry(row(percent), WORDS[form], p.cell("cifar10", seed, poison), percent)
             if 0 < percent < 100:
                 poison = p.poison("cifar10", "samplewise", seed).model_copy(update={"share": percent / 100})

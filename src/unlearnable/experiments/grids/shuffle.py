@@ -21,9 +21,17 @@ ROWS: dict[str, Literal["", "within", "across"]] = {
     rows="noise is on",
     claims=[
         Below(
-            ("any image (class-wise: any class)", "class-wise"), ("no noise", "class-wise"), "class-wise noise survives a shuffle", by=0.2
+            ("any image (class-wise: any class)", "class-wise"),
+            ("no noise", "class-wise"),
+            "class-wise noise survives a shuffle",
+            by=0.2,
         ),
-        Below(("its own", "sample-wise"), ("any image (class-wise: any class)", "sample-wise"), "sample-wise noise does not", by=0.1),
+        Below(
+            ("its own", "sample-wise"),
+            ("any image (class-wise: any class)", "sample-wise"),
+            "sample-wise noise does not",
+            by=0.1,
+        ),
     ],
 )
 def shuffle(p: Profile) -> Iterator[Entry]:
@@ -32,4 +40,10 @@ def shuffle(p: Profile) -> Iterator[Entry]:
         for form in FORMS:
             yield Entry("no noise", WORDS[form], p.cell("cifar10", seed))
             for row, how in ROWS.items():
-                yield Entry(row, WORDS[form], p.cell("cifar10", seed, p.poison("cifar10", form, seed).model_copy(update={"shuffle": how})))
+                yield Entry(
+                    row,
+                    WORDS[form],
+                    p.cell(
+                        "cifar10", seed, p.poison("cifar10", form, seed).model_copy(update={"shuffle": how})
+                    ),
+                )

@@ -16,7 +16,10 @@ SIGNED, POSITIVE = "signed", "positive only"
     rows="noise",
     claims=[
         Below(
-            (SIGNED, WORDS[form]), (POSITIVE, WORDS[form]), f"signed noise is not weaker (by more than 2 points), {WORDS[form]}", by=-0.02
+            (SIGNED, WORDS[form]),
+            (POSITIVE, WORDS[form]),
+            f"signed noise is not weaker (by more than 2 points), {WORDS[form]}",
+            by=-0.02,
         )
         for form in FORMS
     ],
@@ -28,4 +31,8 @@ def signed(p: Profile) -> Iterator[Entry]:
             poison = p.poison("cifar10", form, seed)
             yield Entry("none", WORDS[form], p.cell("cifar10", seed))
             yield Entry(SIGNED, WORDS[form], p.cell("cifar10", seed, poison))
-            yield Entry(POSITIVE, WORDS[form], p.cell("cifar10", seed, poison.model_copy(update={"positive_only": True})))
+            yield Entry(
+                POSITIVE,
+                WORDS[form],
+                p.cell("cifar10", seed, poison.model_copy(update={"positive_only": True})),
+            )

@@ -10,7 +10,13 @@ from unlearnable.experiments.profile import FORMS, WORDS, Profile
 NETWORKS = ("resnet18", "vgg11", "cnn")
 
 
-@experiment(place=10, title="From each surrogate to each target", rows="form, surrogate", columns="target", figure="heat")
+@experiment(
+    place=10,
+    title="From each surrogate to each target",
+    rows="form, surrogate",
+    columns="target",
+    figure="heat",
+)
 def surrogates(p: Profile) -> Iterator[Entry]:
     """Does noise that was found against one network hide the images from another?"""
     for seed in p.seeds:
@@ -19,4 +25,6 @@ def surrogates(p: Profile) -> Iterator[Entry]:
             for form in FORMS:
                 for surrogate in NETWORKS:
                     poison = p.poison("cifar10", form, seed, surrogate=surrogate)
-                    yield Entry(f"{WORDS[form]}, {surrogate}", target, p.cell("cifar10", seed, poison, model=target))
+                    yield Entry(
+                        f"{WORDS[form]}, {surrogate}", target, p.cell("cifar10", seed, poison, model=target)
+                    )

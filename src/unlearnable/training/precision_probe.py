@@ -12,14 +12,16 @@ import torch.nn.functional as F
 
 CHANNELS, SIDE = 32, 32
 PAIRS = 5
-PAYS = 1.3  # times as fast: with instructions for it we measured 1.8 and more; less is not worth the lost digits
+PAYS = (
+    1.3  # times as fast: with instructions for it we measured 1.8 and more; less is not worth the lost digits
+)
 
 
 def precision(device: str) -> str:
     """Return ``bfloat16`` if a step in it takes clearly less time than in float32, else ``float32``.
 
-    Asking for instructions is not enough: PyTorch answers yes for GPUs on which bfloat16 is emulated, and knows the instructions of some
-    processors only. Takes well under a second, once per process and device.
+    Asking for instructions is not enough: PyTorch answers yes for GPUs on which bfloat16 is emulated, and
+    knows the instructions of some processors only. Takes well under a second, once per process and device.
     """
     return "bfloat16" if advantage(device) >= PAYS else "float32"
 
@@ -31,7 +33,10 @@ def advantage(device: str) -> float:
         steps = {kind: _step(device, kind) for kind in (torch.float32, torch.bfloat16)}
         for step in steps.values():
             step()
-        return statistics.median(_seconds(steps[torch.float32], device) / _seconds(steps[torch.bfloat16], device) for _ in range(PAIRS))
+        return statistics.median(
+            _seconds(steps[torch.float32], device) / _seconds(steps[torch.bfloat16], device)
+            for _ in range(PAIRS)
+        )
     except RuntimeError:  # what torch raises for an operation that a device does not have
         return 0.0
 
@@ -44,7 +49,10 @@ def _step(device: str, kind: torch.dtype) -> Callable[[], object]:
     def made(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=rng).to(device, kind, memory_format=torch.channels_last)
 
-    x, weights = made(many, CHANNELS, SIDE, SIDE), [made(CHANNELS, CHANNELS, 3, 3).requires_grad_(True) for _ in range(2)]
+    x, weights = (
+        made(many, CHANNELS, SIDE, SIDE),
+        [made(CHANNELS, CHANNELS, 3, 3).requires_grad_(True) for _ in range(2)],
+    )
 
     def step() -> object:
         seen = x

@@ -20,7 +20,7 @@ from unlearnable.cells.revisions import data_of, revisions, search_revisions
 from unlearnable.cells.sets import Sets, relabelled, standing_against
 from unlearnable.cells.spec import Cell, Search, digest
 from unlearnable.data.image_set import ImageSet
-from unlearnable.events import Event, Listener, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute
@@ -35,14 +35,14 @@ class TimeIsUp(Exception):
 
 
 @dataclass
-class Workshop:
+class CellRunner:
     """Where cells are made.
 
     Args:
         sets: Opens data.
         cache: Keeps noise and weights.
         compute: Device and precision.
-        listen: Told about progress.
+        on_progress: Told about progress.
         deadline: ``time.monotonic()`` after which a search is put aside.
         every: Seconds between two checkpoints of a search.
     """
@@ -50,7 +50,7 @@ class Workshop:
     sets: Sets
     cache: Cache
     compute: Compute
-    listen: Listener = silent
+    on_progress: OnProgress = silent
     deadline: float = float("inf")
     every: float = 60.0
 
@@ -93,7 +93,10 @@ class Workshop:
         view = images.view(int(method.config.resolution), method.zoom, self.cache.room())
         if not search.lifted:
             view = replace(view, frame=view.pixels.shape[-2:])
-        checkpoint, identity = place / "checkpoint.safetensors", {"search": search.text, "revisions": search_revisions(search)}
+        checkpoint, identity = (
+            place / "checkpoint.safetensors",
+            {"search": search.text, "revisions": search_revisions(search)},
+        )
         state = load_state(checkpoint, identity)
         before = 0.0 if state is None else float(state.pop("seconds"))
         started = time.monotonic()
@@ -103,8 +106,17 @@ class Workshop:
             if time.monotonic() > self.deadline:
                 raise TimeIsUp
 
-        fitted = method.fit(view, Context(search.seed, self.compute), self.listen, state=state, save=save, every=self.every)
-        save_tensors(place / "time.safetensors", {}, {"seconds": round(before + time.monotonic() - started, 1)})
+        fitted = method.fit(
+            view,
+            Context(search.seed, self.compute),
+            self.on_progress,
+            state=state,
+            save=save,
+            every=self.every,
+        )
+        save_tensors(
+            place / "time.safetensors", {}, {"seconds": round(before + time.monotonic() - started, 1)}
+        )
         fitted.save(place)  # the noise last: where it is, everything is
         checkpoint.unlink(missing_ok=True)
 
@@ -131,17 +143,29 @@ class Workshop:
             artefacts["noise"] = self.search_hash(cell.poison.search)
             errors = [error for error in fitted.log if error is not None]
             search = {
-                "rounds": len(fitted.log), "error": errors[-1] if errors else None, "stopped": fitted.reason, "seconds": found_in,
-            }  # fmt: skip
+                "rounds": len(fitted.log),
+                "error": errors[-1] if errors else None,
+                "stopped": fitted.reason,
+                "seconds": found_in,
+            }
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
         started = time.monotonic()
         _, facts = self._train(cell)
         return Result(
-            hash=self.hash(cell), cell=cell, fingerprints=self.fingerprints(cell), revisions=revisions(cell), artefacts=artefacts, **facts,
-            search=search, seconds=round(time.monotonic() - started, 1), environment=self.compute.describe(),
-            machine=f"{platform.machine()}, {os.cpu_count()} cores", version=__version__, date=time.strftime("%Y-%m-%d"),
-        )  # fmt: skip
+            hash=self.hash(cell),
+            cell=cell,
+            fingerprints=self.fingerprints(cell),
+            revisions=revisions(cell),
+            artefacts=artefacts,
+            **facts,
+            search=search,
+            seconds=round(time.monotonic() - started, 1),
+            environment=self.compute.describe(),
+            machine=f"{platform.machine()}, {os.cpu_count()} cores",
+            version=__version__,
+            date=time.strftime("%Y-%m-%d"),
+        )
 
     def _train(self, cell: Cell) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         train, test = self.sets(cell.data)
@@ -149,7 +173,9 @@ class Workshop:
         if cell.poison is not None:
             noise = poisoned(self.fitted(cell.poison.search)[0].noise, cell.poison, train.class_of, cell.seed)
             digests = {id: train.source.load(id)[1] for id in train.ids}
-            protected = {id for id in train.ids if noise.slot(id, train.class_of[id], digests[id]) is not None}
+            protected = {
+                id for id in train.ids if noise.slot(id, train.class_of[id], digests[id]) is not None
+            }
             train = train.with_noise(noise)
         if cell.keep == "clean":
             train = train.subset([id for id in train.ids if id not in protected])
@@ -159,21 +185,34 @@ class Workshop:
         pixels, tested = (_tensors(images, victim.size, victim.zoom, folder) for images in (train, test))
 
         def told(epoch: Epoch) -> None:
-            self.listen(Event("training", epoch.number, victim.epochs, f"{epoch.test_accuracy:.1%}"))
+            self.on_progress(Event("training", epoch.number, victim.epochs, f"{epoch.test_accuracy:.1%}"))
 
         model, history = fit_model(
-            victim.model, pixels, tested, count, victim.recipe(), victim.size, cell.seed, self.compute, told,
-            countermeasure=None if cell.countermeasure == "none" else countermeasures.create(cell.countermeasure),
+            victim.model,
+            pixels,
+            tested,
+            count,
+            victim.recipe(),
+            victim.size,
+            cell.seed,
+            self.compute,
+            told,
+            countermeasure=None
+            if cell.countermeasure == "none"
+            else countermeasures.create(cell.countermeasure),
             start=None if cell.start is None else self.weights(cell.start),
-        )  # fmt: skip
+        )
         table = np.zeros((count, count), np.int64)
         np.add.at(table, (tested[1].numpy(), history[-1].answers.numpy()), 1)
         facts = {
-            "classes": list(test.classes), "images": len(train), "protected": len(protected & set(train.ids)),
-            "train": [round(epoch.train_accuracy, 4) for epoch in history], "test": [round(epoch.test_accuracy, 4) for epoch in history],
+            "classes": list(test.classes),
+            "images": len(train),
+            "protected": len(protected & set(train.ids)),
+            "train": [round(epoch.train_accuracy, 4) for epoch in history],
+            "test": [round(epoch.test_accuracy, 4) for epoch in history],
             "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
             "confusion": table.tolist() if count <= CONFUSION else None,
-        }  # fmt: skip
+        }
         return {name: value.detach().cpu() for name, value in model.state_dict().items()}, facts
 
 

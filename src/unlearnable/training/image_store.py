@@ -6,10 +6,11 @@ import torch
 
 from unlearnable.training.compute import Compute
 
-SHARE = 0.5  # of the device's free memory that images, or noise, may take; models and what they compute need the rest
+# of the device's free memory that images, or noise, may take; models and what they compute need the rest
+SHARE = 0.5
 
 
-class Held:
+class ImageStore:
     """``held[index]``: some of the images, on the device, uint8 (B, 3, S, S).
 
     Args:
@@ -24,11 +25,17 @@ class Held:
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
         """Return the images at some positions, an int64 (B,) on the host, without waiting for the device."""
-        return self._pixels[self._compute.send(index)] if self.resident else self._compute.send(self._pixels[index])
+        return (
+            self._pixels[self._compute.send(index)]
+            if self.resident
+            else self._compute.send(self._pixels[index])
+        )
 
 
 def home(size: int, compute: Compute) -> str:
     """Return where ``size`` bytes are to live: the device if they leave it room to compute, else ``cpu``."""
     if not compute.device.startswith("cuda"):
         return compute.device
-    return compute.device if size < SHARE * torch.cuda.mem_get_info(torch.device(compute.device))[0] else "cpu"
+    return (
+        compute.device if size < SHARE * torch.cuda.mem_get_info(torch.device(compute.device))[0] else "cpu"
+    )

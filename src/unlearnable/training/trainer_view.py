@@ -12,11 +12,11 @@ from unlearnable.training.jpeg import encoded
 from unlearnable.training.transforms import Draw, Transform
 
 
-class Look:
+class TrainerView:
     """``look(x, d, grey, draw)``: view plus K d, clipped, under a sampled transformation; differentiable in d.
 
-    K lifts the grid to the photos' own size and resizes that to the view, so the search feels how both weaken the noise. It is
-    the identity where the three sizes agree, as in the paper.
+    K lifts the grid to the photos' own size and resizes that to the view, so the search feels how both weaken
+    the noise. It is the identity where the three sizes agree, as in the paper.
 
     Args:
         size: Side in pixels that the network sees.
@@ -42,7 +42,9 @@ class Look:
     ) -> None:
         self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
         down, across = (torch.tensor(seen_through(side, length, grid, interpolation)) for length in frame)
-        self.plain = side == grid == size and bool((down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all())
+        self.plain = side == grid == size and bool(
+            (down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all()
+        )
         self._down = down.to(compute.device, compute.dtype)
         self._across = across.to(compute.device, compute.dtype).T.contiguous()
 
@@ -64,7 +66,9 @@ class Look:
             d = d.repeat(1, 1, -(-self.grid // height), -(-self.grid // width))[..., : self.grid, : self.grid]
         return d if self.plain else self._down @ d @ self._across
 
-    def __call__(self, x: torch.Tensor, d: torch.Tensor, grey: torch.Tensor | None, draw: Draw | None) -> torch.Tensor:
+    def __call__(
+        self, x: torch.Tensor, d: torch.Tensor, grey: torch.Tensor | None, draw: Draw | None
+    ) -> torch.Tensor:
         """Return what the network is shown: float (N, 3, size, size) in [0, 1].
 
         Args:

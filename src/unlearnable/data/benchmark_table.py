@@ -16,7 +16,8 @@ class File:
         name: Its name.
         size: Length in bytes.
         md5: Checksum, as published.
-        content: SHA-256 of the content of a ``.gz`` file, which stays the same when a distribution packs it again; or empty.
+        content: SHA-256 of the content of a ``.gz`` file, which stays the same when a distribution packs it
+            again; or empty.
     """
 
     name: str
@@ -32,7 +33,8 @@ class Part:
     Args:
         files: The published files that hold them.
         count: Number of images.
-        members: Names inside the one archive, if there is one; its unpacked form has the same names below the folder.
+        members: Names inside the one archive, if there is one; its unpacked form has the same names below the
+            folder.
     """
 
     files: tuple[File, ...]
@@ -63,28 +65,38 @@ _FASHION = {
     "train": Part(
         (
             File(
-                "train-images-idx3-ubyte.gz", 26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                "train-images-idx3-ubyte.gz",
+                26_421_880,
+                "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
                 "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             ),
             File(
-                "train-labels-idx1-ubyte.gz", 29_515, "25c81989df183df01b3e8a0aad5dffbe",
+                "train-labels-idx1-ubyte.gz",
+                29_515,
+                "25c81989df183df01b3e8a0aad5dffbe",
                 "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
             ),
-        ), 60_000,
+        ),
+        60_000,
     ),
     "test": Part(
         (
             File(
-                "t10k-images-idx3-ubyte.gz", 4_422_102, "bef4ecab320f06d8554ea6380940ec79",
+                "t10k-images-idx3-ubyte.gz",
+                4_422_102,
+                "bef4ecab320f06d8554ea6380940ec79",
                 "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             ),
             File(
-                "t10k-labels-idx1-ubyte.gz", 5_148, "bb300cfdad3c16e7a12a480ee83cd310",
+                "t10k-labels-idx1-ubyte.gz",
+                5_148,
+                "bb300cfdad3c16e7a12a480ee83cd310",
                 "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
             ),
-        ), 10_000,
+        ),
+        10_000,
     ),
-}  # fmt: skip
+}
 _CIFAR100_CLASSES = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle caterpillar
     cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl
@@ -99,7 +111,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "https://www.cs.toronto.edu/~kriz/",
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         {
-            "train": Part(_CIFAR10, 50_000, tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6))),
+            "train": Part(
+                _CIFAR10,
+                50_000,
+                tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
+            ),
             "test": Part(_CIFAR10, 10_000, ("cifar-10-batches-bin/test_batch.bin",)),
         },
         formats.cifar10,
@@ -117,14 +133,27 @@ BENCHMARKS: dict[str, Benchmark] = {
         "http://ufldl.stanford.edu/housenumbers/",
         tuple(map(str, range(10))),
         {
-            "train": Part((File("train_32x32.mat", 182_040_794, "e26dedcc434d2e4c54c9b2d4a06d8373"),), 73_257),
+            "train": Part(
+                (File("train_32x32.mat", 182_040_794, "e26dedcc434d2e4c54c9b2d4a06d8373"),), 73_257
+            ),
             "test": Part((File("test_32x32.mat", 64_275_384, "eb5a983be6a315427106f1b164d9cef3"),), 26_032),
         },
         formats.svhn,
     ),
     "fashion-mnist": Benchmark(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        (
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
         _FASHION,
         formats.fashion_mnist,
     ),

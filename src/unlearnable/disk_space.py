@@ -28,7 +28,9 @@ def statement(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Enco
     free = shutil.disk_usage(place).free
     words = f"about {size(needed)} to write, {size(free)} free"
     if needed > free:
-        raise UsageError(f"{target} has too little room: {words}.", "Free some, or name a PROTECTED on another disk.")
+        raise UsageError(
+            f"{target} has too little room: {words}.", "Free some, or name a PROTECTED on another disk."
+        )
     return words if ids else ""
 
 

@@ -18,8 +18,8 @@ MEMORY = 1 << 30  # bytes; some 39,000 squares of 96 pixels
 def squares(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
     """Return room for squares, uint8 of a shape, uninitialised.
 
-    Up to 1 GiB lies in memory. More is mapped from a file that is removed as soon as it is open, so that nothing of the photos is left
-    there, whatever becomes of this process.
+    Up to 1 GiB lies in memory. More is mapped from a file that is removed as soon as it is open, so that
+    nothing of the photos is left there, whatever becomes of this process.
 
     Args:
         shape: Usually (N, 3, S, S).
@@ -34,7 +34,9 @@ def squares(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash when a mapped page is written
+                os.posix_fallocate(
+                    file.fileno(), 0, size
+                )  # a full disk is an error here, and a crash when a mapped page is written
             return np.memmap(file, np.uint8, "w+", shape=shape)
     except OSError as error:
         place = folder or tempfile.gettempdir()
