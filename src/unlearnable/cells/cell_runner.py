@@ -18,9 +18,10 @@ from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import data_of, revisions, search_revisions
 from unlearnable.cells.sets import Sets, relabelled, standing_against
-from unlearnable.cells.spec import Cell, Search, digest
+from unlearnable.cells.spec import Cell, Search
 from unlearnable.data.image_set import ImageSet
 from unlearnable.events import Event, OnProgress, silent
+from unlearnable.hashing import digest
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute

@@ -6,12 +6,11 @@ name of what it stands for.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unlearnable import hashing
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Name, Transform
 
@@ -24,7 +23,7 @@ class Spec(BaseModel):
     @property
     def text(self) -> str:
         """The description as canonical JSON; what is at its default is left out, so that new settings change no old hash."""
-        return canonical(self.model_dump(mode="json", exclude_defaults=True))
+        return hashing.canonical(self.model_dump(mode="json", exclude_defaults=True))
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -164,13 +163,3 @@ class Cell(Spec):
         return "-".join(
             "".join(c if c.isalnum() or c in "-_" else "" for c in part) for part in parts if part
         )
-
-
-def canonical(value: Any) -> str:
-    """Write a value as JSON in the one way that hashes are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(*parts: Any) -> str:
-    """Return the hash of some values."""
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()
