@@ -10,8 +10,8 @@ import pytest
 
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.comparison import Comparison, Run, summarise
-from unlearnable.evaluation.trials import PHOTOS, trials
-from unlearnable.evaluation.unlearnability import Sample, Verification
+from unlearnable.evaluation.schedule import PHOTOS, trials
+from unlearnable.evaluation.verification import Sample, Verification
 from unlearnable.evaluation.verdict import Goal
 from unlearnable.evaluation.visibility import Visibility
 from unlearnable.report import Record, page, sentence, table

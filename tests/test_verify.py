@@ -18,8 +18,8 @@ from unlearnable.cli.verify import verify as verb
 from unlearnable.errors import DataError
 from unlearnable.evaluation import Arm, Goal, Trial, Verification, compare, verify
 from unlearnable.evaluation import unlearnability as entry
-from unlearnable.evaluation.material import gather
-from unlearnable.evaluation.trials import SMALL, plan, trials
+from unlearnable.evaluation.pairs import gather
+from unlearnable.evaluation.schedule import SMALL, plan, trials
 from unlearnable.training.compute import Compute
 from unlearnable.training.recipe import Recipe
 
@@ -64,7 +64,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few epochs, without flips, on one thread: for images so small a second one only waits."""
     recipe = Recipe(batch=16, lr=0.05, schedule="onecycle")
-    monkeypatch.setattr("unlearnable.evaluation.material.defaults", lambda frame: _small(recipe))
+    monkeypatch.setattr("unlearnable.evaluation.pairs.defaults", lambda frame: _small(recipe))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
