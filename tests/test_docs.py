@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from unlearnable import errors, methods
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
-from unlearnable.evaluation import trials
+from unlearnable.evaluation import schedule
 from unlearnable.experiments import base
 from unlearnable.methods.settings import ErrorMinimizingConfig
 
@@ -95,10 +95,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `verify` train small networks for an epoch: that it runs is what is asked here."""
-    chosen = replace(
-        trials.SMALL, family="cnn:width=8,depth=2", other="cnn:width=8,depth=3", images=100, epochs=(1, 1)
-    )
-    monkeypatch.setattr(trials, "SMALL", chosen)
+    victim = schedule.SMALL.victim.model_copy(update={"model": "cnn:width=8,depth=2"})
+    chosen = replace(schedule.SMALL, victim=victim, other="cnn:width=8,depth=3", images=100, epochs=(1, 1))
+    monkeypatch.setattr(schedule, "SMALL", chosen)
 
 
 def thin(root: Path) -> None:
