@@ -16,17 +16,19 @@ ROOT = Path(unlearnable.__file__).parent
 # A module may import from its own room and from rooms further right; rooms of one layer do not import each
 # other.
 LAYERS = [
+    {"__main__"},
     {"cli"},
     {"demo", "experiments"},
     {"report"},
     {"evaluation", "api", "cells"},
+    {"preparation"},
     {"publish", "search"},
     {"methods", "presets", "countermeasures"},
     {"training", "exchange", "worker", "pool", "disk_space"},
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget"},
+    {"budget", "duration", "plugins"},
     {"errors", "events", "files", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
