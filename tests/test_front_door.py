@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import unlearnable as un
-from unlearnable import duration, methods, models
+from unlearnable import duration, methods, models, presets
 from unlearnable.cli import options
 from unlearnable.cli.app import app
 from unlearnable.cli.options import settings
@@ -300,3 +300,13 @@ def test_a_plugin_that_cannot_be_loaded_is_a_clear_error(tmp_path: Path) -> None
     for _ in range(2):
         # A file that failed is run again.
         assert "cannot be imported (RuntimeError: oh)" in call("methods", "--plugin", broken, code=2).stderr
+
+
+@pytest.mark.parametrize("rounds", ["auto", "many", "0"])
+def test_rounds_that_are_no_number_are_checked_like_any_setting(rounds: str) -> None:
+    merged = presets.merge(presets.read("laptop"), None, {"max_rounds": settings({}, [f"x={rounds}"])["x"]})
+    if rounds == "auto":
+        assert methods.create("error_minimizing", merged).config.max_rounds == "auto"
+        return
+    with pytest.raises(UsageError, match="max_rounds"):
+        methods.create("error_minimizing", merged)

@@ -73,10 +73,10 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
             "Leave --search away, or give a table [fast] in --config.",
         )
     merged |= tables[form] | saving | over
-    if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
-        merged["min_rounds"] = given[
-            "max_rounds"
-        ]  # whoever asks for fewer rounds than the preset's least means it
+    least, most = merged.get("min_rounds", 1), given.get("max_rounds")
+    # An explicit `max_rounds` below the preset's `min_rounds` is intended.
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        merged["min_rounds"] = most
     return merged
 
 
