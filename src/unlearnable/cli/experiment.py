@@ -26,7 +26,8 @@ CELLS = "Cells"
 
 def experiment(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments, or all. Without a name, they are listed.")
+        list[str] | None,
+        typer.Argument(metavar="NAMES", help="Experiments, or all. Without a name, they are listed."),
     ] = None,
     profile: Annotated[
         str,

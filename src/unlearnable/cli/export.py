@@ -18,9 +18,12 @@ IMAGES = (
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Noise of another project: .npy, .npz or .pt.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Noise of another project: .npy, .npz or .pt.")
+    ],
     run: Annotated[
-        Path, typer.Argument(help="Run folder for the noise, to be used by `apply` and `export`.")
+        Path,
+        typer.Argument(metavar="RUN", help="Run folder for the noise, to be used by `apply` and `export`."),
     ],
     images: Annotated[
         str | None, typer.Option("--for", help=f"The images it was made for: {IMAGES}.")
@@ -107,9 +110,11 @@ def import_(
 
 
 def export(
-    images: Annotated[str, typer.Argument(help=f"The clean images: {IMAGES}.")],
-    noise: Annotated[Path, typer.Argument(help="A run folder, or a noise file.")],
-    target: Annotated[Path, typer.Argument(help="File or folder to write; must not exist.")],
+    images: Annotated[str, typer.Argument(metavar="IMAGES", help=f"The clean images: {IMAGES}.")],
+    noise: Annotated[Path, typer.Argument(metavar="NOISE", help="A run folder, or a noise file.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="File or folder to write; must not exist.")
+    ],
     layout: Annotated[
         str, typer.Option("--format", help="npz (images of one size) or imagefolder (PNG files).")
     ] = "npz",

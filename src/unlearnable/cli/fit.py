@@ -16,7 +16,7 @@ from unlearnable.errors import UsageError
 
 def fit(
     photos: options.Source,
-    run: Annotated[Path, typer.Argument(help="Run folder for the noise.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder for the noise.")],
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
@@ -82,7 +82,7 @@ def fit(
 
 
 def apply(
-    run: Annotated[Path, typer.Argument(help="Run folder of `fit`, `protect` or `import`.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of `fit`, `protect` or `import`.")],
     photos: options.Source,
     protected: options.Target,
     labels: options.Labels = None,

@@ -16,7 +16,9 @@ Described = tuple[dict[str, Any], list[str]]
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Folder of images, photo, noise file or run folder.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Folder of images, photo, noise file or run folder.")
+    ],
     json: options.Json = False,
 ) -> None:
     """Describe a folder of images, a photo, a noise file or a run folder."""

@@ -38,9 +38,12 @@ def _seed(value: int | None) -> int | None:
 
 # Photos: which images, and how they are read.
 Source = Annotated[
-    Path, typer.Argument(help="Folder with one sub-folder of images per class; never changed.")
+    Path,
+    typer.Argument(metavar="PHOTOS", help="Folder with one sub-folder of images per class; never changed."),
 ]
-Target = Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")]
+Target = Annotated[
+    Path, typer.Argument(metavar="PROTECTED", help="Folder to publish: same tree, same names.")
+]
 Labels = Annotated[
     Path | None, option(PHOTOS, "--labels", "CSV or JSONL file with the columns file and class.", "FILE")
 ]

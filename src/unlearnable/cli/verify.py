@@ -15,8 +15,8 @@ from unlearnable.errors import GoalMissed
 
 
 def verify(
-    photos: Annotated[Path, typer.Argument(help="The photos: one sub-folder per class.")],
-    protected: Annotated[Path, typer.Argument(help="The published folder.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="The photos: one sub-folder per class.")],
+    protected: Annotated[Path, typer.Argument(metavar="PROTECTED", help="The published folder.")],
     test: Annotated[
         Path | None,
         typer.Option(
