@@ -42,5 +42,5 @@ def square_views(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Arr
         place = folder or tempfile.gettempdir()
         raise DataError(
             f"The images need {size / 1e9:.1f} GB on disk, and there is no room in {place} ({error.strerror}).",
-            "Free some space there, or work at a lower --resolution.",
+            "Free some space there, or use a lower --set resolution=N.",
         ) from error
