@@ -25,6 +25,7 @@ QUICK = {
     "pretrain_epochs": 1.0,
     "steps": 3,
     "samples": 1,
+    "adversarial_steps": 2,
     "min_rounds": 3,
     "max_rounds": 3,
 }
