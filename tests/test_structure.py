@@ -26,8 +26,8 @@ LAYERS = [
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget"},
-    {"errors", "events", "files", "version"},
+    {"budget", "renamed"},
+    {"errors", "events", "files", "hashing", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
