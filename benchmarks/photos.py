@@ -24,7 +24,7 @@ from unlearnable import api, methods, presets
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.evaluation.trials import Job
-from unlearnable.evaluation.unlearnability import Preparation, prepare
+from unlearnable.evaluation.verification import Preparation, prepare
 from unlearnable.report import Record
 from unlearnable.training.compute import Compute
 from unlearnable.training.transforms import Transform

@@ -6,27 +6,12 @@ name of what it stands for.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from unlearnable import hashing
-from unlearnable.training.recipe import Recipe
-from unlearnable.training.transforms import Name, Transform
-
-
-class Spec(BaseModel):
-    """A frozen description with a canonical text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @property
-    def text(self) -> str:
-        """The description as canonical JSON; what is at its default is left out, so that new settings change no old hash."""
-        return hashing.canonical(self.model_dump(mode="json", exclude_defaults=True))
-
-    def __hash__(self) -> int:
-        return hash(self.text)
+from unlearnable.spec import Spec
+from unlearnable.training.victim import Victim
 
 
 class Data(Spec):
@@ -88,37 +73,6 @@ class Poison(Spec):
     mapped: dict[str, str] = Field(default_factory=dict)
     shuffle: Literal["", "within", "across"] = ""
     positive_only: bool = False
-
-
-class Victim(Spec):
-    """Who trains: a network and a recipe (the fields of ``Recipe`` and ``Transform``), at a size in pixels."""
-
-    model: str
-    size: int = 32
-    zoom: Annotated[float, Field(ge=1)] = 1.0
-    epochs: int = 60
-    batch: int = 128
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    clip: float = 0.0
-    schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
-    transform: Name = "flip-crop"
-    crop_min: float = 0.35
-    jitter: float = 0.0
-    rotation: float = 0.0
-
-    def recipe(self) -> Recipe:
-        """Return the recipe."""
-        transform = Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation)
-        return Recipe(
-            epochs=self.epochs,
-            batch=self.batch,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-            schedule=self.schedule,
-            transform=transform,
-        )
 
 
 class Cell(Spec):

@@ -1,8 +1,8 @@
 """How well a protection holds: what a network learns from clean and from protected images, and how visible the change is."""
 
 from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
-from unlearnable.evaluation.trials import Trial
-from unlearnable.evaluation.unlearnability import Verification, verify
+from unlearnable.evaluation.schedule import Trial
 from unlearnable.evaluation.verdict import Goal, Verdict
+from unlearnable.evaluation.verification import Verification, verify
 
 __all__ = ["Arm", "ArmResult", "Comparison", "Goal", "Trial", "Verdict", "Verification", "compare", "verify"]
