@@ -200,7 +200,8 @@ SMALLER = [
 
 def search(form: str, more: dict, images: ImageSet, name: str = "error_minimizing") -> BySurrogate:
     given = {} if name == "random" else SEARCH
-    return methods.create(name, {**given, "form": form, **more}).resolve((16, 16), len(images))  # type: ignore[return-value]
+    made = methods.create(name, {**given, "form": form, **more})
+    return made.resolve((16, 16), len(images))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("form", FORMS)

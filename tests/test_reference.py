@@ -55,7 +55,7 @@ def after_training(images: ImageSet, form: str, precision: str, share: float = 1
 def test_samplewise_steps_equal_the_reference(
     images: ImageSet, precision: str, other_pixels: float, other_loss: float
 ) -> None:
-    """In float64 in every level; elsewhere sign steps make a level of a rounding error, and the loss falls by the same within 1%."""
+    """In float64 in every level. Elsewhere rounding may turn a sign; the loss falls by the same within 1%."""
     method, view, ctx, state = after_training(images, "samplewise", precision)
     plan = method.plan(view, ctx)
     model = plan.surrogate(state).model.eval()

@@ -34,7 +34,7 @@ def make(form: str = "samplewise", **more: object) -> RobustErrorMinimizing:
 
 
 def ascend(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    """The adversary on one image, (1, 3, S, S) in [0, 1]: 4 steps of 0.8 levels within 4, from a start in +-1."""
+    """The adversary on one image, (1, 3, S, S): 4 steps of 0.8 levels within 4, from a start in +-1."""
     radius, length = 4 / 255, 0.8 / 255
     low, high = (x - radius).clamp(0, 1), (x + radius).clamp(0, 1)
     a = (x + radius * start).clamp(low, high)
@@ -53,7 +53,7 @@ def reference(
     starts: list[torch.Tensor],
     adversary: bool = True,
 ) -> torch.Tensor:
-    """Noise steps on one image from the formulas, everything in [0, 1]: one for each of the adversary's starts."""
+    """Noise steps on one image, in [0, 1], from the formulas: one for each start of the adversary."""
     epsilon, length, noise = 8 / 255, 1.6 / 255, d
     for start in starts:
         seen = (x + noise).clamp(0, 1).detach()

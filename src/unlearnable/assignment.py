@@ -66,7 +66,7 @@ class Assignment:
         )
 
     def keys(self, class_name: str) -> tuple[str, ...]:
-        """Return the keys of a class of the bank, class-wise: its name, with a number if it has more than one."""
+        """Return the keys of a class, class-wise: its name, numbered if it has more than one pattern."""
         if self.patterns_per_class == 1:
             return (class_name,)
         return tuple(f"{class_name}{SEPARATOR}{number}" for number in range(self.patterns_per_class))

@@ -56,8 +56,8 @@ class Noise:
         digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets
             no noise.
         provenance: Method, configuration, fingerprint, version: where the noise comes from.
-        assignment: Which images get noise, which pattern of their class, and where a small one lies; by default
-            all, one, everywhere.
+        assignment: Which images get noise, which pattern of their class, and where a small one lies; by
+            default all, one, everywhere.
     """
 
     bank: Int8Array
@@ -114,7 +114,7 @@ class Noise:
         return row
 
     def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
-        """Return the row that belongs to an image and the offset of its pattern, or None if it has no noise.
+        """Return the row of an image and the offset of its pattern, or None if it has no noise.
 
         Args:
             id: Of the image.
@@ -126,7 +126,7 @@ class Noise:
         return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
 
     def pattern(self, slot: Slot) -> Int8Array:
-        """Return a pattern on the grid, repeated or at its offset among zeros: int8 (C, grid height, grid width)."""
+        """Return a pattern on the grid, repeated or at its offset among zeros: int8 (C, height, width)."""
         pattern = self.bank[slot.row]
         height, width = self.grid
         if slot.top_left is not None:
@@ -176,7 +176,7 @@ class Noise:
         return self.form, self.grid, self.bank.shape[1:], self.budget, *patterns
 
     def joined(self, other: Noise) -> Noise:
-        """Return this noise and that of another bank of the same kind; where both know a key, the other's pattern counts.
+        """Return this noise joined with another bank of its kind, whose patterns win where both have a key.
 
         Which images are left out, and what classes are mapped onto, stays as it is here.
         """
@@ -250,7 +250,10 @@ class Noise:
 
 
 def _mapped(path: Path) -> Int8Array:
-    """The bank of a noise file where it lies: safetensors puts a header of JSON before the bytes, and its length in 8 bytes before that."""
+    """The bank of a noise file, mapped.
+
+    A safetensors file begins with the length of its JSON header in 8 bytes, then the header, then the bytes.
+    """
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))["bank"]

@@ -1,4 +1,4 @@
-"""Finding the noise of a set of images inside a run folder: goes on where it was stopped, and records what it did."""
+"""Finding the noise of images inside a run folder: resumes where it was stopped, and keeps a record."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def search(
         on_progress(
             Event(
                 "searching",
-                text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted",
+                text=f"resuming with {changed}: the noise may differ from that of an uninterrupted run",
             )
         )
     on_progress(Event("reading", 0, len(images)))
@@ -120,7 +120,7 @@ def _frame(images: ImageSet) -> tuple[int, int]:
 
 
 def as_before(record: dict[str, Any], compute: Compute) -> Compute:
-    """Restore the precision that ``auto`` stood for when a search began, if it goes on on the same kind of device.
+    """Restore the precision that ``auto`` stood for when a search began, if the kind of device is the same.
 
     Args:
         record: What ``run.json`` says; empty for a search that has not begun.
@@ -161,7 +161,7 @@ def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFo
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
-    """Return about how many seconds a search takes at most: rounds on some images are timed and scaled to all.
+    """Return about how many seconds a search takes at most, from timed rounds on some of the images.
 
     Returns:
         Seconds; 0.0 for a method without rounds.

@@ -102,7 +102,7 @@ class Method(ABC, Generic[C]):
         return {}
 
     def round_steps(self, number: int, images: int, moving: int | None = None) -> tuple[Steps, ...]:
-        """Return the steps of round ``number``, in order; nothing if there are no rounds to speak of.
+        """Return the steps of a round, in order; nothing for a method without rounds.
 
         Args:
             number: Number of the round, from 0.
@@ -130,7 +130,7 @@ class Method(ABC, Generic[C]):
         )
 
     def keys(self, view: View) -> tuple[str, ...]:
-        """Return the keys of the bank, one per row: own ids, or own classes once for each of their patterns."""
+        """Return the key of every row of the bank: own ids, or own classes once per pattern."""
         if self.form == "samplewise":
             return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own)
         assignment = self.config.assignment(0)

@@ -59,7 +59,7 @@ class BySurrogate(Rounds[S]):
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator
     ) -> torch.Tensor:
-        """Return the input on which the surrogate takes its training step: the transformed protected images.
+        """Return the input of the surrogate's training step: the transformed protected images.
 
         Args:
             plan: The search; ``plan.show`` turns images and noise into network input.
@@ -84,8 +84,7 @@ class BySurrogate(Rounds[S]):
     ) -> torch.Tensor:
         """Return the loss that a noise step lowers (or raises), a scalar that is differentiable in ``d``.
 
-        It is a sum over the images, never a mean, so that an image's step does not depend on the others in its
-        batch.
+        It is a sum over the images, never a mean, so that an image's step does not depend on its batch mates.
 
         Args:
             plan: The search.
@@ -165,8 +164,8 @@ class BySurrogate(Rounds[S]):
         if config.form == "samplewise":
             noise[batch.rows.to(noise.device)] = d.to(noise)
             return
-        # Class-wise, a step is the mean over the class's images. A product with 0 and 1 sums in the same order
-        # every time; a scattered sum on a GPU does not.
+        # Class-wise, a step is the mean over the class's images. A product with 0 and 1 sums in the same
+        # order every time; a scattered sum on a GPU does not.
         mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
         counts = mine.sum(1).view(-1, 1, 1, 1)
         mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
@@ -206,7 +205,7 @@ class BySurrogate(Rounds[S]):
         draws: list[Draw | None],
         rng: torch.Generator,
     ) -> torch.Tensor:
-        """The gradient of the noise loss in the noise, summed over transformations; its sign is the mean's."""
+        """The gradient of the noise loss in the noise, summed over transformations."""
         d, total = d.detach().requires_grad_(True), torch.zeros(())
         for number, draw in enumerate(draws):
             loss = self.noise_loss(plan, model, batch, d, draw, rng)

@@ -55,7 +55,7 @@ class Context:
             return self.compute.place(models.create(spec, classes))
 
     def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
-        """Return the surrogate whose tensors are in a state; a new one is put there if there is none."""
+        """Return the surrogate whose tensors are in a state; a new one if there is none."""
         if self._bound is not None and self._bound[0] is state:
             return self._bound[1]
         model = self.model(spec, classes)
@@ -75,7 +75,7 @@ class Context:
         return self._bound[1]
 
     def renew(self, state: dict[str, Any], spec: str, classes: int, number: int) -> None:
-        """Replace the surrogate of a state, in place, by an untrained one drawn from the seed and a number."""
+        """Replace the surrogate of a state, in place, by an untrained one drawn for a number."""
         with torch.no_grad():
             for name, value in self.model(spec, classes, number).state_dict().items():
                 state[f"model.{name}"].copy_(value)
@@ -84,7 +84,7 @@ class Context:
                     value.zero_()
 
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
-        """Return the cached result of ``make`` for an ``owner``; only the latest owner of a name is remembered."""
+        """Return the cached result of ``make`` for an ``owner``; the cache holds one owner per name."""
         if name not in self._kept or self._kept[name][0] is not owner:
             self._kept[name] = (owner, make())
         kept: T = self._kept[name][1]

@@ -37,13 +37,13 @@ class ErrorMaximizingConfig(SurrogateConfig):
 
 @register
 class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
-    """Error-maximizing noise (Huang et al., ICLR 2021, Section 4.1): the control with a surrogate of clean images.
+    """Error-maximizing noise (Huang et al., ICLR 2021, Section 4.1): a control.
 
-    The first round begins with training the surrogate, which then stays as it is; every round moves the noise
-    by T sign steps that raise its loss, until it misclassifies most protected images. The targeted form is
-    that of Fowl et al. (Adversarial Examples Make Strong Poisons, NeurIPS 2021, Section 3), with sign steps
-    instead of signed Adam and without restarts. Departures from the authors' code: those of error_minimizing;
-    and the surrogate is part of the search, where theirs is loaded from a file.
+    The first round begins with training the surrogate on clean images. It then stays as it is, and every
+    round moves the noise by T sign steps that raise its loss, until it misclassifies most protected images.
+    The targeted form is that of Fowl et al. (Adversarial Examples Make Strong Poisons, NeurIPS 2021, Section
+    3), with sign steps instead of signed Adam and without restarts. Departures from the authors' code: those
+    of error_minimizing; and the surrogate is part of the search, where theirs is loaded from a file.
     """
 
     name: ClassVar[str] = "error_maximizing"

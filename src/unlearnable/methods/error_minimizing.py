@@ -29,7 +29,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     @property
     def skip_below(self) -> float:
-        """The setting, for sample-wise noise; class-wise noise is a mean over all images, so it skips none."""
+        """The setting, for sample-wise noise. Class-wise noise is a mean over all images: 0."""
         return self.config.skip_below if self.form == "samplewise" else 0.0
 
     @property
@@ -52,7 +52,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
         return orders[self._order]
 
     def ended(self, plan: SearchPlan, state: State) -> None:
-        """Record the training error if it is the round's, and restart the surrogate if it is too low too soon."""
+        """Record the training error, if asked to, and restart a surrogate whose error falls too soon."""
         if self._order == "training":
             state["error"] = self.training_error(plan, state)
         if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:

@@ -24,9 +24,9 @@ class RandomConfig(Config):
 class Random(Method[RandomConfig]):
     """Uniform noise in +-epsilon: the control (Huang et al., ICLR 2021, Section 4.1).
 
-    It is drawn once per image, or once per pattern of a class. A draw belongs to its image's id or its class's
-    name, so adding or removing images changes no other noise. Noise for images that come later is drawn the
-    same way.
+    It is drawn once per image, or once per pattern of a class. A draw belongs to its image's id or its
+    class's name, so adding or removing images changes no other noise. Noise for images that come later is
+    drawn the same way.
     """
 
     name: ClassVar[str] = "random"

@@ -27,8 +27,8 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
     """Settings of robust_error_minimizing. Defaults are the paper's for CIFAR-10 and a noise of 8 levels.
 
     Attributes:
-        adversarial_epsilon: rho_a, how far the adversary may move a pixel of the network's input, in levels of
-            1/255. The paper takes half of ``epsilon``. 0 is no adversary.
+        adversarial_epsilon: rho_a, how far the adversary may move a pixel of the network's input, in levels
+            of 1/255. The paper takes half of ``epsilon``. 0 is no adversary.
         adversarial_steps: K_a, steps of the adversary.
         adversarial_step_size: alpha_a, length of a step of the adversary, in levels.
         train_epochs: Epochs of the surrogate per round.
@@ -36,7 +36,7 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
         samples: J, transformations over which the gradient of a noise step is averaged.
         steps: K_u, noise steps per batch.
         step_size: alpha_u, length of a noise step, in levels.
-        max_rounds: Rounds after which the search stops. The paper's 5,000 batches of CIFAR-10 are 13 epochs.
+        max_rounds: Rounds after which the search stops: the paper's 5,000 batches of CIFAR-10 are 13 epochs.
         stop_error: Error on the adversarial training batches, in [0, 1], below which the search stops; 0 for
             never (the paper).
     """
@@ -60,11 +60,12 @@ class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
 
     "Robust Unlearnable Examples: Protecting Data Against Adversarial Learning". It solves
 
-        min over theta  E_(x,y)  min over |d_u| <= rho_u  E_t  max over |d_a| <= rho_a  L(f(t(x + d_u) + d_a), y)
+        min over theta  mean over (x, y)  min over |d_u| <= rho_u  E_t  max over |d_a| <= rho_a
+            L(f(t(x + d_u) + d_a), y)
 
-    where t is a random transformation, d_u the published noise and d_a an adversary that the trainer adds. The
-    surrogate is trained adversarially on transformed protected images. A noise step lowers the loss at the
-    adversary's images: d_a is found by projected gradient ascent for every transformation, and held fixed
+    where t is a random transformation, d_u the published noise, and d_a the change by an adversarial trainer.
+    The surrogate is trained adversarially on transformed protected images. A noise step lowers the loss at
+    the adversary's images: d_a is found by projected gradient ascent for every transformation, and held fixed
     while the gradient in d_u is taken.
 
     Departures from the authors' algorithm: noise is found in rounds and continues from one to the next, where

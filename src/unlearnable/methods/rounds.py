@@ -1,4 +1,4 @@
-"""The rounds of a search against a surrogate: its state, the order of its steps, and images that come later."""
+"""The rounds of a search against a surrogate: state, order of steps, and images that come later."""
 
 from __future__ import annotations
 
@@ -100,15 +100,15 @@ class Rounds(Method[S]):
         return state
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
-        """Return a tensor of the state on the device; sample-wise noise stays on the host if it does not fit."""
+        """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit."""
         samplewise = name == "noise" and self.form == "samplewise"
         return value.to(home(value.nbytes, ctx.compute) if samplewise else ctx.compute.device)
 
     def state_type(self, ctx: Context) -> torch.dtype:
         """Return the type in which the noise is stored between steps.
 
-        Sample-wise noise has a row for every image and is stored in half precision, which is exact to 1/256 of
-        a level below 8. Class-wise noise has few rows, and its steps are means, which may be smaller.
+        Sample-wise noise has a row for every image and is stored in half precision, which is exact to 1/256
+        of a level below 8. Class-wise noise has few rows, and its steps are means, which may be smaller.
         """
         half = self.form == "samplewise" and ctx.compute.dtype == torch.float32
         return torch.float16 if half else ctx.compute.dtype

@@ -131,7 +131,7 @@ class SearchPlan:
         return self.ctx.surrogate(state, self.config.surrogate, len(self.classes), self.recipe)
 
     def frozen(self, state: dict[str, Any]) -> nn.Module:
-        """Return the surrogate with a gradient to its input only, in eval mode; the same until it is trained."""
+        """Return the surrogate in eval mode, with a gradient to its input only, until it is trained again."""
         if self._frozen is None or self._frozen[0] is not state or self._frozen[1] != state["round"]:
             self._frozen = (state, state["round"], freeze(self.surrogate(state).model, self.ctx.compute))
         return self._frozen[2]
@@ -155,7 +155,7 @@ class SearchPlan:
         return down, across
 
     def show(self, batch: Batch, d: torch.Tensor, draw: Draw | None) -> torch.Tensor:
-        """Return the network input for a batch with noise ``d``, through the trainer view; differentiable in ``d``.
+        """Return the network input for a batch with noise ``d``; differentiable in ``d``.
 
         Args:
             batch: The images.
@@ -176,7 +176,7 @@ class SearchPlan:
         return logits.to(self.ctx.compute.dtype)
 
     def under(self, batch: Batch, d: torch.Tensor) -> torch.Tensor | None:
-        """Return the pixels under a batch's noise ``d``, in its shape; None if they do not match one to one."""
+        """Return the pixels under a batch's noise ``d``, in its shape; None if they do not match it."""
         if not self.trainer_view.plain:
             return None
         if batch.onto is not None:

@@ -1,4 +1,4 @@
-"""The settings of a search against a surrogate. Defaults are the paper's; the presets choose others for photos."""
+"""Settings of a search against a surrogate. Defaults are the paper's; presets choose others for photos."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class ErrorMinimizingConfig(SurrogateConfig):
     Attributes:
         train_batches: M, surrogate batches per round; 0 to count in epochs.
         train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
-        measure: When the error of a round is measured. ``after`` (the paper) and ``before`` measure all images
-            after or before the noise steps; ``training`` costs nothing and takes the error of the surrogate's
-            training batches, for a search that does not stop by its error.
+        measure: When the error of a round is measured. ``after`` (the paper) and ``before`` measure all
+            images after or before the noise steps; ``training`` costs nothing and takes the error of the
+            surrogate's training batches, for a search that does not stop by its error.
         skip_below: Sample-wise only. Images with a loss below this skip the round's noise step; the last
             batch is topped up with the images closest to it. Forces ``measure = "before"``. 0 updates every
             image (the paper). Old name: `settled`.

@@ -1,4 +1,4 @@
-"""Named settings of error_minimizing, each a complete TOML file, and how they merge with a file and options."""
+"""Named settings of error_minimizing, each a complete TOML file, and how they merge with others."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
     A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form
-    only, and ``[fast]`` (or ``[fast.samplewise]``, ``[fast.classwise]``) of settings that save time: they hold
-    where ``search`` is ``fast`` rather than ``exact``. All three may use names of earlier versions.
+    only, and ``[fast]`` (or ``[fast.samplewise]``, ``[fast.classwise]``) of settings that save time: they
+    hold where ``search`` is ``fast`` rather than ``exact``. All three may use names of earlier versions.
 
     Raises:
-        UsageError: If the file is missing or not TOML, or there is no such search, or no table says what makes
-            it fast.
+        UsageError: If the file is missing or not TOML, if ``search`` is unknown, or if no table makes the
+            search fast.
     """
     merged = _current(preset)
     tables = {table: merged.pop(table, {}) for table in TABLES}
