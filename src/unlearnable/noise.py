@@ -31,10 +31,13 @@ STRIP = 256  # rows of a photo that noise is added to at a time
 
 
 class Slot(NamedTuple):
-    """Where the noise of one image is: its row of the bank, and the (top, left) of the pattern on the grid, None if it is repeated."""
+    """Where the noise of one image is: its row of the bank, and the pattern's (top, left) on the grid.
+
+    ``top_left`` is None for a pattern that is repeated over the grid.
+    """
 
     row: int
-    corner: tuple[int, int] | None = None
+    top_left: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class Noise:
         digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets
             no noise.
         provenance: Method, configuration, fingerprint, version: where the noise comes from.
-        assignment: Which images get noise, which of several patterns, and where a small one lies; by default
-            all, one, everywhere.
+        assignment: Which images get noise, which pattern of their class, and where a small one lies; by
+            default all, one, everywhere.
     """
 
     bank: Int8Array
@@ -80,13 +83,13 @@ class Noise:
             raise UnlearnableError(
                 f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}."
             )
-        if self.assignment.several > 1 and self.form == "samplewise":
-            raise UnlearnableError("Sample-wise noise is one per image, and not one of several.")
-        if self.assignment.place != "tile" and (
+        if self.assignment.patterns_per_class > 1 and self.form == "samplewise":
+            raise UnlearnableError("Sample-wise noise has one pattern per image, not several per class.")
+        if self.assignment.offset != "tile" and (
             self.bank.shape[2] > self.grid[0] or self.bank.shape[3] > self.grid[1]
         ):
             raise UnlearnableError(
-                f"A pattern of {self.bank.shape[2:]} has no place on a grid of {self.grid}."
+                f"A pattern of {self.bank.shape[2:]} does not fit on a grid of {self.grid}."
             )
         # a bank in a file is not read just to look at it: what is published is checked pixel by pixel anyway
         mapped = isinstance(self.bank, np.memmap)
@@ -111,7 +114,7 @@ class Noise:
         return row
 
     def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
-        """Return the row that belongs to an image and the place of its pattern, or None if it has no noise.
+        """Return the row of an image and the offset of its pattern, or None if it has no noise.
 
         Args:
             id: Of the image.
@@ -120,14 +123,14 @@ class Noise:
         """
         row = self.row(id, class_name, digest)
         height, width = self.bank.shape[2:]
-        return None if row is None else Slot(row, self.assignment.corner(id, (height, width), self.grid))
+        return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
 
     def pattern(self, slot: Slot) -> Int8Array:
-        """Return a pattern on the grid, repeated or at its place among zeros: int8 (C, grid height, grid width)."""
+        """Return a pattern on the grid, repeated or at its offset among zeros: int8 (C, height, width)."""
         pattern = self.bank[slot.row]
         height, width = self.grid
-        if slot.corner is not None:
-            (top, left), (down, across) = slot.corner, pattern.shape[1:]
+        if slot.top_left is not None:
+            (top, left), (down, across) = slot.top_left, pattern.shape[1:]
             placed = np.zeros((len(pattern), height, width), np.int8)
             placed[:, top : top + down, left : left + across] = pattern
             return placed
@@ -168,11 +171,12 @@ class Noise:
     def _kind(self) -> tuple[Any, ...]:
         """What two banks must agree in to be one."""
         mine = self.assignment
-        drawn = mine.seed if mine.several > 1 or mine.place == "random" else None
-        return self.form, self.grid, self.bank.shape[1:], self.budget, mine.several, mine.place, drawn
+        drawn = mine.seed if mine.patterns_per_class > 1 or mine.offset == "random" else None
+        patterns = mine.patterns_per_class, mine.offset, drawn
+        return self.form, self.grid, self.bank.shape[1:], self.budget, *patterns
 
     def joined(self, other: Noise) -> Noise:
-        """Return this noise and that of another bank of the same kind; where both know a key, the other's pattern counts.
+        """Return this noise joined with another bank of its kind, whose patterns win where both have a key.
 
         Which images are left out, and what classes are mapped onto, stays as it is here.
         """
@@ -246,7 +250,10 @@ class Noise:
 
 
 def _mapped(path: Path) -> Int8Array:
-    """The bank of a noise file where it lies: safetensors puts a header of JSON before the bytes, and its length in 8 bytes before that."""
+    """The bank of a noise file, mapped.
+
+    A safetensors file begins with the length of its JSON header in 8 bytes, then the header, then the bytes.
+    """
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))["bank"]
