@@ -15,7 +15,7 @@ from unlearnable.data.arrays import arrays, dataset
 from unlearnable.data.benchmarks import BenchmarkSource
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, join, table
+from unlearnable.data.image_set import ImageSet, from_entries, join
 from unlearnable.noise import Noise
 from unlearnable.worker import Job, make
 
@@ -28,7 +28,7 @@ def sources(shape: tuple[int, ...]) -> dict[str, ImageSet]:
     images = rng.integers(0, 256, (4, *shape), dtype=np.uint8)
     names, ids = ["ant", "bee"] * 2, [f"{i:05d}" for i in range(4)]
     plain = arrays(images, names, ids=ids)
-    benchmark = table(zip(ids, names, strict=True), BenchmarkSource(images, ("ant", "bee")))
+    benchmark = from_entries(zip(ids, names, strict=True), BenchmarkSource(images, ("ant", "bee")))
     return {
         "arrays": plain,
         "dataset": dataset(list(zip(images, names, strict=True))),

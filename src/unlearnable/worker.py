@@ -99,7 +99,7 @@ def make(job: Job, noise_file: Path) -> File:
         return File(job.id, reason=error.problem)
     except MemoryError:
         return File(job.id, reason="does not fit into memory")
-    format, moved = job.encoding.suits(photo.size, photo.alpha is not None)
+    format, moved = job.encoding.format_for(photo.size, photo.alpha is not None)
     counted = protected if format == "jpeg" else back
     _same_alpha(photo, back, str(job.output))
     # in RGB, because a colour photo whose noisy pixels happen to be grey is read back as grey
