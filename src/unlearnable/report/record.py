@@ -185,7 +185,7 @@ class Record(_Model):
 
         The verdict is about the protected arm of which most was kept.
         """
-        most = max(comparison.arms[1:], key=lambda arm: arm.kept.value if arm.kept else 0.0)
+        most = max(comparison.arms[1:], key=lambda arm: arm.retained.value if arm.retained else 0.0)
         return cls(
             kind="demo",
             title=title,
@@ -223,7 +223,7 @@ def _arm(arm: ArmResult) -> ArmRecord:
         name=arm.name,
         peak=_range(arm.peak),
         last=arm.last,
-        kept=_range(arm.kept) if arm.kept else None,
+        kept=_range(arm.retained) if arm.retained else None,
         verdict=arm.verdict,
         recall=list(arm.recall),
         curves=curves,
