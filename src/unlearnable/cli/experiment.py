@@ -92,7 +92,7 @@ def experiment(
             deadline = time.monotonic() + seconds(budget) if budget else float("inf")
             cell_runner = CellRunner(
                 Sets(data_dir, download),
-                artefacts.Cache(cache or artefacts.usual()),
+                artefacts.Cache(cache or artefacts.default_folder()),
                 Compute.choose(device, precision),
                 deadline=deadline,
             )
