@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 from shared import head, some
+from unlearnable.evaluation.trials import Job
 
 from unlearnable import api, methods, presets
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
-from unlearnable.evaluation.trials import Job
 from unlearnable.evaluation.verification import Preparation, prepare
 from unlearnable.report import Record
 from unlearnable.training.compute import Compute

@@ -56,8 +56,8 @@ def _options(command: Any) -> list[list[str]]:
             rows.append([f"`{parameter.name.upper()}`", parameter.help or "", ""])
             continue
         named = ", ".join(f"`{name}`" for name in parameter.opts)
-        default = parameter.default
-        rows.append([named, parameter.help or "", "" if default in (None, False, "") else f"`{default}`"])
+        shown = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+        rows.append([named, parameter.help or "", "" if shown in (None, False, "") else f"`{shown}`"])
     return rows
 
 

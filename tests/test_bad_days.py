@@ -286,7 +286,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(case: Case, moment: str
     process = start(*case.protect(name))
     assert reach(process, checkpoint.exists if moment == "searching" else lambda: images_in(protected) >= 3)
     said = interrupt(process)
-    assert said.splitlines() == ["Interrupted. Start the same command again to go on."]
+    assert said.splitlines() == ["Interrupted. Run the same command again to resume."]
     if moment == "applying":
         assert 3 <= images_in(protected) < COUNT
         assert set(tree(protected).items()) <= set(case.whole.items())  # only finished images
@@ -444,7 +444,7 @@ def test_a_run_folder_that_may_not_be_made_is_named(tmp_path: Path) -> None:
         pytest.skip("root may not give up its rights here")
     assert process.returncode == 1
     assert said.splitlines()[0] == f"error: {shelf / 'run'} cannot be used (Permission denied)."
-    assert "start the same command again" in said
+    assert "run the same command again" in said
     assert not (tmp_path / "out").exists()
 
 

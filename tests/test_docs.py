@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from unlearnable import errors, methods
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
-from unlearnable.evaluation import trials
+from unlearnable.evaluation import schedule
 from unlearnable.experiments import base
 from unlearnable.methods.settings import ErrorMinimizingConfig
 
@@ -40,8 +40,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 QUICK = {
-    "protect": "--rounds 1 --surrogate cnn:width=8,depth=2 --workers 1",
-    "fit": "--rounds 1 --surrogate cnn:width=8,depth=2",
+    "protect": "--set max_rounds=1 --set surrogate=cnn:width=8,depth=2 --workers 1",
+    "fit": "--set max_rounds=1 --set surrogate=cnn:width=8,depth=2",
 }
 CLASSES, EACH = ("0", "1", "2", "3"), 24
 
@@ -95,10 +95,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `verify` train small networks for an epoch: that it runs is what is asked here."""
-    chosen = replace(
-        trials.SMALL, family="cnn:width=8,depth=2", other="cnn:width=8,depth=3", images=100, epochs=(1, 1)
-    )
-    monkeypatch.setattr(trials, "SMALL", chosen)
+    victim = schedule.SMALL.victim.model_copy(update={"model": "cnn:width=8,depth=2"})
+    chosen = replace(schedule.SMALL, victim=victim, other="cnn:width=8,depth=3", images=100, epochs=(1, 1))
+    monkeypatch.setattr(schedule, "SMALL", chosen)
 
 
 def thin(root: Path) -> None:
@@ -217,7 +216,7 @@ def test_options_in_the_docs_are_those_of_the_help() -> None:
         shown = (
             CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
         )
-        helped = set(re.findall(r"(?m)^\s+(?:-\w, )?(--[a-z-]+)", shown)) - {"--help"}
+        helped = set(re.findall(r"(?m)^│ [ *]*(--[a-z-]+)", shown)) - {"--help"}
         assert helped
         assert set(re.findall(r"(?m)^\| `(--[\w-]+)", sections[name])) == helped, name
     assert re.findall(r"(?m)^\| `(\w+)` \|", sections["Settings"]) == list(ErrorMinimizingConfig.model_fields)
@@ -272,7 +271,7 @@ def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
     command = ["protect", "photos", "protected", "--form", "samplewise", *shlex.split(QUICK["protect"])]
     assert CliRunner().invoke(app, command).exit_code == 0
     run = place / "photos.unlearnable" / "protected"
-    assert {path.name for path in run.iterdir()} == rows("files.md", "The run folder: keep this") - {
+    assert {path.name for path in run.iterdir()} == rows("files.md", "The run folder: keep this private") - {
         "checkpoint.safetensors",
         "report.html",
         "report.json",

@@ -17,8 +17,6 @@ from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import revisions
 from unlearnable.cells.sets import Sets
 from unlearnable.cli.app import app
-from unlearnable.cli.experiment import seconds
-from unlearnable.errors import UsageError
 from unlearnable.experiments import Below, Entry, figures, gallery, markdown, pages, profiles, table
 from unlearnable.experiments.base import Experiment
 from unlearnable.experiments.profile import Profile
@@ -217,7 +215,7 @@ def test_the_command_lists_and_refuses() -> None:
     assert runner.invoke(app, ["experiment", "share", "--only", "nowhere"]).exit_code == 2
 
 
-def test_a_budget_that_is_spent_says_so(tmp_path: Path) -> None:
+def test_cells_left_when_the_time_is_up_have_a_code_of_their_own(tmp_path: Path) -> None:
     options = [
         "--profile",
         "smoke",
@@ -225,15 +223,9 @@ def test_a_budget_that_is_spent_says_so(tmp_path: Path) -> None:
         str(tmp_path),
         "--cache",
         str(tmp_path / "c"),
-        "--budget",
+        "--time-limit",
         "0s",
     ]
     done = CliRunner().invoke(app, ["experiment", "share", "--only", "0%/class", *options])
-    assert done.exit_code == 4
+    assert done.exit_code == 6
     assert "not done yet" in done.output
-
-
-def test_lengths_of_time() -> None:
-    assert [seconds(text) for text in ("90s", "10m", "1.5h")] == [90, 600, 5400]
-    with pytest.raises(UsageError, match="no length of time"):
-        seconds("soon")

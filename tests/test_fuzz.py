@@ -15,7 +15,7 @@ from corpus import colours, oriented, saved, srgb
 from unlearnable.budget import Budget
 from unlearnable.data.encoding import Encoding
 from unlearnable.noise import Noise
-from unlearnable.worker import Job, make
+from unlearnable.worker import Task, make
 
 PICTURE = Image.fromarray(colours(40, 56))
 HOLES = Image.fromarray(np.dstack([colours(40, 56), colours(40, 56, seed=2)[..., 0]]))
@@ -60,7 +60,7 @@ def check(place: Path, name: str, data: bytes) -> None:
     output.unlink(missing_ok=True)
     source.write_bytes(data)
     file = make(
-        Job("a/photo", "a", source, output, Encoding("png"), max_pixels=1_000_000),
+        Task("a/photo", "a", source, output, Encoding("png"), max_pixels=1_000_000),
         place / "noise.safetensors",
     )
     if file.reason:

@@ -16,6 +16,7 @@ from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
 from unlearnable.methods.config import Config, stop_reason
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.plugins import load_plugin
 
 QUICK = {
     "error_minimizing": {
@@ -357,7 +358,7 @@ def test_a_plugin_is_one_file(tmp_path, images: ImageSet) -> None:
         "    def advance(self, state, view, ctx): return Progress(1, 1, round_ended=True)\n"
         "    def finish(self, state): return state['n']\n"
     )
-    methods.load_plugin(file)
+    load_plugin(file)
     try:
         noise = fit("stripes", images.view(16), "classwise").noise
     finally:

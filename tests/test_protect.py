@@ -110,7 +110,7 @@ def test_a_second_run_keeps_what_is_finished_and_mends_what_is_not(photos: Path,
     (out / "cats" / "p0.png").unlink()
     (out / "dogs" / "p1.png").write_bytes(b"half")
     result = json.loads(call("protect", photos, out, "--method", "random", "--json"))
-    assert (result["written"], result["kept"]) == (2, len(first) - 2)
+    assert (result["written"], result["retained"]) == (2, len(first) - 2)
     assert tree(out) == first
 
 
@@ -234,12 +234,12 @@ def test_config_file_and_options_over_the_preset(photos: Path, tmp_path: Path) -
         tmp_path / "run",
         "--config",
         config,
-        "--rounds",
-        2,
-        "--transforms",
-        "none",
-        "--steps",
-        1,
+        "--set",
+        "max_rounds=2",
+        "--set",
+        "transforms=none",
+        "--set",
+        "steps = 1",
     )
     settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
     assert (settings["resolution"], settings["max_rounds"], settings["transforms"]) == (16, 2, "none")

@@ -73,6 +73,8 @@ def test_the_record_survives_json_even_where_numbers_are_not_finite() -> None:
     assert made.seen is not None
     assert made.seen.psnr is None
     assert Record.model_validate_json(made.model_dump_json()) == made
+    older = made.model_dump_json().replace('"retained"', '"kept"')
+    assert Record.model_validate_json(older) == made
     assert page(Record.model_validate_json(made.model_dump_json())) == page(made)
 
 
@@ -146,10 +148,10 @@ def test_a_demo_calls_itself_an_illustration_and_takes_any_arms() -> None:
 def test_the_threat_model_is_on_every_page() -> None:
     html = page(record(verification()))
     for words in (
-        "a model that exists already",
+        "an existing model",
         "large collection",
         "Adversarial training",
-        "clean and protected",
+        "both clean and protected",
         "not measured",
     ):
         assert words in html

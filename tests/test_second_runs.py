@@ -59,7 +59,7 @@ def test_new_and_changed_photos_get_noise_and_the_others_stay_byte_for_byte(
     (photos / "dogs" / "p2.png").unlink()
     done = un.protect(photos, out, method(form), seed=1, workers=1)
     after = tree(out)
-    assert (done.written, done.kept) == (2, len(before) - 2)
+    assert (done.written, done.retained) == (2, len(before) - 2)
     assert (set(done.added), done.changed, done.vanished) == (
         {"cats/new.png", "cats/p0.png"},
         ("cats/p0.png",),
@@ -76,14 +76,14 @@ def test_a_folder_without_its_run_is_refused_before_any_search(photos: Path, tmp
     run, out = tmp_path / "run", tmp_path / "out"
     un.protect(photos, out, method(), run=run, seed=1, workers=1)
     before, seen = tree(out), []
-    with pytest.raises(UsageError, match=r"no run in .* has written") as caught:
+    with pytest.raises(UsageError, match=r"no run in .* wrote") as caught:
         un.protect(photos, out, method(), run=tmp_path / "another", workers=1, on_progress=seen.append)
     assert "--run" in caught.value.remedy
     assert not any(event.stage == "searching" for event in seen)
     assert tree(out) == before
 
 
-def test_another_environment_goes_on_and_says_so(
+def test_another_environment_resumes_with_a_remark(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
@@ -101,7 +101,7 @@ def test_another_environment_goes_on_and_says_so(
     un.protect(
         photos, tmp_path / "out", method(), workers=1, on_progress=lambda event: said.append(event.text)
     )
-    assert any("going on with torch" in text and "instead of 1.0" in text for text in said)
+    assert any("resuming with torch" in text and "instead of 1.0" in text for text in said)
 
 
 @pytest.mark.parametrize("asked", ["auto", "float32"])
@@ -140,7 +140,7 @@ def test_what_is_announced_is_what_happens(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unlearnable.search.CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr("unlearnable.cli.work.estimate", lambda *_: 60.0)
+    monkeypatch.setattr("unlearnable.preparation.estimate", lambda *_: 60.0)
     monkeypatch.setattr(precision_probe, "precision", lambda device: "bfloat16")
     settings = tmp_path / "small.toml"
     settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in SEARCH.items()))
@@ -170,7 +170,7 @@ def test_what_is_announced_is_what_happens(
     monkeypatch.setattr(precision_probe, "precision", lambda device: "float32")
     again = said()
     assert "bfloat16" in again
-    assert "goes on where it was stopped" in again
+    assert "The search resumes" in again
     assert "takes at most" not in said()  # nothing is searched
     anew = said("--refit")
     assert "float32" in anew
@@ -192,7 +192,7 @@ def test_starting_over_makes_other_noise_and_writes_every_file_again(photos: Pat
     with pytest.raises(UsageError, match="--refit"):
         un.protect(photos, out, method("classwise"), workers=1)
     done = un.protect(photos, out, method("classwise"), refit=True, seed=2, workers=1)
-    assert (done.written, done.kept, set(tree(out))) == (first.written, 0, set(before))
+    assert (done.written, done.retained, set(tree(out))) == (first.written, 0, set(before))
     assert all(data != before[name] for name, data in tree(out).items())
     assert done.fitted is not None
     assert done.fitted.noise.form == "classwise"
@@ -223,7 +223,7 @@ def test_another_quality_or_metadata_in_a_second_run_is_refused_before_anything_
         with pytest.raises(UsageError, match=words):
             protect(other)
     assert tree(tmp_path / "out") == before
-    assert protect(Encoding("jpeg", 90)).kept == first.written
+    assert protect(Encoding("jpeg", 90)).retained == first.written
     assert protect(Encoding("jpeg", 70), refit=True).written == first.written
 
 
@@ -237,11 +237,11 @@ def test_the_command_names_what_came_changed_and_went(photos: Path, tmp_path: Pa
     result = runner.invoke(app, arguments)
     assert result.exit_code == 0, result.output
     for words in (
-        "1 files changed since",
+        "Changed since they were protected, now protected again (1):",
         "  cats/p0.png",
-        "1 files came since",
+        "Added since the noise was found, now protected (1):",
         "  cats/new.png",
-        "photos are gone",
+        "the photo is gone",
         "  dogs/p2.png",
     ):
         assert words in result.stderr, result.stderr

@@ -16,11 +16,12 @@ ROOT = Path(unlearnable.__file__).parent
 # A module may import from its own room and from rooms further right; rooms of one layer do not import each
 # other.
 LAYERS = [
+    {"__main__"},
     {"cli"},
     {"demo", "experiments"},
     {"report"},
     {"api", "cells"},
-    {"evaluation"},
+    {"evaluation", "preparation"},
     {"publish", "search"},
     {"methods", "presets", "countermeasures"},
     {"training", "exchange", "worker", "pool", "disk_space"},
@@ -28,7 +29,7 @@ LAYERS = [
     {"noise", "names"},
     {"lifting", "assignment"},
     {"budget", "spec"},
-    {"hashing"},
+    {"hashing", "duration", "plugins"},
     {"errors", "events", "files", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

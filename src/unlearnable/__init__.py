@@ -1,16 +1,22 @@
-"""Make photos that people can look at but models cannot learn from, and prove it.
+"""Protect photos from being learned by models.
+
+Add imperceptible noise to your photos so that models trained on them learn very little, and measure how well
+it works.
 
     import unlearnable as un
 
-    images = un.load("photos")                          # a folder, a benchmark by name, arrays, or a data set
-    of (image, label) result = un.protect("photos", "protected")          # folder in, folder out report =
-    un.verify("photos", "protected")           # what a network learns from each
+    # A folder, a benchmark by name, arrays, or a data set of (image, label).
+    images = un.load("photos")
+    # From folder to folder.
+    result = un.protect("photos", "protected")
+    # The accuracy of networks trained on each of the two.
+    report = un.verify("photos", "protected")
 
     method = un.ErrorMinimizing(form="classwise", transforms="flip-crop")
     fitted = un.fit(images, method, seed=0)
     protected = images.with_noise(fitted.noise)
 
-Names are imported when they are first used, so that ``import unlearnable`` takes no time.
+Names are imported on first use, so that ``import unlearnable`` takes no time.
 """
 
 from __future__ import annotations
@@ -21,48 +27,97 @@ from typing import TYPE_CHECKING, Any
 from unlearnable.version import __version__
 
 if TYPE_CHECKING:
-    from unlearnable.api import fit, protect
+    from unlearnable.api import apply, fit, protect
     from unlearnable.budget import Budget
     from unlearnable.data import load
+    from unlearnable.data.encoding import Encoding
     from unlearnable.data.image_set import ImageSet
-    from unlearnable.errors import DataError, GoalMissed, UnlearnableError, UsageError
-    from unlearnable.evaluation.verification import verify
+    from unlearnable.data.photo import Photo
+    from unlearnable.data.view import View
+    from unlearnable.errors import DataError, GoalMissed, Unfinished, UnlearnableError, UsageError
+    from unlearnable.evaluation.verification import Verification, verify
+    from unlearnable.events import Event, OnProgress
+    from unlearnable.methods import Method
+    from unlearnable.methods.error_maximizing import ErrorMaximizing
     from unlearnable.methods.error_minimizing import ErrorMinimizing
     from unlearnable.methods.fitted import Fitted
     from unlearnable.methods.random import Random
     from unlearnable.noise import Noise
+    from unlearnable.plugins import load_plugin
+    from unlearnable.preparation import PhotoOptions, Prepared, Request, open_photos, prepare
+    from unlearnable.publish import Published
+    from unlearnable.report import Record
+    from unlearnable.training.compute import Compute
 
 _HOMES = {
     "Budget": "budget",
+    "Compute": "training.compute",
     "DataError": "errors",
+    "Encoding": "data.encoding",
+    "ErrorMaximizing": "methods.error_maximizing",
     "ErrorMinimizing": "methods.error_minimizing",
+    "Event": "events",
     "Fitted": "methods.fitted",
     "GoalMissed": "errors",
     "ImageSet": "data.image_set",
+    "Method": "methods",
     "Noise": "noise",
+    "OnProgress": "events",
+    "Photo": "data.photo",
+    "PhotoOptions": "preparation",
+    "Prepared": "preparation",
+    "Published": "publish",
     "Random": "methods.random",
+    "Record": "report",
+    "Request": "preparation",
+    "Unfinished": "errors",
     "UnlearnableError": "errors",
     "UsageError": "errors",
+    "Verification": "evaluation.verification",
+    "View": "data.view",
+    "apply": "api",
     "fit": "api",
     "load": "data",
+    "load_plugin": "plugins",
+    "open_photos": "preparation",
+    "prepare": "preparation",
     "protect": "api",
     "verify": "evaluation.verification",
 }
 
 __all__ = [
     "Budget",
+    "Compute",
     "DataError",
+    "Encoding",
+    "ErrorMaximizing",
     "ErrorMinimizing",
+    "Event",
     "Fitted",
     "GoalMissed",
     "ImageSet",
+    "Method",
     "Noise",
+    "OnProgress",
+    "Photo",
+    "PhotoOptions",
+    "Prepared",
+    "Published",
     "Random",
+    "Record",
+    "Request",
+    "Unfinished",
     "UnlearnableError",
     "UsageError",
+    "Verification",
+    "View",
     "__version__",
+    "apply",
     "fit",
     "load",
+    "load_plugin",
+    "open_photos",
+    "prepare",
     "protect",
     "verify",
 ]

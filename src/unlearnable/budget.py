@@ -63,7 +63,7 @@ class Budget:
         if not np.isfinite(noise).all():
             raise UnlearnableError(
                 "The noise has values that are not numbers: the search has diverged.",
-                "Lower the learning rate: the setting lr, in a --config file.",
+                "Give a lower learning rate with --set lr=N.",
             )
         return np.asarray(self.project(np.rint(noise)), dtype=np.int8)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -16,10 +15,9 @@ from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.schedule import Trial
 from unlearnable.evaluation.verification import Sample
 from unlearnable.events import Event, OnProgress, silent
-from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise
-from unlearnable.report import Record, page
+from unlearnable.report import Record
 from unlearnable.training.compute import Compute
 from unlearnable.training.victim import Labelled, Victim
 
@@ -127,13 +125,6 @@ def demo(
         command=command,
         seconds=time.monotonic() - started,
     )
-
-
-def save(record: Record, folder: Path) -> Path:
-    """Write a record and its HTML page into a folder, and return the path of the page."""
-    write(folder / "report.json", record.model_dump_json(indent=1).encode())
-    write(folder / "report.html", page(record).encode())
-    return folder / "report.html"
 
 
 def _noise(

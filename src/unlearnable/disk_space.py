@@ -1,4 +1,4 @@
-"""How much room published files take, said before they are written."""
+"""The disk space that published files need, estimated before they are written."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ from unlearnable.errors import DataError, UsageError
 from unlearnable.noise import Noise
 
 SAMPLES = 4
-SAMPLED_PIXELS = 20_000_000  # a photo that is larger would take longer than the answer is worth
+# Encoding a larger photo takes longer than the estimate is worth.
+SAMPLED_PIXELS = 20_000_000
+# Bytes per pixel where no photo can be sampled.
+FALLBACK = 3.0
 
 
 def statement(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encoding, target: Path) -> str:
-    """Return what writing these photos takes, in words, from encoding a few of them.
+    """Return the space that these photos need, in words, estimated by encoding a few of them.
 
     Raises:
-        UsageError: If the disk has less room than that.
+        UsageError: If the disk has less free space.
     """
     needed = expected(images, ids, noise, encoding)
-    place = next(folder for folder in (target, *target.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    existing = next(folder for folder in (target, *target.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     words = f"about {size(needed)} to write, {size(free)} free"
     if needed > free:
         raise UsageError(
-            f"{target} has too little room: {words}.", "Free some, or name a PROTECTED on another disk."
+            f"The disk of {target} is too small: {words}.",
+            "Free some space, or name a PROTECTED on another disk.",
         )
     return words if ids else ""
 
 
 def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encoding) -> int:
-    """Return about how many bytes the protected files take: bytes per pixel of a few, times the pixels of all."""
+    """Return about how many bytes the protected files need: bytes per pixel of a few, times all pixels."""
     pixels = {id: math.prod(images.about(id).size) for id in ids}
     small = [id for id in ids if pixels[id] <= SAMPLED_PIXELS]
-    written = looked_at = 0
+    written = sampled = 0
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
             photo, digest = images.source.load(id)
@@ -47,12 +51,12 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encod
         slot = noise.slot(id, images.class_of[id], digest)
         if slot is not None:
             written += len(encode(Photo(noise.add(photo.pixels, slot), photo.profile), encoding))
-            looked_at += pixels[id]
-    return round(sum(pixels.values()) * (written / looked_at if looked_at else 3.0))
+            sampled += pixels[id]
+    return round(sum(pixels.values()) * (written / sampled if sampled else FALLBACK))
 
 
 def size(count: float) -> str:
-    """Write a number of bytes as people say it."""
+    """Return a number of bytes the way people say it: ``1.5 GB``."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"

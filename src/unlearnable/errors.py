@@ -1,11 +1,12 @@
 """The exception tree, and the exit code the command line gives each.
 
     UnlearnableError            1   something failed
-    ├── UsageError              2   the request itself makes no sense
+    ├── UsageError              2   the request itself is wrong
     ├── DataError               3   the data cannot be used
-    └── GoalMissed              5   a goal set with --require was missed, or it cannot be told
+    ├── GoalMissed              5   a goal set with --require was missed, or it cannot be told
+    └── Unfinished              6   the time was up and work is left
 
-Exit code 4 (done, but some images were skipped) and 130 (interrupted) are outcomes, not exceptions.
+Exit codes 0 (done), 4 (done, some images skipped) and 130 (interrupted) are outcomes, not exceptions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ INTERRUPTED = 130
 
 
 class UnlearnableError(Exception):
-    """What happened, to which file, and what to do about it.
+    """Base class of every error the package raises on purpose.
 
     Args:
         problem: What happened, naming the file or the option.
@@ -32,13 +33,13 @@ class UnlearnableError(Exception):
 
 
 class UsageError(UnlearnableError):
-    """The request itself makes no sense: an unknown name, options that contradict each other."""
+    """The request itself is wrong: an unknown name, or options that contradict each other."""
 
     exit_code = 2
 
 
 class DataError(UnlearnableError):
-    """The data cannot be used: nothing to read, one class only, a file that changed under us."""
+    """The data cannot be used: nothing to read, one class only, a file that changed during the work."""
 
     exit_code = 3
 
@@ -47,3 +48,9 @@ class GoalMissed(UnlearnableError):
     """A goal set with ``--require`` was missed, or the measurement cannot tell."""
 
     exit_code = 5
+
+
+class Unfinished(UnlearnableError):
+    """The time limit was reached and work is left. Finished work is saved, and the same call resumes."""
+
+    exit_code = 6

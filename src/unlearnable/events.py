@@ -1,4 +1,4 @@
-"""Progress as events: the library never prints, and whoever listens decides what a person sees."""
+"""Progress as events: the library never prints; an ``on_progress`` function receives the events."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth knowing.
+    """One step of progress, or a remark.
 
     Args:
-        stage: What is being done, in words: ``"searching"``.
+        stage: The stage of the work: ``"searching"``.
         done: Units finished so far.
         total: Units in all; 0 when that is not known.
         text: A remark, such as ``"round 3: error 4.1%"``.
@@ -27,4 +27,4 @@ OnProgress = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore the event."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that outlive a power cut."""
+"""Files that are written whole or not at all, and survive a power cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """Return the user's folder for what can be made or fetched again: benchmarks, and the noise and weights of experiments."""
+    """Return the user's cache folder: benchmarks, and noise and weights of experiments."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
 
 
@@ -23,18 +23,21 @@ def write(path: Path, data: bytes) -> None:
 
 
 def write_by(path: Path, save: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all by a function that writes to the path it is given, making its folder if need be.
+    """Write a file whole or not at all, by a function that writes to the path it is given.
+
+    Makes the folder if need be.
 
     Raises:
-        OSError: If it cannot be written, whatever ``save`` raised; ``filename`` says which.
+        OSError: If it cannot be written, whatever ``save`` raises; ``filename`` says which.
     """
-    # as short as can be (names may be as long as the file system allows), and our own, should a process of a
-    # killed run still write
+    # Short, because the name of the file may be as long as the file system allows. Our own, because a process
+    # of a killed run may still be writing.
     draft = path.parent / f".{os.getpid()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(draft)
-        _flush(draft)  # the content is on the disk before the name is
+        # The content must reach the disk before the name does.
+        _flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -47,12 +50,13 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         raise
     try:
         _flush(path.parent)
-    except OSError:  # systems that do not open folders
+    except OSError:
+        # Some systems cannot open folders.
         return
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what processes that were killed left half written, at any depth. For folders that nobody else writes to."""
+    """Remove the drafts of killed processes, at any depth. No other process may write to the folder."""
     for draft in folder.rglob(".*.part"):
         draft.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What protected photos are called: names that no file system confuses, and that stay what they were."""
+"""Names of protected photos: no file system confuses two of them, and they never change."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from pathlib import PurePosixPath
 
 from unlearnable import hashing
 
-LONGEST = (
-    255  # bytes of UTF-8 in one component: the limit of most file systems, and within that of all common ones
-)
+# Bytes of UTF-8 in one component: within the limit of all common file systems.
+LONGEST = 255
 DIGITS = 6
 
 
 def output_names(extension: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Name the protected copy of every photo.
+    """Return the name of the protected copy of every photo.
 
-    A copy keeps the name and the folder of its photo and gets the new extension. Photos whose names differ
-    only in extension keep the old one inside the new name (``a.jpg.png``, ``a.png.png``). What would still be
-    the same where case or Unicode forms are ignored, and what would be too long, gets ``~`` and six digits
-    that depend on its id alone; so does a folder, so that two never merge.
+    A copy has the name and the folder of its photo and the new extension. Photos whose names differ only in
+    extension keep the old one inside the new name (``a.jpg.png``, ``a.png.png``). Names that are still equal
+    where case or Unicode forms are ignored, and names that are too long, get ``~`` and six digits that depend
+    on the id alone; so do folders, so that two never merge.
 
     Args:
         extension: Id of each photo to its new extension, such as ``png``.
-        known: Id of each photo of earlier runs to its name; these are kept for ever, and nobody else gets
-            them.
+        known: Id of each photo of earlier runs to its name; these names never change and are never given to
+            another photo.
 
     Returns:
         Id of each photo in ``extension`` to its path below the folder of protected photos, with ``/``, in the
@@ -36,9 +35,9 @@ def output_names(extension: Mapping[str, str], known: Mapping[str, str]) -> dict
     """
     names = _Names()
     for id, output in sorted(known.items()):
-        names.keep(id, output)
+        names.add(id, output)
     new = sorted(set(extension) - set(known))
-    # folders before files, so that no file takes the name of a folder
+    # Folders before files, so that no file takes the name of a folder.
     folders = {id: _folder(output) for id, output in known.items()} | {
         id: names.folder(_folder(id)) for id in new
     }
@@ -54,29 +53,34 @@ def output_names(extension: Mapping[str, str], known: Mapping[str, str]) -> dict
 
 @dataclass
 class _Names:
-    """Names given so far: ``taken`` holds every file and every folder above one, ``folders`` leads from a photo's folder to its copy."""
+    """Names given so far.
+
+    Args:
+        taken: Keys of every file, and of every folder above one.
+        owners: The source folder of every published folder.
+        folders: The published folder of every source folder.
+    """
 
     taken: set[str] = field(default_factory=set)
     owners: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=lambda: {"": ""})
 
-    def keep(self, id: str, output: str) -> None:
+    def add(self, id: str, output: str) -> None:
         sources, outputs = _above(id), _above(output)
         self.taken.update(_key(name) for name in (*outputs, output))
         if len(sources) != len(outputs):
             return
         for source, out in zip(sources, outputs, strict=True):
-            # older runs may have let two folders share one: new photos of the first stay there, those of the
-            # other move out
+            # In older runs two folders may share one: new photos of the first stay there, new photos of the
+            # other get a folder of their own.
             if self.owners.setdefault(_key(out), source) == source:
                 self.folders.setdefault(source, out)
 
     def folder(self, source: str) -> str:
-        for place in (*_above(source), source):
-            if place not in self.folders:
-                self.folders[place] = self.take(
-                    place, self.folders[_folder(place)], [PurePosixPath(place).name], ""
-                )
+        for path in (*_above(source), source):
+            if path not in self.folders:
+                parent = self.folders[_folder(path)]
+                self.folders[path] = self.take(path, parent, [PurePosixPath(path).name], "")
         return self.folders[source]
 
     def take(self, source: str, folder: str, wishes: Sequence[str], tail: str) -> str:
@@ -101,7 +105,7 @@ def _candidates(source: str, wishes: Sequence[str], tail: str) -> Iterator[str]:
 
 
 def _above(path: str) -> list[str]:
-    """Every folder above a path, the first level first."""
+    """Return every folder above a path, the first level first."""
     parts = path.split("/")
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 

@@ -1,4 +1,7 @@
-"""Jobs in worker processes, any of which may die: a job that kills its worker is reported, the others are done. Standard library only."""
+"""Tasks in worker processes, any of which may die. Standard library only.
+
+A task that kills its worker is reported; all others are done.
+"""
 
 from __future__ import annotations
 
@@ -16,72 +19,73 @@ from itertools import islice
 from types import ModuleType
 from typing import TypeVar
 
-J = TypeVar("J")
+T = TypeVar("T")
 R = TypeVar("R")
 
-FEW = 8  # jobs that are done sooner than processes are started
-AHEAD = 4  # jobs in flight for each worker: enough to keep it busy, few enough to hold in memory
+# So few tasks are done before worker processes have started.
+FEW = 8
+# Tasks in flight for each worker: enough to keep it busy, few enough for the memory.
+AHEAD = 4
 WATCH_SECONDS = 0.5
-DIED = "its worker process died twice; it may need more memory than there is, or make a library crash"
+DIED = "its worker process died twice; it may need too much memory, or crash a library"
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _starting = threading.Lock()
 
 
 def work(
-    function: Callable[[J], R], jobs: Sequence[J], workers: int, died: Callable[[J, str], R]
+    function: Callable[[T], R], tasks: Sequence[T], workers: int, died: Callable[[T, str], R]
 ) -> Iterator[R]:
-    """Call a function on every job, in worker processes if that is worth it, and yield the results as they come.
+    """Call a function on every task, in worker processes if that pays, and yield results as they come.
 
     Args:
         function: Importable from a module other than the main script, which workers do not run again.
-        jobs: What it is called with; a few for each worker are in flight at a time, whatever their number.
-        workers: Processes; fewer than 2, or few jobs, are done in this process.
-        died: Makes the result of a job whose worker died (killed, out of memory, crashed) and died again on
-            its own, with the reason.
+        tasks: The arguments of the calls; a few for each worker are in flight at a time.
+        workers: Number of processes; with fewer than 2, or few tasks, this process does the work.
+        died: Makes the result of a task whose worker died twice (killed, out of memory, crashed), given the
+            reason.
 
     Raises:
-        Exception: What ``function`` raises, after the workers have ended.
+        Exception: Any exception of ``function``, after the workers have ended.
     """
-    # a daemonic process, such as a worker of somebody's pool, may not have children
-    if workers < 2 or len(jobs) < FEW or multiprocessing.current_process().daemon:
-        yield from map(function, jobs)
+    # A daemonic process, such as a worker of another pool, may not have children.
+    if workers < 2 or len(tasks) < FEW or multiprocessing.current_process().daemon:
+        yield from map(function, tasks)
         return
-    waiting = iter(jobs)
+    waiting = iter(tasks)
     while suspects := (yield from _together(function, waiting, workers)):
-        # which of them did it cannot be told, and a worker is not to suffer for the job before: each on its
-        # own, in a fresh process
-        for job in suspects:
-            again = yield from _together(function, iter([job]), 1)
+        # The pool does not report which task killed the worker. Each suspect runs again alone, in a fresh
+        # process, so that no task pays for another.
+        for task in suspects:
+            again = yield from _together(function, iter([task]), 1)
             if again:
-                yield died(job, DIED)
+                yield died(task, DIED)
 
 
-def _together(function: Callable[[J], R], waiting: Iterator[J], workers: int) -> Generator[R, None, list[J]]:
-    """Do jobs in one pool until none is left or a worker dies; return the jobs that were in flight then."""
+def _together(function: Callable[[T], R], waiting: Iterator[T], workers: int) -> Generator[R, None, list[T]]:
+    """Do tasks in one pool until none is left or a worker dies; return the tasks in flight at that moment."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (os.getpid(),))
-    flying: dict[Future[R], J] = {}
-    lost: list[J] = []
+    flying: dict[Future[R], T] = {}
+    lost: list[T] = []
     try:
         while True:
-            for job in () if lost else islice(waiting, AHEAD * workers - len(flying)):
+            for task in () if lost else islice(waiting, AHEAD * workers - len(flying)):
                 try:
                     with _fit_for_workers():
-                        flying[pool.submit(function, job)] = job
+                        flying[pool.submit(function, task)] = task
                 except BrokenProcessPool:
-                    lost.append(job)
+                    lost.append(task)
                     break
             if not flying:
                 return lost
             done = wait(flying, return_when=FIRST_COMPLETED).done
-            for future in [
-                future for future in flying if future in done
-            ]:  # in the order of the jobs, so far as it goes
-                job = flying.pop(future)
+            # In the order of the tasks, as far as they are done.
+            for future in [future for future in flying if future in done]:
+                task = flying.pop(future)
                 try:
                     result = future.result()
                 except BrokenProcessPool:
-                    lost.append(job)
+                    lost.append(task)
                 else:
                     yield result
     finally:
@@ -90,11 +94,11 @@ def _together(function: Callable[[J], R], waiting: Iterator[J], workers: int) ->
 
 @contextmanager
 def _fit_for_workers() -> Iterator[None]:
-    """Make this process, for a moment, what a worker that starts now is to inherit.
+    """Put this process, for a moment, into the state that a starting worker should inherit.
 
-    No main script: a worker would run it again, which costs what it imports and goes wrong in scripts without
-    the usual guard. One thread for linear algebra: there is a worker per core. And SIGINT blocked, or Ctrl-C
-    would make a worker that is just starting complain.
+    No main script: a worker would run it again, which is slow and fails in scripts without the usual guard.
+    One thread for linear algebra: there is a worker per core. SIGINT blocked: Ctrl-C would make a starting
+    worker print a traceback.
     """
     with _starting:
         before = {name: os.environ.get(name) for name in _ONE_THREAD}
@@ -115,7 +119,7 @@ def _fit_for_workers() -> Iterator[None]:
 
 
 def _begin(parent: int) -> None:
-    """Begin a worker: Ctrl-C is the parent's to handle, and a parent that is killed is followed."""
+    """Begin a worker: ignore Ctrl-C, which the parent handles, and exit when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()

@@ -1,8 +1,9 @@
-"""ImageSet + Noise -> files on disk, each decoded again and checked before it gets its name."""
+"""ImageSet + Noise -> files on disk. Each file is decoded again and checked before it gets its name."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from unlearnable import disk_space, hashing
 from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
-from unlearnable.errors import UsageError
+from unlearnable.errors import Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
@@ -19,33 +20,33 @@ from unlearnable.names import output_names
 from unlearnable.noise import Noise
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
-from unlearnable.worker import File, Job, make
+from unlearnable.worker import Outcome, Task, make
 
 
 @dataclass(frozen=True)
 class Published:
-    """What ``publish`` did.
+    """The result of ``publish``.
 
     Args:
-        protected: Folder that is published.
-        run: Folder that is kept.
-        written: Files written now.
-        kept: Files of an earlier run that were in place.
-        skipped: Reason of every photo that was not published, by id.
-        notes: What a person should know about single photos, by id.
-        added: Ids of photos that came since the noise was found, or changed since they were protected.
+        protected: Folder to publish.
+        run: Run folder, to keep private.
+        written: Number of files written now.
+        retained: Number of finished files of an earlier run, left as they were.
+        skipped: Reason for every photo that was not published, by id.
+        notes: Remarks on single photos, by id.
+        added: Ids of photos added since the noise was found, or changed since they were protected.
         changed: Those of them that changed.
         vanished: Published files whose photo is gone; they stay.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
-        encoded: Largest and mean change after a lossy encoding, over the files where that moved pixels
+        encoded: Largest and mean change after a lossy encoding, over the files where that changed pixels
             further; else None.
-        fitted: The noise.
+        fitted: The noise; None before ``protect`` or ``apply`` adds it.
     """
 
     protected: Path
     run: Path
     written: int
-    kept: int
+    retained: int
     skipped: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     added: tuple[str, ...] = ()
@@ -64,28 +65,28 @@ def publish(
     *,
     encoding: Encoding | None = None,
     workers: int = 2,
+    deadline: float = math.inf,
     on_progress: OnProgress = silent,
 ) -> Published:
-    """Write the protected copy of every image that is not context; finished files of an earlier run stay as they are.
+    """Write the protected copy of every image that is not context. Finished files stay as they are.
 
     Args:
         images: The sources.
-        noise: The noise; images it has none for are skipped and listed, never published unprotected.
+        noise: The noise; images without noise are skipped and listed, never published unprotected.
         protected: Folder to write to: same tree, same names, new extension.
-        run: An open run folder that remembers every file.
+        run: An open run folder, which records every file.
         encoding: How files are written; PNG by default.
         workers: Processes that decode, encode and check.
-        on_progress: Told about progress.
+        deadline: Time of ``time.monotonic()`` after which no other file is begun.
+        on_progress: Called with an event after every file.
 
     Raises:
-        UsageError: If ``protected`` holds files that this run did not write, or the files would not fit on
-            the disk.
-        OSError: If the disk is full, read-only or failing; what is finished stays, and the next run goes on.
+        UsageError: If ``protected`` holds files of another origin, or the files would not fit on the disk.
+        Unfinished: If the deadline has passed; finished files stay, and the same call resumes.
+        OSError: If the disk is full, read-only or failing; finished files stay, and the same call resumes.
     """
-    protected, encoding = (
-        protected.absolute(),
-        encoding or Encoding(),
-    )  # absolute: workers outlive a change of folder
+    # Absolute, because workers live on when the caller changes the working directory.
+    protected, encoding = protected.absolute(), encoding or Encoding()
     if not run.noise.exists():
         noise.save(run.noise)
     before = run.files()
@@ -94,77 +95,69 @@ def publish(
     run.update(encoding=asdict(encoding))
     remove_drafts(protected)
     skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
-    jobs, kept, largest, changed = [], 0, 0, []
+    tasks, retained, largest, changed = [], 0, 0, []
     lossy: list[tuple[int, float]] = []
     for id in images.own:
         record = before.get(id, {})
         facts = images.about(id)
         same = record.get("digest") == facts.digest
-        if record.get("digest") and not same:  # a run that starts over has forgotten what the photos were
+        # The digest is absent after --refit, which discards all knowledge of earlier photos.
+        if record.get("digest") and not same:
             changed.append(id)
-        if same and not record["reason"] and _in_place(protected / outputs[id], record["output_digest"]):
-            kept, largest, notes[id] = (
-                kept + 1,
-                max(largest, record["largest"]),
-                tuple(record.get("notes", ())),
-            )
+        if same and not record["reason"] and _is_intact(protected / outputs[id], record["output_digest"]):
+            retained, largest = retained + 1, max(largest, record["largest"])
+            notes[id] = tuple(record.get("notes", ()))
             after = (record.get("encoded_largest", 0), record.get("encoded_mean", 0.0))
             lossy += [after] if after[0] > record["largest"] else []
             continue
         origin = images.source.origin(id)
-        place = origin.absolute() if isinstance(origin, Path) else origin
-        jobs.append(
-            Job(id, images.class_of[id], place, protected / outputs[id], encoding, math.prod(facts.size))
-        )
-    on_progress(
-        Event(
-            "writing",
-            0,
-            len(jobs),
-            disk_space.statement(images, [job.id for job in jobs], noise, encoding, protected),
-        )
-    )
+        origin = origin.absolute() if isinstance(origin, Path) else origin
+        pixels = math.prod(facts.size)
+        tasks.append(Task(id, images.class_of[id], origin, protected / outputs[id], encoding, pixels))
+    room = disk_space.statement(images, [task.id for task in tasks], noise, encoding, protected)
+    on_progress(Event("writing", 0, len(tasks), room))
     written = 0
     with run.recording() as append:
-        results = work(partial(make, noise_file=run.noise.absolute()), jobs, workers, died=_died)
-        for number, file in enumerate(results, 1):
-            if file.reason:
-                skipped[file.id] = file.reason
+        results = work(partial(make, noise_file=run.noise.absolute()), tasks, workers, died=_died)
+        for number, outcome in enumerate(results, 1):
+            if outcome.reason:
+                skipped[outcome.id] = outcome.reason
             else:
-                record = {**asdict(file), "output": outputs[file.id]}
+                record = {**asdict(outcome), "output": outputs[outcome.id]}
                 append({("class" if key == "class_name" else key): value for key, value in record.items()})
-                written, largest, notes[file.id] = written + 1, max(largest, file.largest), file.notes
-                lossy += (
-                    [(file.encoded_largest, file.encoded_mean)] if file.encoded_largest > file.largest else []
+                written, largest = written + 1, max(largest, outcome.largest)
+                notes[outcome.id] = outcome.notes
+                after = (outcome.encoded_largest, outcome.encoded_mean)
+                lossy += [after] if outcome.encoded_largest > outcome.largest else []
+            on_progress(Event("writing", number, len(tasks)))
+            if number < len(tasks) and time.monotonic() >= deadline:
+                raise Unfinished(
+                    f"The time is up: {number} of {len(tasks)} photos are done.",
+                    "Run the same command again to write the others.",
                 )
-            on_progress(Event("writing", number, len(jobs)))
-    remove_drafts(protected)  # of workers that died
+    # Drafts of workers that died.
+    remove_drafts(protected)
+    gone = [output for id, output in known.items() if id not in images.class_of]
     return Published(
         protected,
         run.path,
         written,
-        kept,
+        retained,
         skipped,
-        {id: said for id, said in notes.items() if said},
+        {id: remarks for id, remarks in notes.items() if remarks},
         changed=tuple(changed),
-        vanished=tuple(
-            sorted(
-                output
-                for id, output in known.items()
-                if id not in images.class_of and (protected / output).exists()
-            )
-        ),
+        vanished=tuple(sorted(output for output in gone if (protected / output).exists())),
         largest=largest,
         encoded=(max(lossy)[0], sum(mean for _, mean in lossy) / len(lossy)) if lossy else None,
     )
 
 
 def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding) -> dict[str, str]:
-    """Name the published file of every image that is not context: id to path below ``protected``.
+    """Return the path below ``protected`` of every image that is not context, by id.
 
     Raises:
-        UsageError: If ``protected`` holds files that are neither named so nor of an earlier run of this run
-            folder, or that were written in another way.
+        UsageError: If ``protected`` holds files that no run in this run folder wrote, or files in another
+            format.
     """
     known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
     before = run.read().get("encoding", asdict(encoding))
@@ -174,23 +167,24 @@ def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Enc
     if known and changed:
         raise UsageError(
             f"{protected} holds files with {', '.join(changed)}.",
-            "Ask for the same, start over with --refit, or name another PROTECTED.",
+            "Use the same options, start over with --refit, or name another PROTECTED.",
         )
     wanted = {id: _extension(images, id, encoding) for id in images.own}
     other = next((id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")), None)
     if other is not None:
         raise UsageError(
             f"{protected} holds {other} as {known[other]}, not as {wanted[other]}.",
-            "Keep to one --format, or name another PROTECTED.",
+            "Use the same --format, or name another PROTECTED.",
         )
     outputs = output_names(wanted, known)
     ours = {*outputs.values(), *known.values()} if run.noise.exists() or known else set()
     for path in sorted(protected.rglob("*")):
         name = path.relative_to(protected).as_posix()
-        if path.is_file() and name not in ours and not (name.endswith(".part") and path.name.startswith(".")):
+        draft = name.endswith(".part") and path.name.startswith(".")
+        if path.is_file() and name not in ours and not draft:
             raise UsageError(
-                f"{protected} holds {name}, which no run in {run.path} has written.",
-                "Name a new or empty folder; or, if the run folder was moved, say where it is with --run.",
+                f"{protected} holds {name}, which no run in {run.path} wrote.",
+                "Name a new or empty folder; if the run folder was moved, give its path with --run.",
             )
     return outputs
 
@@ -200,9 +194,9 @@ def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
     return EXTENSION[encoding.format_for(facts.size, facts.has_alpha)[0]]
 
 
-def _in_place(path: Path, digest: str) -> bool:
+def _is_intact(path: Path, digest: str) -> bool:
     return path.is_file() and hashing.of_file(path) == digest
 
 
-def _died(job: Job, reason: str) -> File:
-    return File(job.id, reason=reason)
+def _died(task: Task, reason: str) -> Outcome:
+    return Outcome(task.id, reason=reason)

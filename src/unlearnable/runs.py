@@ -1,10 +1,10 @@
-"""The run folder: everything about a run that must be kept and not published. Mode 0700, beside the sources.
+"""The run folder: everything about a run that must stay private. Mode 0700, beside the sources.
 
-run.json                what was asked, what it was resolved to, seed, environment, how it went
+run.json                the request, resolved settings, seed, environment, progress
 files.jsonl             one line per published file: id, output, class, hashes, largest change
 noise.safetensors       the noise
 surrogate.safetensors   the surrogate, to extend sample-wise noise to new photos
-checkpoint.safetensors  a search under way; gone when it is finished
+checkpoint.safetensors  an unfinished search; deleted when it is finished
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ def default_run(photos: Path, protected: Path) -> Path:
 
 
 def keep_apart(photos: Path, protected: Path, run: Path) -> None:
-    """Refuse places in which sources, what is published and what is kept would mix.
+    """Refuse folders that overlap: sources, published files and the run folder must stay apart.
 
     Raises:
-        UsageError: If one of the three folders lies where it must not.
+        UsageError: If one of the folders lies inside another where it must not.
     """
     photos, protected, run = photos.resolve(), protected.resolve(), run.resolve()
     if protected == photos or photos in protected.parents:
         raise UsageError(
             f"PROTECTED ({protected}) lies inside PHOTOS.",
-            "Name a folder beside it: source files are never touched.",
+            "Name a folder beside it: source files are never changed.",
         )
     if protected in photos.parents:
         raise UsageError(
-            f"PHOTOS ({photos}) lies inside PROTECTED.", "What is published must not hold the originals."
+            f"PHOTOS ({photos}) lies inside PROTECTED.",
+            "Name a folder elsewhere: the originals must not be published.",
         )
     if run == protected or protected in run.parents:
         raise UsageError(
             f"The run folder ({run}) lies inside PROTECTED.",
-            "It would undo the protection: give another --run.",
+            "Give a --run outside it: its content would undo the protection.",
         )
     if run == photos or photos in run.parents:
         raise UsageError(f"The run folder ({run}) lies inside PHOTOS.", "Give a --run outside it.")
@@ -65,7 +66,7 @@ class RunFolder:
 
     @contextmanager
     def open(self) -> Iterator[RunFolder]:
-        """Make the folder and hold its lock, which the kernel releases even if we are killed.
+        """Make the folder and hold its lock. The OS releases the lock when the process exits, even if killed.
 
         Raises:
             UsageError: If another process works in it.
@@ -77,7 +78,8 @@ class RunFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UsageError(
-                    f"Another process is working in {self.path}.", "Wait for it, or name another PROTECTED."
+                    f"Another process is working in {self.path}.",
+                    "Wait until it ends, or name another PROTECTED.",
                 ) from error
             remove_drafts(self.path)
             yield self
@@ -100,7 +102,7 @@ class RunFolder:
         return record
 
     def update(self, **values: Any) -> dict[str, Any]:
-        """Change entries of ``run.json``, whole or not at all, and return the record."""
+        """Change entries of ``run.json`` atomically, and return the record."""
         record = {**self.read(), **values}
         write(
             self.path / "run.json", json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True).encode()
@@ -108,7 +110,7 @@ class RunFolder:
         return record
 
     def forget(self) -> None:
-        """Start over: forget noise, surrogate and settings, but not which files are ours and what they are called."""
+        """Discard noise, surrogate and settings, but remember which files are ours, and their names."""
         outputs = {id: record["output"] for id, record in self.files().items() if record.get("output")}
         write(
             self.path / "files.jsonl",
@@ -130,7 +132,7 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def files(self) -> dict[str, dict[str, Any]]:
-        """Return what ``files.jsonl`` says, by id. A last line cut short by a crash is as if it had not been written."""
+        """Return the records of ``files.jsonl`` by id. A line that a crash cut short is ignored."""
         path = self.path / "files.jsonl"
         records: dict[str, dict[str, Any]] = {}
         if path.exists():
@@ -144,7 +146,7 @@ class RunFolder:
 
     @contextmanager
     def recording(self) -> Iterator[Any]:
-        """Give a function that appends one file's record, at once and durably."""
+        """Yield a function that appends the record of one file and flushes it."""
         path = self.path / "files.jsonl"
         torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         with open(path, "a", encoding="utf-8") as file:

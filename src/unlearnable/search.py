@@ -1,17 +1,19 @@
-"""Finding the noise of a set of images inside a run folder: goes on where it was stopped, and records what it did."""
+"""The search for noise inside a run folder: resumes after an interruption, and records what it does."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import replace
 from typing import Any
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.errors import UsageError
+from unlearnable.errors import Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
-from unlearnable.methods import Context, Fitted, Method
+from unlearnable.methods import Context, Fitted, Method, State
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.plugins import file_of
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
@@ -28,22 +30,25 @@ def search(
     *,
     seed: int | None = None,
     compute: Compute | None = None,
+    deadline: float = math.inf,
     on_progress: OnProgress = silent,
 ) -> Fitted:
-    """Fit a method to images, or return what was fitted before with the same request.
+    """Fit a method to images, or return the result of an earlier search with the same request.
 
     Args:
         images: Readable images; context classes included, if there are any.
         run: An open run folder.
-        method: The method as asked for; every ``auto`` is resolved here, once, and recorded.
+        method: The method as requested; every ``auto`` is resolved here, once, and recorded.
         seed: None for the recorded seed, or one drawn from the operating system.
-        compute: Where to compute; chosen if None.
-        on_progress: Told about progress.
+        compute: Device and precision; chosen if None.
+        deadline: Time of ``time.monotonic()`` after which the search is saved and stops.
+        on_progress: Called with an event after every step.
 
     Raises:
-        UsageError: If the folder holds a run with other settings, images or seed; the message names the
+        UsageError: If the folder holds a run with other settings or another seed; the message names the
             difference.
         DataError: If the images cannot be used.
+        Unfinished: If the deadline has passed; the search is saved, and the same call resumes.
     """
     record = run.read()
     asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
@@ -56,28 +61,29 @@ def search(
     if record.get("searched") and run.noise.exists():
         return Fitted.load(run.path)
     if record.get("asked", asked)["stamp"] != images.stamp and run.checkpoint.exists():
-        on_progress(Event("searching", text="the photos changed since the search began, so it begins again"))
+        on_progress(Event("searching", text="the photos changed since the search began, so it starts over"))
     seed = record.get("seed", fresh_seed() if seed is None else seed)
     compute = as_before(record, compute or Compute.choose())
     if run.checkpoint.exists() and (changed := _changed(record.get("environment", {}), compute.describe())):
         on_progress(
             Event(
                 "searching",
-                text=f"going on with {changed}: the noise may differ from that of a run that was not interrupted",
+                text=f"resuming with {changed}: the noise may differ from that of an uninterrupted run",
             )
         )
     on_progress(Event("reading", 0, len(images)))
-    frame = _frame(images)
-    method = method.resolve(frame, len(images))
+    method = method.resolve(images.frame, len(images))
     size = int(method.config.resolution)
     view = images.view(size, method.zoom, run.path)
     on_progress(Event("reading", len(images), len(images)))
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
+    plugin = file_of(type(method))
     run.update(
         asked=asked,
         seed=seed,
         method=method.name,
+        plugin=None if plugin is None else str(plugin),
         settings=settings,
         fingerprint=view.fingerprint,
         images=len(images.own),
@@ -89,13 +95,23 @@ def search(
         searched=False,
     )
     started = time.monotonic()
+
+    def save(state: State) -> None:
+        save_state(run.checkpoint, state, identity)
+        if time.monotonic() >= deadline:
+            rounds = len(state.get("log", []))
+            raise Unfinished(
+                f"The time is up after {rounds} rounds; the search is saved in {run.path}.",
+                "Run the same command again to resume.",
+            )
+
     fitted = method.fit(
         view,
         Context(seed, compute),
         on_progress,
         state=load_state(run.checkpoint, identity),
-        save=lambda state: save_state(run.checkpoint, state, identity),
-        every=CHECKPOINT_SECONDS,
+        save=save,
+        every=_save_interval(deadline - started),
     )
     fitted.save(run.path)
     run.update(
@@ -108,21 +124,19 @@ def search(
     return fitted
 
 
-def _frame(images: ImageSet) -> tuple[int, int]:
-    """The median (height, width) of up to 200 of the images, which is all that ``auto`` settings need."""
-    import numpy as np
-
-    some = images.ids[:: max(1, len(images) // 200)]
-    height, width = np.median([images.about(id).size for id in some], axis=0)
-    return int(height), int(width)
+def _save_interval(remaining: float) -> float:
+    """Return the seconds between two checkpoints, so that the last one falls on the deadline."""
+    if CHECKPOINT_SECONDS <= 0 or not math.isfinite(remaining):
+        return CHECKPOINT_SECONDS
+    return max(0.0, remaining) / max(1, math.ceil(remaining / CHECKPOINT_SECONDS))
 
 
 def as_before(record: dict[str, Any], compute: Compute) -> Compute:
-    """Restore the precision that ``auto`` stood for when a search began, if it goes on on the same kind of device.
+    """Restore the precision that ``auto`` resolved to when a search began, if it resumes on the same device.
 
     Args:
-        record: What ``run.json`` says; empty for a search that has not begun.
-        compute: What was chosen now; a precision that was asked for stays.
+        record: The content of ``run.json``; empty for a search that has not begun.
+        compute: The choice of this call; an explicit precision stays.
     """
     before = record.get("environment", {})
     same = compute.found and before.get("device") == compute.device
@@ -130,7 +144,7 @@ def as_before(record: dict[str, Any], compute: Compute) -> Compute:
 
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """What is another environment than when the search began, in words."""
+    """Name every entry of the environment that changed since the search began."""
     return ", ".join(
         f"{key} {now[key]} instead of {before[key]}"
         for key in now
@@ -160,7 +174,7 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
     0.0 for a method without rounds to speak of.
     """
     some = images.subset(images.ids[:: max(1, len(images) // TIMED_IMAGES)])
-    method = method.resolve(_frame(some), len(images))
+    method = method.resolve(images.frame, len(images))
     per_round = method.visits(len(images))
     if not per_round:
         return 0.0

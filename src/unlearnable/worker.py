@@ -1,4 +1,4 @@
-"""Making one published file, in a worker process: NumPy and Pillow only, so that workers start fast and stay small."""
+"""One published file, made in a worker process: NumPy and Pillow only, so that workers start fast."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.files import write
 from unlearnable.noise import Noise
 
-# what would befall every other file too: no space, a disk that is read-only or failing, no permission
-HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
+# Errors that would hit every other file as well: disk full, read-only or failing, no permission.
+FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
-UNKNOWN = "the noise of this run does not cover it (`apply --missing extend` makes some)"
-LEFT_OUT = "the noise of this run leaves it out: it is for a share of the images, or for other classes"
+UNKNOWN = "the run has no noise for it (`unlearnable apply --missing extend` makes some)"
+LEFT_OUT = "the run leaves it out: its noise is for a share of the images, or for other classes"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One file to make: small and picklable.
+class Task:
+    """One file to make; small and picklable.
 
     Args:
         id: Id of the photo.
         class_name: Its class.
-        origin: Where the photo is read from, or the photo.
+        origin: Path of the photo, or the photo itself.
         output: File to write.
         encoding: How to write it.
         max_pixels: Most pixels that are decoded.
@@ -46,11 +46,11 @@ class Job:
 
 
 @dataclass(frozen=True)
-class File:
-    """What became of one photo.
+class Outcome:
+    """The result for one photo: a published file, or the reason why there is none.
 
     Args:
-        id: Its id.
+        id: Id of the photo.
         class_name: Its class.
         digest: SHA-256 of the source.
         output_digest: SHA-256 of the published file.
@@ -60,7 +60,7 @@ class File:
         encoded_largest: Largest change of a pixel in the decoded file: more than ``largest`` only where the
             encoding is lossy.
         encoded_mean: Mean change of a pixel in the decoded file.
-        notes: What a person should know about how it was read and written.
+        notes: Remarks on how the photo was read and written.
         reason: Why there is no file; empty if there is one.
     """
 
@@ -76,47 +76,51 @@ class File:
     reason: str = ""
 
 
-def make(job: Job, noise_file: Path) -> File:
-    """Decode, add, encode, decode again, check, write. What a photo can be blamed for is a reason in the result, not an exception.
+def make(task: Task, noise_file: Path) -> Outcome:
+    """Decode a photo, add the noise, encode, decode again, check and write.
+
+    A photo that cannot be used gives an outcome with a reason, not an exception.
+
+    Args:
+        task: The file to make.
+        noise_file: The run's noise.
 
     Raises:
-        UnlearnableError: If the published pixels leave the budget, which would be our mistake and must stop
-            everything.
-        OSError: If the file cannot be written, which the other files could not be either.
+        UnlearnableError: If published pixels leave the budget: a bug, which must stop the whole run.
+        OSError: If the file cannot be written for a reason that other files share.
     """
     noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
     try:
-        photo, digest = _read(job)
-        slot = noise.slot(job.id, job.class_name, digest)
+        photo, digest = _read(task)
+        slot = noise.slot(task.id, task.class_name, digest)
         if slot is None:
-            return File(
-                job.id, reason=UNKNOWN if noise.assignment.covers(job.id, job.class_name) else LEFT_OUT
-            )
+            covered = noise.assignment.covers(task.id, task.class_name)
+            return Outcome(task.id, reason=UNKNOWN if covered else LEFT_OUT)
         protected = Photo(noise.add(photo.pixels, slot), photo.profile, photo.metadata)
-        data = encode(protected, job.encoding)
-        back = decode(data, str(job.output), max_pixels=photo.size[0] * photo.size[1])
+        data = encode(protected, task.encoding)
+        back = decode(data, str(task.output), max_pixels=photo.size[0] * photo.size[1])
     except DataError as error:
-        return File(job.id, reason=error.problem)
+        return Outcome(task.id, reason=error.problem)
     except MemoryError:
-        return File(job.id, reason="does not fit into memory")
-    format, moved = job.encoding.format_for(photo.size, photo.alpha is not None)
+        return Outcome(task.id, reason="does not fit into memory")
+    format, moved = task.encoding.format_for(photo.size, photo.alpha is not None)
     counted = protected if format == "jpeg" else back
-    _same_alpha(photo, back, str(job.output))
-    # in RGB, because a colour photo whose noisy pixels happen to be grey is read back as grey
+    _same_alpha(photo, back, str(task.output))
+    # In RGB: a colour photo whose noisy pixels happen to be grey is decoded as grey.
     before = photo.rgb()
-    noise.budget.check(before, counted.rgb(), str(job.output))
+    noise.budget.check(before, counted.rgb(), str(task.output))
     largest, mean = noise.budget.change(before, counted.rgb())
     encoded = noise.budget.change(before, back.rgb()) if counted is not back else (largest, mean)
     try:
-        write(job.output, data)
+        write(task.output, data)
     except OSError as error:
-        if error.errno in HOPELESS:
+        if error.errno in FATAL_ERRNOS:
             raise
-        return File(job.id, reason=f"cannot be written ({error.strerror})")
+        return Outcome(task.id, reason=f"cannot be written ({error.strerror})")
     notes = (*photo.notes, *((moved,) if moved else ()))
-    return File(
-        job.id,
-        job.class_name,
+    return Outcome(
+        task.id,
+        task.class_name,
         digest,
         hashing.of_bytes(data),
         largest,
@@ -127,15 +131,17 @@ def make(job: Job, noise_file: Path) -> File:
     )
 
 
-def _read(job: Job) -> tuple[Photo, str]:
-    if isinstance(job.origin, Photo):
-        pixels = job.origin.pixels
-        return job.origin, hashing.of_pixels(pixels)
+def _read(task: Task) -> tuple[Photo, str]:
+    if isinstance(task.origin, Photo):
+        pixels = task.origin.pixels
+        return task.origin, hashing.of_pixels(pixels)
     try:
-        data = job.origin.read_bytes()
+        data = task.origin.read_bytes()
     except OSError as error:
-        raise DataError(f"{job.origin} cannot be read ({error.strerror}).") from error
-    return decode(data, str(job.origin), job.max_pixels, job.encoding.metadata), hashing.of_bytes(data)
+        raise DataError(
+            f"{task.origin} cannot be read ({error.strerror}).", "Check its permissions."
+        ) from error
+    return decode(data, str(task.origin), task.max_pixels, task.encoding.metadata), hashing.of_bytes(data)
 
 
 def _same_alpha(photo: Photo, back: Photo, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The command ``unlearnable``: one file per verb, imported here; what is slow to import is imported inside the verbs."""
+"""The command ``unlearnable``: one file per verb. A verb imports slow modules when it is called."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import typer
 from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
 from unlearnable.version import __version__
 
+SUMMARY = (
+    "Add imperceptible noise to your photos so that models trained on them learn very little, "
+    "and measure how well it works."
+)
+
+# "rich" groups the options of a verb under titles.
 app = typer.Typer(
     name="unlearnable",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Make photos that people can look at but models cannot learn from, and prove it.",
 )
 
 
@@ -25,27 +30,28 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=SUMMARY)
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Make photos that people can look at but models cannot learn from, and prove it."""
+    """Run before every verb; the options of the program itself."""
 
 
-for verb in (
-    demo.demo,
-    protect.protect,
-    verify.verify,
-    fit.fit,
-    fit.apply,
-    inspect.inspect,
-    lists.methods,
-    lists.models,
-    lists.countermeasures,
+PROTECT, MEASURE, SHOW, EXCHANGE = "Protect", "Measure", "Show", "Exchange"
+for verb, panel in (
+    (demo.demo, PROTECT),
+    (protect.protect, PROTECT),
+    (fit.fit, PROTECT),
+    (fit.apply, PROTECT),
+    (verify.verify, MEASURE),
+    (experiment.experiment, MEASURE),
+    (inspect.inspect, SHOW),
+    (lists.methods, SHOW),
+    (lists.models, SHOW),
+    (lists.countermeasures, SHOW),
+    (export.export, EXCHANGE),
 ):
-    app.command()(verb)
-app.command()(experiment.experiment)
-app.command("import")(export.import_)
-app.command()(export.export)
+    app.command(rich_help_panel=panel)(verb)
+app.command("import", rich_help_panel=EXCHANGE)(export.import_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
 from pathlib import Path
@@ -10,58 +9,100 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, duration
-from unlearnable.errors import UsageError
+from unlearnable import duration
+from unlearnable.cli import options
+from unlearnable.cli.console import Console
+from unlearnable.errors import DataError, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from unlearnable.cells import Cell
     from unlearnable.cells.cell_runner import CellRunner
     from unlearnable.cells.results import Result, Results
+    from unlearnable.cells.runner import Outcome
     from unlearnable.experiments import Entry
 
-UNFINISHED = 4
+CELLS = "Cells"
 
 
 def experiment(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments, or all; without a name, they are listed.")
+        list[str] | None,
+        typer.Argument(metavar="NAMES", help="Experiments, or all. Without a name, they are listed."),
     ] = None,
     profile: Annotated[
-        str, typer.Option("--profile", help="smoke, cpu or paper: how large the data and the networks are.")
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Size of the data and the networks: smoke, cpu or paper.",
+            rich_help_panel=CELLS,
+        ),
     ] = "cpu",
-    list_: Annotated[
-        bool, typer.Option("--list", help="Only list the cells, and which of them are done.")
-    ] = False,
-    only: Annotated[str, typer.Option("--only", help="Only cells with this in their row/column.")] = "",
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only", metavar="TEXT", help="Only cells with this text in row/column.", rich_help_panel=CELLS
+        ),
+    ] = "",
     seed: Annotated[
         list[int] | None,
-        typer.Option("--seed", help="Only this seed; may be given again [those of the profile]."),
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Only this seed. Repeatable.",
+            show_default="those of the profile",
+            rich_help_panel=CELLS,
+        ),
     ] = None,
-    budget: Annotated[
-        str, typer.Option("--budget", help="Stop after this time, e.g. 10m; the same command goes on later.")
-    ] = "",
-    render: Annotated[bool, typer.Option("--render", help="Only render the results that are there.")] = False,
+    list_: Annotated[
+        bool,
+        typer.Option("--list", help="Only list the cells, and which are done.", rich_help_panel=CELLS),
+    ] = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="Only render the finished results.", rich_help_panel=CELLS)
+    ] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", help="Folder with the files of benchmarks and folders of photos."),
+        typer.Option(
+            "--data-dir",
+            metavar="FOLDER",
+            help="Folder with the files of benchmarks and folders of photos.",
+            rich_help_panel=options.FILES,
+        ),
     ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch benchmarks that are not there.")
+        bool,
+        typer.Option("--download", help="Download missing benchmarks.", rich_help_panel=options.FILES),
     ] = False,
     results: Annotated[
-        Path, typer.Option("--results", help="Folder of the results, one JSON file per cell, and the tables.")
+        Path,
+        typer.Option(
+            "--results",
+            metavar="FOLDER",
+            help="Folder of the results, one JSON file per cell, and of the tables.",
+            rich_help_panel=options.FILES,
+        ),
     ] = Path("results"),
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of noise and weights [the user's cache].")
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="FOLDER",
+            help="Folder of noise and weights.",
+            show_default="the user's cache",
+            rich_help_panel=options.FILES,
+        ),
     ] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
+    plugin: options.Plugin = None,
+    time_limit: options.TimeLimit = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Repeat a table or figure of the paper. Interrupted, it goes on where it was; several processes share the work."""
+    """Repeat a table or figure of the paper. The same command resumes; several processes share the work."""
     console = Console(json, quiet)
-    with console.errors(goes_on=True):
+    with console.errors(resumes=True):
         from unlearnable import experiments
         from unlearnable.cells import cache as artefacts
         from unlearnable.cells.cell_runner import CellRunner
@@ -70,12 +111,12 @@ def experiment(
         from unlearnable.experiments import gallery, pages, profiles, table
         from unlearnable.training.compute import Compute
 
+        deadline = float("inf") if time_limit is None else time.monotonic() + duration.parse(time_limit)
+        options.load_plugins(plugin)
         if not names:
-            width = max(map(len, experiments.names()))
-            console.result(
-                experiments.names(),
-                "\n".join(f"{name.ljust(width)}  {title}" for name, title in experiments.names().items()),
-            )
+            known = experiments.names()
+            width = max(map(len, known))
+            console.result(known, "\n".join(f"{name.ljust(width)}  {title}" for name, title in known.items()))
             return
         chosen = [experiments.get(name) for name in (experiments.names() if names == ["all"] else names)]
         scale = profiles.get(profile)
@@ -87,37 +128,44 @@ def experiment(
         if list_:
             _list(console, entries, files)
             return
-        missing = 0
+        outcome = None
         if not render:
-            deadline = time.monotonic() + seconds(budget) if budget else float("inf")
             cell_runner = CellRunner(
                 Sets(data_dir, download),
                 artefacts.Cache(cache or artefacts.default_folder()),
                 Compute.choose(device, precision),
                 deadline=deadline,
             )
-            missing = _run(console, [entry.cell for entry in entries], cell_runner, files)
+            outcome = _run(console, [entry.cell for entry in entries], cell_runner, files)
             for one in chosen:
                 if one.gallery:
-                    gallery.write_gallery(
-                        table.tabulate(one, scale, files.all()), cell_runner, folder / f"{one.name}-noise.png"
-                    )
-        filled = [
-            one
-            for one in (
-                table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()
-            )
-            if one.places
-        ]
-        page = pages.render(filled, folder) if filled else None
-        shown = [table.tabulate(one, scale, files.all()) for one in chosen]
-        text = "\n\n".join(map(pages.plain, shown))
-        text += f"\n\n{missing} cells are not done yet; the same command goes on." if missing else ""
-        text += f"\n\nAll tables and pictures: {page.resolve()}" if page else ""
-        record = {"tables": {one.experiment.name: pages.record(one) for one in shown}, "missing": missing}
-        console.result(record | {"page": str(page.resolve()) if page else None}, text)
-        if missing:
-            raise typer.Exit(UNFINISHED)
+                    shown = table.tabulate(one, scale, files.all())
+                    gallery.write_gallery(shown, cell_runner, folder / f"{one.name}-noise.png")
+        every = [experiments.get(name) for name in experiments.names()]
+        tables = [table.tabulate(one, scale, files.all()) for one in every]
+        filled = [one for one in tables if one.places]
+        page = pages.render(filled, folder).resolve() if filled else None
+        shown_tables = [table.tabulate(one, scale, files.all()) for one in chosen]
+        left = len(outcome.missing) + len(outcome.without_data) if outcome else 0
+        text = "\n\n".join(map(pages.plain, shown_tables))
+        text += f"\n\n{left} cells are not done yet." if left else ""
+        text += f"\n\nAll tables and pictures: {page}" if page else ""
+        record = {"tables": {one.experiment.name: pages.record(one) for one in shown_tables}, "missing": left}
+        console.result(record | {"page": str(page) if page else None}, text)
+        if outcome:
+            _require_all(outcome)
+
+
+def _require_all(outcome: Outcome) -> None:
+    """Leave with the code for the cells that are not done."""
+    if outcome.missing:
+        raise Unfinished(
+            f"The time is up and {len(outcome.missing)} cells are left.",
+            "Run the same command again to resume.",
+        )
+    if outcome.without_data:
+        problems = dict.fromkeys(str(error) for error in outcome.without_data.values())
+        raise DataError(f"{len(outcome.without_data)} cells have no data. {next(iter(problems))}")
 
 
 def _list(console: Console, entries: list[Entry], files: Results) -> None:
@@ -140,47 +188,38 @@ def _list(console: Console, entries: list[Entry], files: Results) -> None:
     count = sum(cell.text in done for cell in cells)
     console.result(
         {"cells": lines},
-        "\n".join([*shown, f"{count} of {len(cells)} cells are done; some are in several places."]),
+        "\n".join([*shown, f"{count} of {len(cells)} cells are done; tables may share a cell."]),
     )
 
 
-def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Results) -> int:
+def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Results) -> Outcome:
     from unlearnable.cells import runner
 
     started = time.monotonic()
     before = files.all()
     left = len({cell for cell in cells if cell.text not in before})
     known = [result.seconds for result in before.values()]
-    guess = f", about {duration(left * statistics.median(known))} and the searches" if known and left else ""
+    guess = ""
+    if known and left:
+        guess = f", about {duration.words(left * statistics.median(known))} and the searches"
     compute = cell_runner.compute
-    console.say(
-        f"{left} of {len(set(cells))} cells to do{guess}; {compute.device}, {compute.precision}; cache: {cell_runner.cache.folder}"
+    console.remark(
+        f"{left} of {len(set(cells))} cells to do{guess}; {compute.device}, {compute.precision}; "
+        f"cache: {cell_runner.cache.folder}"
     )
 
-    def told(result: Result, done: int, total: int) -> None:
-        console.say(
-            f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}"
+    def on_result(result: Result, done: int, total: int) -> None:
+        console.remark(
+            f"{done} of {total}: {result.cell.label}: last epoch {result.last:.1%}, "
+            f"best epoch {result.peak:.1%}, {duration.words(result.seconds)}"
         )
 
     with console.progress() as on_progress:
         cell_runner.on_progress = on_progress
-        outcome = runner.run(cells, cell_runner, files, told)
-    console.say(
-        f"{len(outcome.made)} cells made, {len(outcome.there)} were there, {duration(time.monotonic() - started)}"
-    )
+        outcome = runner.run(cells, cell_runner, files, on_result)
+    took = duration.words(time.monotonic() - started)
+    console.remark(f"{len(outcome.made)} cells made, {len(outcome.there)} done before, {took}")
     for reason in dict.fromkeys(str(error) for error in outcome.without_data.values()):
         count = sum(str(error) == reason for error in outcome.without_data.values())
-        console.say(f"{count} cells were left out: {reason}")
-    return len(outcome.missing) + len(outcome.without_data)
-
-
-def seconds(text: str) -> float:
-    """Read a length of time: ``90s``, ``10m``, ``1.5h``.
-
-    Raises:
-        UsageError: If it is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip())
-    if found is None:
-        raise UsageError(f"--budget {text!r} is no length of time.", "Write it like 90s, 10m or 1.5h.")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+        console.remark(f"{count} cells are left out: {reason}")
+    return outcome

@@ -1,4 +1,4 @@
-"""``unlearnable import`` and ``unlearnable export``: noise of other projects in, protected sets out."""
+"""``unlearnable import`` and ``unlearnable export``: read noise of other projects, write protected sets."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli.console import Console, Json
+from unlearnable.cli import options
+from unlearnable.cli.console import Console
 from unlearnable.errors import UsageError
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of a benchmark's files; by default ~/.cache/unlearnable."),
-]
-Download = Annotated[
-    bool, typer.Option("--download", help="Fetch the files of a benchmark if they are not there.")
-]
-IMAGES = "a folder with one sub-folder per class, digits, or a benchmark: cifar10, cifar100, svhn, fashion-mnist (:test)"
+IMAGES = (
+    "a folder with one sub-folder per class, digits, or a benchmark: "
+    "cifar10, cifar100, svhn, fashion-mnist (:test)"
+)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Noise of another project: .npy, .npz or .pt.")],
-    run: Annotated[Path, typer.Argument(help="Run folder to keep it in, for `apply` and `export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Noise of another project: .npy, .npz or .pt.")
+    ],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Run folder for the noise, to be used by `apply` and `export`."),
+    ],
     images: Annotated[
         str | None, typer.Option("--for", help=f"The images it was made for: {IMAGES}.")
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option("--classes", help="Class names in the order of the rows, with commas between."),
+        typer.Option("--classes", help="Class names in the order of the rows, separated by commas."),
     ] = None,
     form: Annotated[str, typer.Option("--form", help="auto, samplewise or classwise.")] = "auto",
     unit: Annotated[
@@ -36,16 +38,18 @@ def import_(
     ] = "auto",
     epsilon: Annotated[
         int | None,
-        typer.Option("--epsilon", help="Budget in levels of 1/255; by default the smallest that holds it."),
+        typer.Option(
+            "--epsilon", help="Budget in levels of 1/255; by default the smallest that holds the noise."
+        ),
     ] = None,
     array: Annotated[
-        str | None, typer.Option("--array", help="Which array, if the file has several.")
+        str | None, typer.Option("--array", help="Name of the array, if the file has several.")
     ] = None,
-    data_dir: DataDir = None,
-    download: Download = False,
-    json: Json = False,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    json: options.Json = False,
 ) -> None:
-    """Turn noise of another project, indexed by position, into noise keyed by image or by class."""
+    """Read noise of another project, indexed by position, and key it by image or by class."""
     console = Console(json)
     with console.errors():
         if form not in ("auto", "samplewise", "classwise") or unit not in ("auto", "levels", "unit"):
@@ -61,7 +65,7 @@ def import_(
         from unlearnable.version import __version__
 
         if (run / "run.json").exists():
-            raise UsageError(f"{run} holds a run already.", "Name a new folder.")
+            raise UsageError(f"{run} holds a run already.", "Name a new folder for RUN.")
         made_for = None if images is None else load(images, data_dir=data_dir, download=download)
         names = [name.strip() for name in classes.split(",")] if classes else ()
         noise = import_noise(
@@ -95,41 +99,45 @@ def import_(
             "epsilon": noise.budget.epsilon,
             **noise.provenance,
         }
+        size = f"{noise.bank.shape[3]} x {noise.bank.shape[2]} px"
+        levels = noise.provenance["unit"] == "levels"
         console.result(
             record,
-            f"{len(noise.keys)} {noise.form} patterns of {noise.bank.shape[3]} x {noise.bank.shape[2]} px, budget {noise.budget}; "
-            f"read in {'levels of 1/255' if noise.provenance['unit'] == 'levels' else 'shares of the whole range'}, "
+            f"{len(noise.keys)} {noise.form} patterns of {size}, budget {noise.budget}; "
+            f"read in {'levels of 1/255' if levels else 'shares of the whole range'}, "
             f"rounded by at most {noise.provenance['largest_rounding']:.2g} levels.\nKeep private: {run}",
         )
 
 
 def export(
-    images: Annotated[str, typer.Argument(help=f"The clean images: {IMAGES}.")],
-    noise: Annotated[Path, typer.Argument(help="A run folder, or a noise file.")],
-    target: Annotated[Path, typer.Argument(help="File or folder to write; must not exist.")],
+    images: Annotated[str, typer.Argument(metavar="IMAGES", help=f"The clean images: {IMAGES}.")],
+    noise: Annotated[Path, typer.Argument(metavar="NOISE", help="A run folder, or a noise file.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="File or folder to write; must not exist.")
+    ],
     layout: Annotated[
         str, typer.Option("--format", help="npz (images of one size) or imagefolder (PNG files).")
     ] = "npz",
-    data_dir: DataDir = None,
-    download: Download = False,
-    json: Json = False,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    json: options.Json = False,
 ) -> None:
     """Write a protected set for other tools, as one npz file or as a folder of images."""
     console = Console(json)
     with console.errors():
-        from unlearnable.cli.work import list_skipped
+        from unlearnable.cli.protection import list_skipped
         from unlearnable.data import load
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
 
-        place = noise / "noise.safetensors" if noise.is_dir() else noise
-        if not place.is_file():
+        file = noise / "noise.safetensors" if noise.is_dir() else noise
+        if not file.is_file():
             raise UsageError(
-                f"There is no noise at {place}.",
+                f"There is no noise at {file}.",
                 "Give a run folder of `protect`, `fit` or `import`, or a noise file.",
             )
         clean = load(images, data_dir=data_dir, download=download).readable()
-        found = Noise.load(place)
+        found = Noise.load(file)
         done = export_set(clean, found, target, layout)  # type: ignore[arg-type]  # checked there
         record = {
             "target": str(target),
@@ -139,6 +147,7 @@ def export(
         }
         console.result(
             {**record, "skipped": dict(done.skipped)},
-            f"{done.written} protected images written; no pixel moved by more than {done.largest}/255.\nPublish: {target}",
+            f"{done.written} protected images written; no pixel changed by more than {done.largest}/255.\n"
+            f"Publish: {target}",
         )
         list_skipped(done.skipped)

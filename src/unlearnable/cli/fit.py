@@ -1,7 +1,8 @@
-"""``unlearnable fit`` and ``unlearnable apply``: the two halves of ``protect``, for use on images that come later."""
+"""``unlearnable fit`` and ``unlearnable apply``: the two halves of ``protect``, for photos added later."""
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,126 +10,133 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, Seed, duration
+from unlearnable.cli.console import Console
 from unlearnable.errors import UsageError
 
 
 def fit(
-    photos: Annotated[
-        Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")
-    ],
-    run: Annotated[Path, typer.Argument(help="Run folder to keep the noise in.")],
+    photos: options.Source,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder for the noise.")],
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
     max_pixels: options.MaxPixels = None,
+    context: options.Context = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
-    context: options.Context = None,
-    preset: options.Preset = "auto",
-    config: options.ConfigFile = None,
-    surrogate: options.SurrogateSpec = None,
-    resolution: options.Resolution = None,
-    transforms: options.Transforms = None,
-    stop_error: options.StopError = None,
-    search: options.Search = None,
-    rounds: options.Rounds = None,
-    steps: options.Steps = None,
-    step_size: options.StepSize = None,
     method: options.MethodName = "error_minimizing",
+    preset: options.Preset = "auto",
+    search: options.Search = None,
+    config: options.ConfigFile = None,
+    set_: options.Settings = None,
     plugin: options.Plugin = None,
-    seed: Seed = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Find the noise for a folder of photos, and keep it in a run folder."""
+    """Find the noise for a folder of photos, and save it in a run folder."""
     console = Console(json, quiet)
-    with console.errors(goes_on=True):
-        from unlearnable.cli import work
+    with console.errors(resumes=True):
+        from unlearnable import duration
+        from unlearnable.cli import protection
+        from unlearnable.preparation import Request, open_photos, prepare
         from unlearnable.runs import RunFolder
         from unlearnable.search import search as find
+        from unlearnable.training.compute import Compute
 
         started = time.monotonic()
-        given = {
-            "form": form,
-            "epsilon": epsilon,
-            "surrogate": surrogate,
-            "resolution": resolution,
-            "transforms": transforms,
-            "stop_error": stop_error,
-            "search": search,
-            "max_rounds": rounds,
-            "steps": steps,
-            "step_size": step_size,
-        }
-        place = work.Place(photos, context, labels, class_name, folders_are_classes, max_pixels)
-        request = work.Request(method, preset, config, given, plugin, device, precision)
-        images, chosen, compute = work.prepare(console, request, place, RunFolder(run))
+        deadline = math.inf if time_limit is None else started + duration.parse(time_limit)
+        options.load_plugins(plugin)
+        given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
+        reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
+        reading = protection.ask_about_splits(photos, reading)
+        compute = Compute.choose(device, precision)
+        with console.progress() as on_progress:
+            images = open_photos(photos, context, reading)
+            request = Request(method, preset, config, given)
+            prepared = prepare(images, request, run=run, compute=compute, on_progress=on_progress)
+        protection.announce(console, prepared)
         with RunFolder(run).open() as opened, console.progress() as on_progress:
-            fitted = find(images, opened, chosen, seed=seed, compute=compute, on_progress=on_progress)
+            fitted = find(
+                prepared.images,
+                opened,
+                prepared.method,
+                seed=seed,
+                compute=prepared.compute,
+                deadline=deadline,
+                on_progress=on_progress,
+            )
             opened.update(photos=str(photos.resolve()), status="fitted")
         record = {
             "run": str(run),
             "rounds": len(fitted.log),
             "stopped": fitted.reason,
-            "skipped": dict(images.skipped),
+            "skipped": dict(prepared.images.skipped),
         }
-        took = duration(time.monotonic() - started)
-        console.result(
-            record, f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}"
-        )
-        work.list_skipped(images.skipped)
+        took = duration.words(time.monotonic() - started)
+        text = f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}"
+        console.result(record, text)
+        protection.list_skipped(prepared.images.skipped)
 
 
 def apply(
-    run: Annotated[Path, typer.Argument(help="Run folder of `fit` or `protect`.")],
-    photos: Annotated[
-        Path, typer.Argument(help="Folder with one sub-folder of images per class; never touched.")
-    ],
-    protected: Annotated[Path, typer.Argument(help="Folder to publish: same tree, same names.")],
-    missing: Annotated[
-        str, typer.Option("--missing", help="Photos without noise: skip (and list) or extend (make some).")
-    ] = "skip",
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of `fit`, `protect` or `import`.")],
+    photos: options.Source,
+    protected: options.Target,
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
     max_pixels: options.MaxPixels = None,
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="NAME",
+            help="Photos without noise: skip (and list) or extend (make noise for them).",
+            rich_help_panel=options.NOISE,
+        ),
+    ] = "skip",
     format: options.ImageFormat = "png",
     quality: options.Quality = 95,
     keep_metadata: options.KeepMetadata = False,
     workers: options.Workers = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
+    plugin: options.Plugin = None,
+    time_limit: options.TimeLimit = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Add the noise of a run to photos: those it was made for, or (``--missing extend``) photos that came later."""
+    """Add the noise of a run to photos: those it was made for, or photos added later."""
     console = Console(json, quiet)
-    with console.errors(goes_on=True):
-        import unlearnable.api as api
-        from unlearnable.cli import work
+    with console.errors(resumes=True):
+        from unlearnable import api, duration
+        from unlearnable.cli import protection
         from unlearnable.data.encoding import Encoding
         from unlearnable.training.compute import Compute
 
         if missing not in ("skip", "extend"):
             raise UsageError(f"--missing {missing} is unknown.", "Choose skip or extend.")
         started = time.monotonic()
+        limit = None if time_limit is None else duration.parse(time_limit)
+        options.load_plugins(plugin)
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
-        images = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).open(
-            console, alone=True
-        )
+        reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
+        reading = protection.ask_about_splits(photos, reading)
         with console.progress() as on_progress:
             published = api.apply(
                 run,
                 photos,
                 protected,
-                images=images,
+                options=reading,
                 extend=missing == "extend",
                 encoding=encoding,
                 workers=workers,
                 compute=Compute.choose(device, precision),
+                time_limit=limit,
                 on_progress=on_progress,
             )
-        work.report(console, published, time.monotonic() - started)
+        protection.report(console, published, time.monotonic() - started)

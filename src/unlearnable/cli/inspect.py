@@ -1,4 +1,4 @@
-"""``unlearnable inspect PATH``: what is in a folder of images, a photo, a noise file or a run folder."""
+"""``unlearnable inspect PATH``: describe a folder of images, a photo, a noise file or a run folder."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from unlearnable.cli.console import Console, Json
+from unlearnable.cli import options
+from unlearnable.cli.console import Console
 from unlearnable.errors import DataError
 
 Described = tuple[dict[str, Any], list[str]]
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Folder of images, photo, noise file or run folder.")],
-    json: Json = False,
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Folder of images, photo, noise file or run folder.")
+    ],
+    json: options.Json = False,
 ) -> None:
-    """Say what is in a folder of images, a photo, a noise file or a run folder."""
+    """Describe a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
         from unlearnable.data.decoding import SUFFIXES
@@ -51,9 +54,8 @@ def _photo(path: Path) -> Described:
         "colours": kind,
         "profile": photo.profile is not None,
     }
-    return record, [
-        f"A photo of {width} x {height} px, {kind}{', with an ICC profile' if photo.profile else ''}"
-    ]
+    profile = ", with an ICC profile" if photo.profile else ""
+    return record, [f"A photo of {width} x {height} px, {kind}{profile}"]
 
 
 def _folder(path: Path) -> Described:
@@ -106,8 +108,9 @@ def _noise(path: Path) -> Described:
         "assignment": noise.assignment.to_json(),
         "provenance": dict(noise.provenance),
     }
+    size = _size(noise.bank.shape[2:])
     lines = [
-        f"{len(noise.keys)} {noise.form} patterns of {_size(noise.bank.shape[2:])} px on a grid of {_size(noise.grid)}",
+        f"{len(noise.keys)} {noise.form} patterns of {size} px on a grid of {_size(noise.grid)}",
         f"  budget {noise.budget}; largest value {used}, rms {rms:.2f} levels",
         *[
             f"  {key}: {value}"
@@ -128,6 +131,7 @@ def _run(path: Path) -> Described:
     lines = [f"Run folder (keep it private): {record.get('status', 'searching')}, {len(files)} files written"]
     shown = (
         "method",
+        "plugin",
         "seed",
         "images",
         "context",
@@ -137,7 +141,7 @@ def _run(path: Path) -> Described:
         "search_seconds",
         "version",
     )
-    lines += [f"  {key}: {record[key]}" for key in shown if key in record]
+    lines += [f"  {key}: {record[key]}" for key in shown if record.get(key) is not None]
     lines += [f"  {key} = {value}" for key, value in record.get("settings", {}).items()]
     lines += [f"  {key}: {value}" for key, value in record.get("environment", {}).items()]
     if run.noise.is_file():

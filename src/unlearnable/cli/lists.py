@@ -1,37 +1,38 @@
-"""``unlearnable methods``, ``models`` and ``countermeasures``: what there is, one line each."""
+"""``unlearnable methods``, ``models`` and ``countermeasures``: the registered names, one line each."""
 
 from __future__ import annotations
 
-from unlearnable.cli.console import Console, Json
-from unlearnable.cli.options import Plugin
+from unlearnable.cli import options
+from unlearnable.cli.console import Console
 
 
-def methods(plugin: Plugin = None, json: Json = False) -> None:
-    """List the ways of making noise."""
+def methods(plugin: options.Plugin = None, json: options.Json = False) -> None:
+    """List the methods that make noise."""
     console = Console(json)
     with console.errors():
         from unlearnable import methods as package
 
-        if plugin is not None:
-            package.load_plugin(plugin)
+        options.load_plugins(plugin)
         _show(console, package.names())
 
 
-def models(json: Json = False) -> None:
-    """List the architectures, for surrogates and targets."""
+def models(plugin: options.Plugin = None, json: options.Json = False) -> None:
+    """List the network architectures, for surrogates and targets."""
     console = Console(json)
     with console.errors():
         from unlearnable import models as package
 
+        options.load_plugins(plugin)
         _show(console, package.names())
 
 
-def countermeasures(json: Json = False) -> None:
-    """List what somebody may try who wants to learn from the images anyway."""
+def countermeasures(plugin: options.Plugin = None, json: options.Json = False) -> None:
+    """List the countermeasures: ways to train on protected images despite the noise."""
     console = Console(json)
     with console.errors():
         from unlearnable import countermeasures as package
 
+        options.load_plugins(plugin)
         _show(console, package.names())
 
 

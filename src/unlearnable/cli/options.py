@@ -1,78 +1,219 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and how their values are read."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-MethodName = Annotated[
-    str, typer.Option("--method", help="error_minimizing, error_maximizing, random, or one of a plugin.")
+from unlearnable.errors import UsageError
+
+PHOTOS, NOISE, FILES, MEASURE, RUN = "Photos", "Noise", "Files", "Measurement", "Run"
+# The largest whole number that every reader of JSON keeps exactly.
+LARGEST_SEED = 2**53
+
+
+def option(panel: str, name: str, help: str, metavar: str | None = None, **more: Any) -> Any:
+    """Return an option in a group of the help.
+
+    Args:
+        panel: Title of the group.
+        name: The option, ``--name``; ``more`` may have ``short``.
+        help: One sentence.
+        metavar: The word for its value; None for a switch.
+        more: Other arguments of ``typer.Option``.
+    """
+    names = [name, more.pop("short")] if "short" in more else [name]
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
+
+
+def _seed(value: int | None) -> int | None:
+    if value is not None and not 0 <= value <= LARGEST_SEED:
+        raise typer.BadParameter(f"{value} is not between 0 and {LARGEST_SEED}.")
+    return value
+
+
+# Photos: which images, and how they are read.
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="PHOTOS", help="Folder with one sub-folder of images per class; never changed."),
 ]
-Plugin = Annotated[Path | None, typer.Option("--plugin", help="A Python file that registers a method.")]
-Preset = Annotated[
-    str,
-    typer.Option(
-        "--preset", help="auto, laptop, gpu, small or paper: complete settings of error_minimizing."
-    ),
-]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="A TOML file of settings, over the preset.")
-]
-Context = Annotated[
-    Path | None,
-    typer.Option("--context", help="Folder of other classes to stand against; trained on, never written."),
-]
-Run = Annotated[Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")]
-ImageFormat = Annotated[
-    str, typer.Option("--format", help="png or webp, both lossless; or jpeg, which costs some of the noise.")
-]
-Quality = Annotated[int, typer.Option("--quality", help="Of JPEG, 1 to 100.")]
-KeepMetadata = Annotated[
-    bool, typer.Option("--keep-metadata", help="Keep EXIF (GPS too!) and rights; no thumbnail, no history.")
+Target = Annotated[
+    Path, typer.Argument(metavar="PROTECTED", help="Folder to publish: same tree, same names.")
 ]
 Labels = Annotated[
-    Path | None, typer.Option("--labels", help="CSV or JSONL file with the columns file and class.")
+    Path | None, option(PHOTOS, "--labels", "CSV or JSONL file with the columns file and class.", "FILE")
 ]
 ClassName = Annotated[
-    str | None, typer.Option("--class", help="All photos are of this one class, wherever they lie.")
+    str | None, option(PHOTOS, "--class", "All photos are of this class, whatever their folder.", "NAME")
 ]
 FoldersAreClasses = Annotated[
-    bool, typer.Option("--folders-are-classes", help="Folders called train and val are classes, not splits.")
+    bool,
+    option(PHOTOS, "--folders-are-classes", "Folders called train and val are classes, not splits."),
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option("--max-pixels", help="Photos that claim more pixels are skipped [250 million].", min=1),
+    option(
+        PHOTOS, "--max-pixels", "Skip photos that claim more pixels.", "N", min=1, show_default="250 million"
+    ),
 ]
-Refit = Annotated[
-    bool, typer.Option("--refit", help="Forget the earlier run of these folders and find the noise anew.")
+Context = Annotated[
+    Path | None,
+    option(
+        PHOTOS,
+        "--context",
+        "Folder of other classes for the surrogate to tell yours apart from; never published.",
+        "FOLDER",
+    ),
 ]
-Workers = Annotated[
-    int, typer.Option("--workers", help="Processes that write files; 0 for one per core.", min=0)
+
+# Noise: the method and its settings.
+MethodName = Annotated[str, option(NOISE, "--method", "See `unlearnable methods`.", "NAME")]
+Preset = Annotated[
+    str,
+    option(
+        NOISE,
+        "--preset",
+        "Complete settings of error_minimizing: auto, laptop, gpu, small or paper.",
+        "NAME",
+    ),
 ]
 Form = Annotated[
     str | None,
-    typer.Option("--form", help="auto, samplewise (a noise per image) or classwise (one per class)."),
+    option(NOISE, "--form", "auto, samplewise (one noise per image) or classwise (one per class).", "NAME"),
 ]
 Epsilon = Annotated[
-    int | None, typer.Option("--epsilon", help="Largest change of a pixel, in levels of 1/255 [8].")
+    int | None,
+    option(NOISE, "--epsilon", "Largest change of a pixel, in levels of 1/255.", "N", show_default="8"),
 ]
-SurrogateSpec = Annotated[
-    str | None,
-    typer.Option("--surrogate", help="Network the noise is found against, e.g. resnet18:width=16."),
-]
-Resolution = Annotated[
-    int | None, typer.Option("--resolution", help="Side in pixels at which the search works.")
-]
-Transforms = Annotated[str | None, typer.Option("--transforms", help="none (the paper), flip-crop or photo.")]
-StopError = Annotated[
-    float | None, typer.Option("--stop-error", help="Training error at which the search stops, 0 to 1.")
-]
-Rounds = Annotated[int | None, typer.Option("--rounds", help="Rounds after which the search stops.")]
-Steps = Annotated[int | None, typer.Option("--steps", help="T, sign steps per batch.")]
-StepSize = Annotated[float | None, typer.Option("--step-size", help="Length of a sign step, in levels.")]
 Search = Annotated[
     str | None,
-    typer.Option("--search", help="exact, or fast: less time, by what the preset's table [fast] changes."),
+    option(
+        NOISE,
+        "--search",
+        "exact, or fast: the changes of the preset's table fast, which save time.",
+        "NAME",
+        show_default="exact",
+    ),
 ]
+ConfigFile = Annotated[
+    Path | None, option(NOISE, "--config", "TOML file of settings; overrides the preset.", "FILE")
+]
+Settings = Annotated[
+    list[str] | None,
+    option(
+        NOISE,
+        "--set",
+        "One setting, such as max_rounds=30; overrides preset and file. Repeatable.",
+        "KEY=VALUE",
+    ),
+]
+
+# Files: how published files are written.
+ImageFormat = Annotated[
+    str, option(FILES, "--format", "png or webp, both lossless; or jpeg, which weakens the noise.", "NAME")
+]
+Quality = Annotated[int, option(FILES, "--quality", "JPEG quality, 1 to 100.", "N")]
+KeepMetadata = Annotated[
+    bool,
+    option(FILES, "--keep-metadata", "Copy EXIF (with GPS!) and rights; never thumbnails or edit history."),
+]
+Workers = Annotated[
+    int, option(FILES, "--workers", "Processes that write files; 0 for one per core.", "N", min=0)
+]
+DataDir = Annotated[
+    Path | None,
+    option(
+        FILES,
+        "--data-dir",
+        "Folder of the benchmarks' files.",
+        "FOLDER",
+        show_default="~/.cache/unlearnable",
+    ),
+]
+Download = Annotated[
+    bool, option(FILES, "--download", "Download the files of a benchmark if they are missing.")
+]
+
+# Run: where, how long, and the output.
+RunFolder = Annotated[
+    Path | None,
+    option(RUN, "--run", "Run folder, to keep private; by default PHOTOS.unlearnable/PROTECTED.", "FOLDER"),
+]
+Refit = Annotated[
+    bool, option(RUN, "--refit", "Discard the earlier run of these folders and find new noise.")
+]
+Plugin = Annotated[
+    list[Path] | None,
+    option(
+        RUN,
+        "--plugin",
+        "Python file that registers a method, countermeasure, model or experiment. Repeatable.",
+        "FILE",
+    ),
+]
+TimeLimit = Annotated[
+    str | None,
+    option(
+        RUN,
+        "--time-limit",
+        "Stop after this time, such as 90s, 15m or 2h; the same command resumes.",
+        "TIME",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    option(RUN, "--seed", "Same seed, data and settings give the same result.", "N", callback=_seed),
+]
+Device = Annotated[str, option(RUN, "--device", "auto, cpu, cuda or mps.", "NAME")]
+Precision = Annotated[
+    str,
+    option(RUN, "--precision", "auto (the faster one, measured and recorded), float32 or bfloat16.", "NAME"),
+]
+Json = Annotated[
+    bool, option(RUN, "--json", "Print one JSON object on stdout; everything else goes to stderr.")
+]
+Quiet = Annotated[bool, option(RUN, "--quiet", "No progress, no remarks.", short="-q")]
+
+
+def settings(flags: Mapping[str, Any], items: Iterable[str] | None) -> dict[str, Any]:
+    """Merge settings that have an option of their own with those of ``--set``.
+
+    Args:
+        flags: Settings by name; None where an option is not given.
+        items: ``KEY=VALUE`` pairs. A value is TOML; anything that is not TOML is text, so that
+            ``surrogate=cnn:width=8`` needs no quotes.
+
+    Raises:
+        UsageError: If an item is not ``KEY=VALUE``, or a setting is given twice.
+    """
+    merged = {key: value for key, value in flags.items() if value is not None}
+    for item in items or ():
+        key, equals, text = item.partition("=")
+        key = key.strip()
+        if not (equals and key and text.strip()):
+            raise UsageError(f"--set {item!r} is not KEY=VALUE.", "Write it like --set max_rounds=30.")
+        if key in merged:
+            raise UsageError(f"{key} is given twice.", "Give each setting once.")
+        merged[key] = _value(text)
+    return merged
+
+
+def load_plugins(files: Iterable[Path] | None) -> None:
+    """Load the files of ``--plugin``."""
+    from unlearnable.plugins import load_plugin
+
+    for file in files or ():
+        load_plugin(file)
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    # A line break could smuggle in a second key.
+    return parsed["value"] if len(parsed) == 1 else text

@@ -1,8 +1,7 @@
-"""``unlearnable verify PHOTOS PROTECTED``: what does a network learn from each?"""
+"""``unlearnable verify PHOTOS PROTECTED``: the accuracy of networks trained on each of the two folders."""
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -11,96 +10,132 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console, Device, Json, Precision, Quiet, Seed, duration
-from unlearnable.errors import GoalMissed, UsageError
+from unlearnable.cli.console import Console
+from unlearnable.errors import GoalMissed
 
 
 def verify(
-    photos: Annotated[Path, typer.Argument(help="The photos: one sub-folder per class.")],
-    protected: Annotated[Path, typer.Argument(help="What is published of them.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="The photos: one sub-folder per class.")],
+    protected: Annotated[Path, typer.Argument(metavar="PROTECTED", help="The published folder.")],
     test: Annotated[
         Path | None,
-        typer.Option("--test", help="Folder of clean test images [a quarter of the photos is held out]."),
+        typer.Option(
+            "--test",
+            metavar="FOLDER",
+            help="Folder of clean test images; without it a quarter of the photos is held out.",
+            rich_help_panel=options.PHOTOS,
+        ),
     ] = None,
     context: Annotated[
-        Path | None, typer.Option("--context", help="Folder of other classes, clean in both trainings.")
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", help="Run folder [PHOTOS.unlearnable/NAME-OF-PROTECTED].")
+        Path | None,
+        typer.Option(
+            "--context",
+            metavar="FOLDER",
+            help="Folder of other classes, clean in both trainings.",
+            rich_help_panel=options.PHOTOS,
+        ),
     ] = None,
     labels: options.Labels = None,
     class_name: options.ClassName = None,
     folders_are_classes: options.FoldersAreClasses = False,
     max_pixels: options.MaxPixels = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="NETWORK",
+            help="Network to train, such as resnet18:width=16. Repeatable.",
+            rich_help_panel=options.MEASURE,
+        ),
+    ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", help="Trainings per network and folder, each with another split.", min=1)
+        int,
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            help="Trainings per network and folder, each with another split.",
+            min=1,
+            rich_help_panel=options.MEASURE,
+        ),
     ] = 3,
     require: Annotated[
-        str | None, typer.Option("--require", help="Exit with 5 unless met: 25% (kept) or chance+5 (points).")
-    ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")
+        str | None,
+        typer.Option(
+            "--require",
+            metavar="GOAL",
+            help="Exit with code 5 unless the goal is met: 25% (retained) or chance+5 (points).",
+            rich_help_panel=options.MEASURE,
+        ),
     ] = None,
     countermeasure: Annotated[
         list[str] | None,
         typer.Option(
-            "--countermeasure", help="Chain to train under, e.g. grey+jpeg:30; may be given several times."
+            "--countermeasure",
+            metavar="CHAIN",
+            help="Train under countermeasures, such as grey+jpeg:30. Repeatable.  [jpeg:75, shrink:2, grey]",
+            rich_help_panel=options.MEASURE,
         ),
     ] = None,
     time_limit: Annotated[
-        str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")
+        str,
+        typer.Option(
+            "--time-limit",
+            metavar="TIME",
+            help="Measure what fits into this time, such as 90s, 15m or 2h, and list the rest.",
+            rich_help_panel=options.MEASURE,
+        ),
     ] = "15m",
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
+    run: options.RunFolder = None,
+    plugin: options.Plugin = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Train a network on the photos and one on what is published, test both on unseen clean photos, and report."""
+    """Train networks on the photos and on their published copies, test on unseen clean photos, report."""
     console = Console(json, quiet)
     with console.errors():
-        limit = _seconds(time_limit)
-        from unlearnable.cli import work
-        from unlearnable.data.folder import folder
+        from unlearnable import duration
+        from unlearnable.cli import protection
         from unlearnable.evaluation.schedule import COUNTERMEASURES
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
-        from unlearnable.files import write
-        from unlearnable.report import Record, page, table
+        from unlearnable.report import Record, save, table
         from unlearnable.runs import RunFolder, default_run, keep_apart
         from unlearnable.training.compute import Compute
 
-        reading = work.Place(photos, None, labels, class_name, folders_are_classes, max_pixels).reading
+        limit = duration.parse(time_limit)
+        options.load_plugins(plugin)
         goal = None if require is None else Goal.parse(require)
-        place = run or default_run(photos, protected)
-        keep_apart(photos, protected, place)
+        folder = run or default_run(photos, protected)
+        keep_apart(photos, protected, folder)
+        reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         first = seed or 0
         compute = Compute.choose(device, precision)
         prepared = prepare(
-            folder(photos, **reading),
+            reading.folder(photos),
             protected,
             test=test,
             context=context,
-            run=place,
+            run=folder,
             seeds=range(first, first + seeds),
             targets=target or (),
             countermeasures=COUNTERMEASURES if countermeasure is None else countermeasure,
             time_limit=limit,
             compute=compute,
         )
-        console.say(
-            f"{len(prepared.pairs.clean)} pairs of {len(prepared.pairs.clean.classes)} classes; "
-            f"{compute.device}, {compute.precision}; about {duration(prepared.schedule.seconds)}"
+        clean = prepared.pairs.clean
+        console.remark(
+            f"{len(clean)} pairs in {len(clean.classes)} classes; "
+            f"{compute.device}, {compute.precision}; about {duration.words(prepared.schedule.seconds)}"
         )
         with console.progress() as on_progress:
             found = prepared.measure(on_progress)
-        record = Record.of(
-            found, str(photos), str(protected), shlex.join(["unlearnable", *sys.argv[1:]]), goal
-        )
-        with RunFolder(place).open():
-            write(place / "report.json", record.model_dump_json(indent=1).encode())
-            write(place / "report.html", page(record).encode())
-        report = place / "report.html"
+        command = shlex.join(["unlearnable", *sys.argv[1:]])
+        record = Record.of(found, str(photos), str(protected), command, goal)
+        with RunFolder(folder).open():
+            report = save(record, folder)
         plain = record.model_dump(mode="json", exclude={"pictures"})
         console.result(
             {**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}"
@@ -110,10 +145,3 @@ def verify(
                 f"The goal was missed or cannot be told: {record.goal.text}.",
                 f"The verdict is {found.verdict!r}; see {report}.",
             )
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"--time-limit {text!r} is no length of time.", "Give one like 90s, 15m or 2h.")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]

@@ -102,6 +102,11 @@ class ImageSet:
         """Return the facts of one image. Reads the image if ``readable`` has not."""
         return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
 
+    @property
+    def checked(self) -> bool:
+        """Whether every image has been read, so that all of them can be used."""
+        return self.facts.keys() >= set(self.ids)
+
     @cached_property
     def frame(self) -> tuple[int, int]:
         """Median (height, width) of the own images in pixels.
@@ -169,7 +174,7 @@ class ImageSet:
         """
         side = round(size * zoom)
         made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
-        if made is None or not self.facts.keys() >= set(self.ids):
+        if made is None or not self.checked:
             reading = read(self.source, self.ids, side, folder)
             for error in reading.errors.values():
                 raise error

@@ -1,4 +1,4 @@
-"""Noise of other projects in, protected sets out. Nothing is unpickled on the way in and nothing pickled on the way out."""
+"""Read noise of other projects, and write protected sets for other tools. Nothing is pickled or unpickled."""
 
 from unlearnable.exchange.incoming import import_noise, loader_order
 from unlearnable.exchange.outgoing import Exported, Layout, export_set

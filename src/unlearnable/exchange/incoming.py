@@ -1,4 +1,4 @@
-"""Noise of other projects, which is indexed by position, keyed by id or by class name."""
+"""Noise of other projects: indexed by position there, keyed by id or by class name here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from unlearnable.exchange.plain import REMEDY, Array, read
 from unlearnable.noise import Form, Noise
 
 Unit = Literal["levels", "unit"]
-CHUNK = 1024  # rows that are converted at a time, so that 50,000 of them do not fill the memory twice
+# Rows converted at a time, so that 50,000 rows do not fill the memory twice.
+CHUNK = 1024
 
 
 def import_noise(
@@ -40,13 +41,13 @@ def import_noise(
     Args:
         path: ``.npy``, ``.npz``, or ``.pt`` / ``.pth`` (tensors only), of shape (rows, C, h, w), (rows, h, w,
             C) or (rows, h, w).
-        images: The images it was made for, all of them: a folder, whose order is taken to be that of
-            torchvision's ``ImageFolder``, a benchmark, or arrays. Needed for sample-wise noise.
-        form: ``auto`` goes by the number of rows.
+        images: All images it was made for: a folder, in the order of torchvision's ``ImageFolder``, a
+            benchmark, or arrays. Needed for sample-wise noise.
+        form: ``auto`` decides by the number of rows.
         classes: Class names in the order of the rows; by default those of ``images``, in the order of a
             benchmark's labels or sorted.
         unit: ``levels`` if a value of 1 is 1/255, ``unit`` if it is the whole range from black to white;
-            ``auto`` goes by the largest value.
+            ``auto`` decides by the largest value.
         epsilon: Budget in levels; by default the smallest that holds the noise.
         array: Name of the array in a ``.npz`` or of the tensor in a ``.pt``, if it has several.
 
@@ -56,13 +57,13 @@ def import_noise(
 
     Raises:
         DataError: If the file cannot be read safely, does not fit the images or exceeds the budget.
-        UsageError: If what it means cannot be told.
+        UsageError: If form, unit or images cannot be told from the file.
     """
     path = Path(path)
     if images is None and not classes:
         raise UsageError(
-            f"Nothing says what the rows of {path} belong to.",
-            "Give the images it was made for, or its class names.",
+            f"The rows of {path} have no keys.",
+            "Give the images it was made for (--for), or its class names (--classes).",
         )
     values = _channels_first(read(path, array), path)
     chosen, keys, digests = _keys(len(values), images, form, tuple(classes), path)
@@ -73,7 +74,7 @@ def import_noise(
     if largest > budget.epsilon:
         raise DataError(
             f"{path} holds values of {largest} levels, over the budget of {epsilon}.",
-            "Name a larger epsilon.",
+            "Give a larger --epsilon.",
         )
     provenance = {
         "method": "imported",
@@ -88,10 +89,10 @@ def import_noise(
 
 
 def loader_order(images: ImageSet) -> tuple[str, ...]:
-    """Return the ids in the order in which a data set of the same images yields them, which is not that of sorted ids.
+    """Return the ids in the order of a data set of the same images, which may differ from sorted ids.
 
     Raises:
-        UsageError: If the images are mixed or changed, so that no such order is known.
+        UsageError: If the images are joined or changed, so that no such order is known.
     """
     source = images.source
     if isinstance(source, BenchmarkSource):
@@ -99,8 +100,8 @@ def loader_order(images: ImageSet) -> tuple[str, ...]:
     if isinstance(source, FolderSource):
         return tuple(sorted(images.ids, key=lambda id: (id.split("/")[0], *id.rpartition("/")[::2])))
     if isinstance(source, ArraySource):
-        there = set(images.ids)
-        return tuple(id for id in source.photos if id in there)
+        wanted = set(images.ids)
+        return tuple(id for id in source.photos if id in wanted)
     raise UsageError(
         "The order of these images is not known.",
         "Give a folder, a benchmark or arrays, before noise or context is added.",
@@ -116,7 +117,7 @@ def _channels_first(values: Array, path: Path) -> Array:
         return values[:, None]
     first, last = (values.ndim == 4 and values.shape[axis] in (1, 3) for axis in (1, 3))
     if first == last:
-        raise DataError(f"{path} holds {values.shape}, in which the channels cannot be told.", REMEDY)
+        raise DataError(f"{path} holds {values.shape}; which axis has the channels is ambiguous.", REMEDY)
     return values if first else values.transpose(0, 3, 1, 2)
 
 
@@ -126,8 +127,8 @@ def _unit(values: Array, path: Path) -> Unit:
         return "levels"
     if largest > (MAX_EPSILON + 0.5) / 255:
         raise UsageError(
-            f"{path} holds values up to {largest:.3g}, in a unit that cannot be told.",
-            "Say which: levels or unit.",
+            f"{path} holds values up to {largest:.3g}, in an ambiguous unit.",
+            "Give --unit levels or --unit unit.",
         )
     return "unit"
 
@@ -140,8 +141,8 @@ def _levels(values: Array, scale: float, path: Path) -> tuple[Int8Array, float]:
         whole = np.rint(exact)
         if not np.isfinite(exact).all() or np.abs(whole).max() > MAX_EPSILON:
             raise DataError(
-                f"{path} holds values that are no numbers, or over {MAX_EPSILON} levels.",
-                "Is it noise, and is the unit right?",
+                f"{path} holds values that are not numbers, or exceed {MAX_EPSILON} levels.",
+                "Check that it holds noise, and that --unit is right.",
             )
         bank[start : start + CHUNK] = whole
         rounding = max(rounding, float(np.abs(whole - exact).max()))
@@ -157,8 +158,8 @@ def _keys(
     per_class, per_image = count == len(names), images is not None and count == len(images)
     if form == "auto" and per_class and per_image:
         raise UsageError(
-            f"{path} has {count} rows, as many as there are classes and images.",
-            "Say which form: samplewise or classwise.",
+            f"{path} has {count} rows, the number of classes and of images.",
+            "Give --form samplewise or --form classwise.",
         )
     if per_class and form != "samplewise":
         return "classwise", names, ()

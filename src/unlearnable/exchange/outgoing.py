@@ -1,4 +1,4 @@
-"""A protected set, written for other tools."""
+"""A protected set, written as a file or a folder for other tools."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ from unlearnable.files import write
 from unlearnable.noise import Noise
 
 Layout = Literal["npz", "imagefolder"]
-ILLEGAL = str.maketrans(
-    dict.fromkeys('/\\:*?"<>|\0', "-")
-)  # in the name of a folder, here or on other systems
+# Characters that some system forbids in the name of a folder.
+ILLEGAL = str.maketrans(dict.fromkeys('/\\:*?"<>|\0', "-"))
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What ``export_set`` did.
+    """The result of ``export_set``.
 
     Args:
         target: The file or folder.
         written: Number of images.
         largest: Largest change of a pixel, in levels.
-        skipped: Why an image was left out, by id.
+        skipped: Reason for every image that was left out, by id.
     """
 
     target: Path
@@ -46,7 +45,9 @@ class Exported:
 
 
 def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layout = "npz") -> Exported:
-    """Write a protected set for other tools, whole or not at all. Images that the noise does not cover are left out and listed.
+    """Write a protected set for other tools, whole or not at all.
+
+    Images without noise are left out and listed.
 
     Args:
         images: The clean images; context classes are not written.
@@ -54,7 +55,7 @@ def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layou
         target: ``npz``: a file with ``images`` uint8 (N, H, W, 3), or (N, H, W) if all are grey, ``labels``
             int64 (N,), ``classes`` and ``ids``, none of them pickled; alpha is dropped. ``imagefolder``: a
             folder of PNG files, one sub-folder per class.
-        layout: Which of the two.
+        layout: ``npz`` or ``imagefolder``.
 
     Raises:
         UsageError: If ``target`` exists.
@@ -63,43 +64,43 @@ def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layou
     """
     target = Path(target)
     if target.exists() or target.is_symlink():
-        raise UsageError(f"{target} exists already.", "Name a new one: nothing is overwritten.")
+        raise UsageError(f"{target} exists already.", "Name a new file or folder: nothing is overwritten.")
     if layout not in ("npz", "imagefolder"):
-        raise UsageError(f"There is no format {layout!r} to export to.", "Choose npz or imagefolder.")
+        raise UsageError(f"There is no export format {layout!r}.", "Choose npz or imagefolder.")
     changes = (_write_npz if layout == "npz" else _write_folder)(images, noise, target)
-    left = {id: "the noise does not cover it" for id in images.own if id not in changes}
+    left = {id: "it has no noise" for id in images.own if id not in changes}
     return Exported(target, len(changes), max(changes.values()), {**images.skipped, **left})
 
 
 def _protected(images: ImageSet, noise: Noise) -> Iterator[tuple[str, Photo, Photo]]:
     """Yield (id, clean, protected) of every image that has noise."""
-    none = True
+    found = False
     for id in images.own:
         photo, digest = images.source.load(id)
         slot = noise.slot(id, images.class_of[id], digest)
         if slot is not None:
-            none = False
+            found = True
             yield id, photo, Photo(noise.add(photo.pixels, slot), photo.profile)
-    if none:
+    if not found:
         raise DataError(
-            "The noise covers none of these images.",
-            "Give the images, or classes of the same names, it was made for.",
+            "The noise is for none of these images.",
+            "Give the images it was made for, or classes of the same names.",
         )
 
 
 def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
-    kept: list[Photo] = []
+    photos: list[Photo] = []
     changes: dict[str, int] = {}
     for id, photo, out in _protected(images, noise):
-        if kept and kept[0].size != out.size:
+        if photos and photos[0].size != out.size:
             raise DataError(
-                f"{id} has another size than the images before it, and an npz holds one size.",
-                "Use imagefolder.",
+                f"{id} differs in size from the images before it, and an npz holds one size.",
+                "Use --format imagefolder.",
             )
         changes[id] = noise.budget.check(photo.rgb(), out.rgb(), id)
-        kept.append(out)
-    grey = all(photo.grey for photo in kept)
-    pixels: UInt8Array = np.stack([photo.opaque if grey else photo.rgb() for photo in kept])
+        photos.append(out)
+    grey = all(photo.grey for photo in photos)
+    pixels: UInt8Array = np.stack([photo.opaque if grey else photo.rgb() for photo in photos])
     names = {name: label for label, name in enumerate(sorted({images.class_of[id] for id in changes}))}
     labels = np.array([names[images.class_of[id]] for id in changes], dtype=np.int64)
     buffer = io.BytesIO()
@@ -122,7 +123,7 @@ def _write_folder(images: ImageSet, noise: Noise, target: Path) -> dict[str, int
     try:
         for id, photo, out in _protected(images, noise):
             data = encode(out, "png")
-            # counted on what a reader decodes, in RGB because a noisy colour image may happen to be grey
+            # Counted on the decoded file, in RGB because a noisy colour image may happen to be grey.
             changes[id] = noise.budget.check(photo.rgb(), decode(data, id).rgb(), id)
             path = draft / names[id]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +136,10 @@ def _write_folder(images: ImageSet, noise: Noise, target: Path) -> dict[str, int
 
 
 def _file_names(images: ImageSet) -> dict[str, str]:
-    """Path below the folder of every own id: its class, then the rest of the id. Names that would collide keep their extension."""
+    """Return the path below the folder of every own id: its class, then the rest of the id.
+
+    Names that would collide keep their extension.
+    """
     folders = {
         name: name.translate(ILLEGAL).lstrip(".") or "-"
         for name in {images.class_of[id] for id in images.own}
@@ -152,7 +156,7 @@ def _file_names(images: ImageSet) -> dict[str, str]:
     ]
     if not all(different):
         raise DataError(
-            "Two classes, or two images of a class, would be written under one name.", "Rename one of them."
+            "Two classes, or two images of a class, would get the same name.", "Rename one of them."
         )
     return names
 

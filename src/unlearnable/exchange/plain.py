@@ -1,4 +1,4 @@
-"""Plain arrays out of the files in which other projects keep them. Nothing is unpickled."""
+"""Plain arrays from the files of other projects. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def read(path: Path, name: str | None) -> Array:
 
     Args:
         path: ``.npy``, ``.npz``, or ``.pt`` / ``.pth`` with a tensor or a dictionary of tensors.
-        name: Which one, if there are several.
+        name: Name of the array, if there are several.
 
     Raises:
         DataError: If the file is missing or damaged, or holds anything that would have to be unpickled.
-        UsageError: If it is another kind of file, or it is not clear which array is meant.
+        UsageError: If it is another kind of file, or holds several arrays and ``name`` is None.
     """
     try:
         if path.suffix in (".pt", ".pth"):
@@ -34,29 +34,32 @@ def read(path: Path, name: str | None) -> Array:
             with open(path, "rb") as file:
                 return np.asarray(np.load(file, allow_pickle=False))
         if path.suffix == ".npz":
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 return _pick(
-                    {key: held[key] for key in held.files if name in (None, key) or name not in held.files},
+                    {
+                        key: stored[key]
+                        for key in stored.files
+                        if name in (None, key) or name not in stored.files
+                    },
                     name,
                     path,
                 )
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(f"{path} cannot be read as plain arrays ({why}).", REMEDY) from error
-    raise UsageError(f"{path} is no kind of file that noise is imported from.", REMEDY)
+    raise UsageError(f"Noise cannot be imported from {path}, a file of this kind.", REMEDY)
 
 
 def _tensors(path: Path) -> dict[str, Array]:
     import torch
 
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # about pickle protocols, and of no use to who reads a file of somebody else
-            held = torch.load(path, map_location="cpu", weights_only=True)
+        # Torch warns about pickle protocols, which the reader of a file cannot change.
+        with warnings.catch_warnings(action="ignore"):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        raise ValueError("it holds more than tensors, and nothing is unpickled") from error
-    found = {"tensor": held} if isinstance(held, torch.Tensor) else held
+        raise ValueError("it holds more than tensors, and is not unpickled") from error
+    found = {"tensor": loaded} if isinstance(loaded, torch.Tensor) else loaded
     if not isinstance(found, dict):
         raise ValueError("it holds neither a tensor nor a dictionary of tensors")
     tensors = {str(key): value.detach() for key, value in found.items() if isinstance(value, torch.Tensor)}
@@ -70,5 +73,7 @@ def _pick(arrays: dict[str, Array], name: str | None, path: Path) -> Array:
         return next(iter(arrays.values()))
     if name is None or name not in arrays:
         problem = f"holds {len(arrays)} arrays" if name is None else f"has no array {name!r}"
-        raise UsageError(f"{path} {problem}.", f"Name one of them: {', '.join(arrays) or 'there is none'}.")
+        raise UsageError(
+            f"{path} {problem}.", f"Give --array with one of: {', '.join(arrays) or 'there is none'}."
+        )
     return arrays[name]

@@ -66,12 +66,11 @@ class Profile:
         return found.classes or known
 
     def model(self, data: str, model: str) -> str:
-        """Return the specification of a network for a set."""
-        return (
-            f"{self.models[model]},stem={self.stems.get(data, self.stems[''])}"
-            if model != "cnn"
-            else self.models[model]
-        )
+        """Return the specification of a network for a set; that of a plugin is its own."""
+        if model not in self.models:
+            return model
+        stem = f",stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else ""
+        return self.models[model] + stem
 
     def search(
         self,
@@ -86,12 +85,12 @@ class Profile:
     ) -> Search:
         """Return a search for noise on a set."""
         own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
-        settings = {"form": form, **self.searches[method, form], **own_settings, **changes}
-        if method != "random":
-            settings["surrogate"] = self.model(data, surrogate)
+        settings = {"form": form, **self.searches.get((method, form), {}), **own_settings, **changes}
         # what is at its default is not mentioned, so that a setting that comes later changes no description,
         # and no hash, of today
         fields = methods.get(method).Config.model_fields
+        if "surrogate" in fields:
+            settings["surrogate"] = self.model(data, surrogate)
         told = {
             name: value
             for name, value in settings.items()

@@ -7,7 +7,7 @@ from unlearnable.methods.base import Method, Progress, State
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
-from unlearnable.methods.registry import create, get, load_plugin, names, register
+from unlearnable.methods.registry import create, get, names, register
 
 __all__ = [
     "Config",
@@ -18,7 +18,6 @@ __all__ = [
     "State",
     "create",
     "get",
-    "load_plugin",
     "names",
     "register",
 ]

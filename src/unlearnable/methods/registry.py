@@ -1,11 +1,9 @@
-"""Methods by name. A method of somebody else comes in as a file (``load_plugin``) or as an entry point of a package."""
+"""Methods by name: the built-in ones, those of plugins, and those of installed packages (entry points)."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -68,21 +66,6 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
         raise UsageError(
             f"{name}: {where} {problem}.", f"Its settings: {', '.join(method.Config.model_fields)}."
         ) from error
-
-
-def load_plugin(path: Path) -> None:
-    """Run a Python file that registers methods.
-
-    Raises:
-        UsageError: If the file is not there or cannot be imported.
-    """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UsageError(f"{path} is not a Python file.", "A plugin is a .py file that registers a method.")
-    try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except Exception as error:
-        raise UsageError(f"{path} cannot be imported ({type(error).__name__}: {error}).") from error
 
 
 def _load_entry_points() -> None:

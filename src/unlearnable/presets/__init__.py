@@ -7,12 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.noise import Form
 
 FORMS: tuple[Form, Form] = ("samplewise", "classwise")
 TABLES = (*FORMS, "fast")
-SMALL = 40  # pixels: up to this size images are worked on at their own size, the paper's way
 
 
 def names() -> list[str]:
@@ -37,7 +37,7 @@ def read(name: str) -> dict[str, Any]:
 
 def auto(frame: tuple[int, int], device: str) -> str:
     """Choose a preset: ``paper`` for images of up to 40 px, ``gpu`` for photos where there is an accelerator, else ``laptop``."""
-    if max(frame) <= SMALL:
+    if is_small(frame):
         return "paper" if device != "cpu" else "small"
     return "gpu" if device != "cpu" else "laptop"
 
@@ -73,10 +73,10 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
             "Leave --search away, or give a table [fast] in --config.",
         )
     merged |= tables[form] | saving | over
-    if given.get("max_rounds") is not None and merged.get("min_rounds", 1) > given["max_rounds"]:
-        merged["min_rounds"] = given[
-            "max_rounds"
-        ]  # whoever asks for fewer rounds than the preset's least means it
+    least, most = merged.get("min_rounds", 1), given.get("max_rounds")
+    # An explicit `max_rounds` below the preset's `min_rounds` is intended.
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        merged["min_rounds"] = most
     return merged
 
 

@@ -1,4 +1,4 @@
-"""Figures as SVG that lies inside the page and takes its text colour from it."""
+"""Figures as SVG inside the page, with text in the colour of the page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from unlearnable.report.record import ArmRecord, Record, TrialRecord
+from unlearnable.report.parts import ArmRecord, TrialRecord
+from unlearnable.report.record import Record
 
 CLEAN, PROTECTED = "#2a9d8f", "#e76f51"
 MORE = ("#e76f51", "#7b6cf6", "#e9a23b", "#4f8fd9")
-INK = "#7f8790"  # legible on a light and on a dark page
+# Legible on a light and on a dark page.
+INK = "#7f8790"
 MANY_CLASSES = 30
 
 
 def curves(record: Record) -> str:
-    """Learning curves of the headline's trial: training and test accuracy of every arm, one thin line per seed and their mean."""
+    """Return the learning curves of the headline's trial as SVG.
+
+    Training and test accuracy of every arm: one thin line per seed, and their mean.
+    """
     trial, clean, headline = record.main
     shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
     figure, axes = canvas(len(shown), 3.1, 2.7, sharey=True)
-    for place, arm, colour in zip(axes, shown, (CLEAN, *MORE), strict=False):
-        _curve(place, arm, colour, trial)
+    for panel, arm, colour in zip(axes, shown, (CLEAN, *MORE), strict=False):
+        _curve(panel, arm, colour, trial)
     axes[0].set_ylabel("accuracy")
     return svg(figure, "Learning curves: training and test accuracy by epoch")
 
@@ -47,7 +52,10 @@ def _curve(axes: Any, arm: ArmRecord, colour: str, trial: TrialRecord) -> None:
 
 
 def classes(record: Record) -> str | None:
-    """Recall of every class in the headline's trial, clean beside protected; None when there are too many classes to read."""
+    """Return the recall of every class in the headline's trial as SVG, clean beside protected.
+
+    None if there are too many classes to read.
+    """
     trial, clean, headline = record.main
     if len(record.classes) > MANY_CLASSES:
         return None
@@ -69,7 +77,7 @@ def classes(record: Record) -> str | None:
         xlim=(0, 100),
         yticks=middle,
         ylim=(len(record.classes) - 0.4, -0.6),
-        xlabel="unseen clean images named right",
+        xlabel="unseen clean images classified correctly",
     )
     axes.set_yticklabels(record.classes)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
@@ -87,13 +95,22 @@ def classes(record: Record) -> str | None:
 def canvas(
     columns: int, width: float, height: float, sharey: bool = False, rows: int = 1
 ) -> tuple[Any, list[Any]]:
-    """Return a figure of panels that are ``width`` wide, ``height`` high all together, in inches, and the panels row by row."""
-    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+    """Return a figure and its panels, row by row.
+
+    Args:
+        columns: Panels per row.
+        width: Width of a panel, in inches.
+        height: Height of the figure, in inches.
+        sharey: Whether all panels have the y axis of the first.
+        rows: Number of rows.
+    """
+    # Not pyplot, which opens windows and has global state.
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height), layout="constrained")
     axes = [figure.add_subplot(rows, columns, 1)]
-    for place in range(1, rows * columns):
-        axes.append(figure.add_subplot(rows, columns, place + 1, sharey=axes[0] if sharey else None))
+    for number in range(2, rows * columns + 1):
+        axes.append(figure.add_subplot(rows, columns, number, sharey=axes[0] if sharey else None))
     for one in axes:
         one.tick_params(colors=INK, labelsize=8, length=2)
         one.spines[["top", "right"]].set_visible(False)
@@ -105,7 +122,7 @@ def canvas(
 
 
 def svg(figure: Any, title: str) -> str:
-    """Return a figure as SVG without addresses and dates, as wide as there is room."""
+    """Return a figure as SVG without URLs and dates, as wide as its container."""
     import matplotlib
 
     buffer = io.StringIO()
@@ -120,7 +137,8 @@ def svg(figure: Any, title: str) -> str:
         )
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)  # a page names no address, not even a namespace's
+    # The page holds no URL, not even that of a namespace.
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

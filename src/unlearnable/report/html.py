@@ -1,4 +1,4 @@
-"""The page: one file, nothing fetched from anywhere."""
+"""The HTML page: one file that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from unlearnable.report.record import Record
 
 WORDS = {
     "protected": "In every test that could tell, networks learned next to nothing from the published photos.",
-    "weakened": "Networks learned clearly less from the published photos than from the originals, but they did learn something.",
+    "weakened": (
+        "Networks learned clearly less from the published photos than from the originals, "
+        "but they did learn something."
+    ),
     "not protected": "Networks learned about as much from the published photos as from the originals.",
-    "cannot tell": "The originals themselves taught the network too little to compare with, or too few photos were held out.",
+    "cannot tell": (
+        "The originals taught the network too little for a comparison, or too few photos were held out."
+    ),
 }
 
 
@@ -41,7 +46,8 @@ def page(record: Record) -> str:
             (one, first, arm, text.network(one), text.label(one, arm, record.kind))
             for one, first, arm in text.rows(record)
         ],
-        "curves": Markup(figures.curves(record)),  # our own drawing; matplotlib escapes the names in it
+        # Safe: matplotlib escapes the names in its SVG.
+        "curves": Markup(figures.curves(record)),
         "by_class": None if by_class is None else Markup(by_class),
         "seeds": len(clean.curves),
     }

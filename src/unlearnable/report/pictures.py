@@ -1,4 +1,4 @@
-"""A photo, its noise magnified and its protected image, small enough to lie inside a page."""
+"""A photo, its noise magnified and its protected version, small enough to be embedded in the page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo
 
-SIDE = 208  # pixels of the longer side
-ENLARGED = 64  # photos up to this size are shown pixel by pixel
+# Pixels of the longer side.
+SIDE = 208
+# Photos up to this size are shown pixel by pixel.
+ENLARGED = 64
 
 
 class Picture(BaseModel):
-    """Three images as data URIs; ``magnified`` is the factor by which the noise is shown larger than it is."""
+    """Three images as data URIs; ``magnified`` is the factor that the noise is multiplied by."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +32,10 @@ class Picture(BaseModel):
 
 
 def picture(id: str, class_name: str, clean: Photo, protected: Photo) -> Picture:
-    """Make the three images of a pair. The noise is shown around middle grey, its largest change at full range."""
+    """Return the three images of a pair.
+
+    The noise is shown around middle grey, magnified until its largest change fills the range.
+    """
     before, after = clean.rgb(), protected.rgb()
     if before.shape != after.shape:
         before = np.asarray(
@@ -54,8 +59,10 @@ def _uri(pixels: UInt8Array) -> str:
     largest = max(image.size)
     scale = SIDE / largest
     if largest > SIDE or largest <= ENLARGED:
-        how = Image.Resampling.NEAREST if largest <= ENLARGED else Image.Resampling.BILINEAR
-        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), how)
+        filter = Image.Resampling.NEAREST if largest <= ENLARGED else Image.Resampling.BILINEAR
+        image = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))), filter
+        )
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=88)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

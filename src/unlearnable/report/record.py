@@ -1,108 +1,42 @@
-"""The record of a measurement: everything the page shows, as data that survives a round trip through JSON."""
+"""The record of a measurement: everything the page shows, as data that JSON can hold."""
 
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from unlearnable.evaluation.comparison import ArmResult, Comparison
 from unlearnable.evaluation.statistics import Interval
-from unlearnable.evaluation.verdict import Goal, Verdict
+from unlearnable.evaluation.verdict import Goal
 from unlearnable.evaluation.verification import Sample, Verification
+from unlearnable.report.parts import (
+    ArmRecord,
+    Curve,
+    GoalRecord,
+    Range,
+    Seen,
+    TrialRecord,
+    Unmeasured,
+)
 from unlearnable.report.pictures import Picture, picture
 from unlearnable.version import __version__
 
 
-def _number(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_number)]  # JSON has neither infinity nor NaN
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Range(_Model):
-    """A value and its 95% interval, shares."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Curve(_Model):
-    """One network's accuracies per epoch, shares: on its training batches, and balanced on the test images."""
-
-    seed: int
-    train: list[float]
-    test: list[float]
-
-
-class ArmRecord(_Model):
-    """One arm of a trial. ``kept`` and ``verdict`` are None for the clean one; ``recall`` is per class."""
-
-    name: str
-    peak: Range
-    last: float
-    kept: Range | None
-    verdict: Verdict | None
-    recall: list[Number]
-    curves: list[Curve]
-
-
-class TrialRecord(_Model):
-    """A network trained in one way on several versions of the images, the clean one first."""
-
-    name: str
-    target: str
-    countermeasure: str = "none"
-    recipe: str
-    settings: dict[str, Any]
-    chance: float
-    tested: int
-    arms: list[ArmRecord]
-
-
-class Unmeasured(_Model):
-    """Something that was left out for want of time."""
-
-    name: str
-    seconds: float
-
-
-class Seen(_Model):
-    """Visibility over a sample of pairs: changes in levels of 1/255, PSNR in dB (None: nothing changed), SSIM (None: too small)."""
-
-    sampled: int
-    largest: int
-    mean: float
-    psnr: Number
-    ssim: Number
-
-
-class GoalRecord(_Model):
-    """What was required, and whether it was met."""
-
-    text: str
-    met: bool
-
-
-class Record(_Model):
+class Record(BaseModel):
     """A measurement.
 
     Args:
         kind: ``verify``, or ``demo`` for an illustration.
         title: Heading of the page.
         intro: One paragraph under it.
-        headline: (index of the trial, name of the arm) that the verdict is about.
+        headline: (index of the trial, name of the arm) of the verdict.
         command: The command line, or empty.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["verify", "demo"]
     title: str
@@ -127,7 +61,7 @@ class Record(_Model):
 
     @property
     def main(self) -> tuple[TrialRecord, ArmRecord, ArmRecord]:
-        """The trial of the headline, its clean arm and the arm that the verdict is about."""
+        """The trial of the headline, its clean arm and the arm of the verdict."""
         trial = self.trials[self.headline[0]]
         return trial, trial.arms[0], next(arm for arm in trial.arms if arm.name == self.headline[1])
 
@@ -135,13 +69,21 @@ class Record(_Model):
     def of(
         cls, found: Verification, photos: str, protected: str, command: str = "", goal: Goal | None = None
     ) -> Record:
-        """Make the record of a verification."""
+        """Return the record of a verification.
+
+        Args:
+            found: The verification.
+            photos: Name of the folder of photos.
+            protected: Name of the published folder.
+            command: The command line, or empty.
+            goal: The goal that was required, if any.
+        """
         comparison, arm = found.headline
         seen = found.visibility
         return cls(
             kind="verify",
             title="Can a model learn from these photos?",
-            intro=f"{found.pairs} photos of {photos} and what is published of them, {protected}.",
+            intro=f"{found.pairs} photos of {photos} and their published versions in {protected}.",
             headline=(
                 next(index for index, one in enumerate(found.comparisons) if one is comparison),
                 arm.name,
@@ -181,9 +123,9 @@ class Record(_Model):
         command: str,
         seconds: float,
     ) -> Record:
-        """Make the record of an illustration: one trial with any number of arms, the clean one first.
+        """Return the record of an illustration: one trial with any number of arms, the clean arm first.
 
-        The verdict is about the protected arm of which most was kept.
+        The verdict is that of the protected arm with the largest retained share.
         """
         most = max(comparison.arms[1:], key=lambda arm: arm.retained.value if arm.retained else 0.0)
         return cls(
@@ -223,7 +165,7 @@ def _arm(arm: ArmResult) -> ArmRecord:
         name=arm.name,
         peak=_range(arm.peak),
         last=arm.last,
-        kept=_range(arm.retained) if arm.retained else None,
+        retained=_range(arm.retained) if arm.retained else None,
         verdict=arm.verdict,
         recall=list(arm.recall),
         curves=curves,

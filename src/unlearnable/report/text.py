@@ -1,17 +1,20 @@
-"""The result in words: one sentence that never gives a verdict without its numbers, and a table for a terminal."""
+"""The result in words: one sentence with the verdict and its numbers, and a table for a terminal."""
 
 from __future__ import annotations
 
-from unlearnable.report.record import ArmRecord, Range, Record, TrialRecord
+from unlearnable.report.parts import ArmRecord, Range, TrialRecord
+from unlearnable.report.record import Record
+
+LISTED = 10
 
 
 def percent(share: float) -> str:
-    """Write a share with as many digits as it deserves."""
+    """Return a share as a percentage with one decimal."""
     return f"{share * 100:.1f}%"
 
 
 def spread(value: Range) -> str:
-    """Write a value with its interval."""
+    """Return a value with its interval, as percentages."""
     return f"{value.value * 100:.1f}% ({value.low * 100:.1f} to {value.high * 100:.1f})"
 
 
@@ -28,21 +31,22 @@ def label(trial: TrialRecord, arm: ArmRecord, kind: str) -> str:
 
 
 def sentence(record: Record) -> str:
-    """Return the verdict with both numbers."""
+    """Return the verdict with both accuracies."""
     trial, clean, protected = record.main
-    assert protected.kept is not None
+    assert protected.retained is not None
+    name = "protected" if record.kind == "verify" else protected.name
     numbers = (
-        f"trained on the clean photos a network names {percent(clean.peak.value)} of unseen clean photos right, "
-        f"trained on the {'protected' if record.kind == 'verify' else protected.name} ones {percent(protected.peak.value)} "
-        f"(guessing: {percent(trial.chance)})"
+        f"a network trained on the clean photos classifies {percent(clean.peak.value)} of unseen clean "
+        f"photos correctly, a network trained on the {name} photos {percent(protected.peak.value)} "
+        f"(best epoch; guessing: {percent(trial.chance)})"
     )
-    value, high = (max(0.0, share) * 100 for share in (protected.kept.value, protected.kept.high))
-    share = f"{value:.0f}% of what the clean ones teach was kept, at most {high:.0f}%"
     if protected.verdict == "cannot tell":
-        return f"Cannot tell: {numbers}. The clean photos teach too little, or too few were held out: more photos are needed."
-    verdict = {"protected": "Protected", "weakened": "Weakened", "not protected": "Not protected"}[
-        protected.verdict or "not protected"
-    ]
+        advice = "The clean photos teach too little, or too few were held out: more photos are needed."
+        return f"Cannot tell: {numbers}. {advice}"
+    words = {"protected": "Protected", "weakened": "Weakened", "not protected": "Not protected"}
+    verdict = words[protected.verdict or "not protected"]
+    value, high = (max(0.0, share) * 100 for share in (protected.retained.value, protected.retained.high))
+    share = f"{value:.0f}% of what the clean photos teach is retained, at most {high:.0f}%"
     return f"{verdict}: {numbers}; {share}."
 
 
@@ -52,28 +56,27 @@ def rows(record: Record) -> list[tuple[TrialRecord, ArmRecord, ArmRecord]]:
 
 
 def table(record: Record) -> str:
-    """Return an aligned table, what was not measured, and the sentence."""
+    """Return an aligned table, the trials that were not measured, and the sentence."""
     head = (
         "network",
         "images",
-        "clean, peak (95%)",
-        "protected, peak (95%)",
-        "last: clean, prot.",
-        "kept (95%)",
+        "clean, best epoch (95%)",
+        "protected, best epoch (95%)",
+        "last epoch: clean, prot.",
+        "retained (95%)",
         "verdict",
     )
     lines = [head]
     for trial, clean, arm in rows(record):
-        assert arm.kept is not None
-        last = f"{percent(clean.last)}, {percent(arm.last)}"
+        assert arm.retained is not None
         lines.append(
             (
                 network(trial),
                 label(trial, arm, record.kind),
                 spread(clean.peak),
                 spread(arm.peak),
-                last,
-                spread(arm.kept),
+                f"{percent(clean.last)}, {percent(arm.last)}",
+                spread(arm.retained),
                 arm.verdict or "",
             )
         )
@@ -88,26 +91,25 @@ def table(record: Record) -> str:
     out += [f"  not measured: {one.name} (estimated {minutes(one.seconds)})" for one in record.unmeasured]
     if record.left_out:
         out.append(f"  left out: {len(record.left_out)} files")
-        out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:10]]
-        if len(record.left_out) > 10:
+        out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:LISTED]]
+        if len(record.left_out) > LISTED:
             out.append("    and more; the report lists all")
     if record.seen:
         psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
         ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
         out.append(
-            f"  largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}, {psnr}{ssim} ({record.seen.sampled} photos)"
+            f"  largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}, {psnr}{ssim} "
+            f"({record.seen.sampled} photos)"
         )
     return "\n".join([*out, "", sentence(record), *_goal(record)])
 
 
 def minutes(seconds: float) -> str:
-    """Write an estimate."""
+    """Return an estimate in whole minutes."""
     return f"{max(1, round(seconds / 60))} min"
 
 
 def _goal(record: Record) -> list[str]:
-    return (
-        []
-        if record.goal is None
-        else [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]
-    )
+    if record.goal is None:
+        return []
+    return [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]

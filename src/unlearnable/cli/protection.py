@@ -1,0 +1,116 @@
+"""The words that ``protect``, ``fit`` and ``apply`` share: the question, the announcement, the result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from unlearnable import duration
+from unlearnable.cli.console import Console
+from unlearnable.data.decoding import MAX_PIXELS
+from unlearnable.data.folder import splits
+from unlearnable.errors import SKIPPED
+from unlearnable.preparation import PhotoOptions, Prepared
+from unlearnable.publish import Published
+
+# Estimates below this are not worth a line.
+SHORT = 5.0
+
+
+def photo_options(
+    labels: Path | None, class_name: str | None, folders_are_classes: bool, max_pixels: int | None
+) -> PhotoOptions:
+    """Return the reading options of the command line."""
+    return PhotoOptions(labels, class_name, folders_are_classes, max_pixels or MAX_PIXELS)
+
+
+def ask_about_splits(photos: Path, options: PhotoOptions) -> PhotoOptions:
+    """Ask whether ``train`` beside ``val`` are classes, if a person sits at the terminal."""
+    decided = options.folders_are_classes or options.labels or options.class_name
+    found = () if decided else splits(photos)
+    if not (found and sys.stdin.isatty() and sys.stderr.isatty()):
+        return options
+    question = f"{' and '.join(found)} look like splits of one data set. Are they classes?"
+    return replace(options, folders_are_classes=typer.confirm(question, default=False, err=True))
+
+
+def announce(console: Console, prepared: Prepared) -> None:
+    """Print the number of photos, the settings and the device, and an estimate if there is a search."""
+    images, compute = prepared.images, prepared.compute
+    context = len(images) - len(images.own)
+    parts = [f"{len(images.own)} photos in {len(set(images.classes) - images.context)} classes"]
+    parts += [f"{context} context photos"] if context else []
+    parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
+    console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
+    # The estimate itself takes seconds.
+    if console.quiet or prepared.finished:
+        return
+    seconds = prepared.estimate()
+    if prepared.resumes:
+        console.remark(f"The search resumes; as a whole it takes at most about {duration.words(seconds)}.")
+    elif seconds > SHORT:
+        console.remark(f"The search takes at most about {duration.words(seconds)}.")
+
+
+def report(console: Console, published: Published, seconds: float) -> None:
+    """Print what was published, which folder to publish and which to keep private."""
+    fitted = published.fitted
+    assert fitted is not None
+    record = {
+        "protected": str(published.protected),
+        "run": str(published.run),
+        "written": published.written,
+        "retained": published.retained,
+        "added": list(published.added),
+        "changed": list(published.changed),
+        "vanished": list(published.vanished),
+        "skipped": dict(published.skipped),
+        "notes": {id: list(remarks) for id, remarks in published.notes.items()},
+        "largest_change": published.largest,
+        "encoded_change": list(published.encoded or ()),
+        "epsilon": fitted.noise.budget.epsilon,
+        "form": fitted.noise.form,
+        "rounds": len(fitted.log),
+        "stopped": fitted.reason,
+        "seconds": round(seconds, 1),
+    }
+    lines = [
+        f"{published.written} photos written and checked in {duration.words(seconds)}; "
+        f"no pixel changed by more than {published.largest}/255."
+    ]
+    if published.encoded is not None:
+        largest, mean = published.encoded
+        lines.append(f"JPEG then changed pixels by up to {largest} levels, {mean:.1f} on average.")
+    if published.retained:
+        lines.append(f"{published.retained} finished photos of an earlier run are left unchanged.")
+    rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
+    lines.append(f"Noise: {fitted.noise.form}{rounds}.")
+    lines.append(f"Publish: {published.protected}   Keep private: {published.run}")
+    console.result(record, "\n".join(lines))
+    if not console.quiet:
+        new = [id for id in published.added if id not in published.changed]
+        _list("Changed since they were protected, now protected again", published.changed)
+        _list("Added since the noise was found, now protected", new)
+        _list("Published, but the photo is gone; delete them if you want", published.vanished)
+        _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
+    list_skipped(published.skipped)
+
+
+def list_skipped(skipped: Mapping[str, str]) -> None:
+    """Print the skipped files and leave with their exit code; do nothing if there are none."""
+    if not skipped:
+        return
+    _list("Skipped", skipped)
+    raise typer.Exit(SKIPPED)
+
+
+def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
+    reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
+    if reasons:
+        print(f"{title} ({len(reasons)}):", file=sys.stderr)
+    for id, reason in sorted(reasons.items()):
+        print(f"  {id}: {reason}" if reason else f"  {id}", file=sys.stderr)

@@ -1,0 +1,101 @@
+"""The parts of a record: accuracies, arms, trials, visibility."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from unlearnable.evaluation.verdict import Verdict
+
+
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# JSON has neither infinity nor NaN.
+Number = Annotated[float | None, BeforeValidator(_number)]
+
+
+class Model(BaseModel):
+    """A part of a record: immutable, without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(Model):
+    """A value and its 95% interval, shares."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Curve(Model):
+    """Accuracy of one network per epoch, shares: on its training batches, and balanced on the test images."""
+
+    seed: int
+    train: list[float]
+    test: list[float]
+
+
+class ArmRecord(Model):
+    """One arm of a trial; ``recall`` is per class. The clean arm has neither ``retained`` nor ``verdict``."""
+
+    name: str
+    peak: Range
+    last: float
+    # "kept" in reports of older versions.
+    retained: Range | None = Field(validation_alias=AliasChoices("retained", "kept"))
+    verdict: Verdict | None
+    recall: list[Number]
+    curves: list[Curve]
+
+
+class TrialRecord(Model):
+    """A network trained in one way on several versions of the images, the clean version first.
+
+    ``countermeasure`` is the chain that it trained under.
+    """
+
+    name: str
+    target: str
+    countermeasure: str = "none"
+    recipe: str
+    settings: dict[str, Any]
+    chance: float
+    tested: int
+    arms: list[ArmRecord]
+
+
+class Unmeasured(Model):
+    """A trial that did not fit into the time limit, with its estimated seconds."""
+
+    name: str
+    seconds: float
+
+
+class Seen(Model):
+    """Visibility over a sample of pairs.
+
+    Args:
+        sampled: Number of pairs.
+        largest: Largest change of a pixel, in levels of 1/255.
+        mean: Mean change of a pixel, in levels.
+        psnr: In dB; None if nothing changed.
+        ssim: 1 is identical; None if the photos are too small for it.
+    """
+
+    sampled: int
+    largest: int
+    mean: float
+    psnr: Number
+    ssim: Number
+
+
+class GoalRecord(Model):
+    """The goal of ``--require``, and whether it was met."""
+
+    text: str
+    met: bool
