@@ -17,7 +17,7 @@ from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet, from_entries, join
 from unlearnable.noise import Noise
-from unlearnable.worker import Job, make
+from unlearnable.worker import Task, make
 
 SHAPES = [(8, 8, 3), (6, 10, 3), (9, 7)]
 
@@ -61,8 +61,8 @@ def test_sample_wise_noise_is_found_again_in_a_worker(
     noise.save(tmp_path / "noise.safetensors")
     for id in images.ids:
         output = tmp_path / f"{id}.png"
-        job = Job(id, images.class_of[id], images.source.origin(id), output, Encoding(), 10**6)
-        made = make(job, tmp_path / "noise.safetensors")
+        task = Task(id, images.class_of[id], images.source.origin(id), output, Encoding(), 10**6)
+        made = make(task, tmp_path / "noise.safetensors")
         assert not made.reason
         assert made.digest == images.about(id).digest
         assert made.largest == 5
