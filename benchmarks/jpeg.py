@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 from shared import head, laptop, tensors
+from unlearnable.evaluation.trials import PHOTOS, trials
 
 from unlearnable import methods
 from unlearnable.data.decoding import decode
 from unlearnable.data.digits import digits
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, table
+from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.photo import Photo
 from unlearnable.demo import HELD_OUT, SETTINGS
 from unlearnable.evaluation.comparison import Arm, compare
-from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
 
@@ -136,7 +136,7 @@ def main() -> None:
 def written(images: ImageSet, encoding: Encoding) -> ImageSet:
     """The images as files of an encoding."""
     files = Files({id: encode(images.photo(id), encoding) for id in images.ids})
-    return table(((id, images.class_of[id]) for id in images.ids), files)
+    return from_entries(((id, images.class_of[id]) for id in images.ids), files)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import pytest
 from scipy.io import savemat
 
 import unlearnable as un
-from unlearnable.data.benchmark_table import File
+from unlearnable.data.benchmark_table import PublishedFile
 from unlearnable.data.benchmarks import BENCHMARKS, BenchmarkSource, benchmark
 from unlearnable.errors import DataError, UsageError
 
@@ -86,7 +86,7 @@ def small(request, monkeypatch, tmp_path: Path) -> tuple[str, Path]:
     files = []
     for file, content in contents(name).items():
         (tmp_path / file).write_bytes(content)
-        files.append(File(file, len(content), hashlib.md5(content).hexdigest()))
+        files.append(PublishedFile(file, len(content), hashlib.md5(content).hexdigest()))
     found = BENCHMARKS[name]
     part = replace(
         found.parts["train"], files=tuple(files), count=4, members=found.parts["train"].members[:1]
@@ -191,7 +191,7 @@ def test_unpacked_cifar_is_checked_by_size_and_labels(small, tmp_path: Path) -> 
     assert images.source.files == {"data_batch_1.bin": hashlib.sha256(records(1)).hexdigest()}
     for broken in (records(1)[:-1], records(1)[:-3073], b"\x0b" + records(1)[1:]):
         unpacked.write_bytes(broken)
-        with pytest.raises(DataError, match="do not hold what they should"):
+        with pytest.raises(DataError, match="do not have the published content"):
             benchmark("cifar10", data_dir=tmp_path / "unpacked")
 
 
@@ -199,7 +199,10 @@ def test_unpacked_cifar_is_checked_by_size_and_labels(small, tmp_path: Path) -> 
 def test_a_file_packed_again_is_known_by_its_content(small, monkeypatch) -> None:
     name, folder = small
     files = tuple(
-        replace(file, content=hashlib.sha256(gzip.decompress((folder / file.name).read_bytes())).hexdigest())
+        replace(
+            file,
+            unpacked_sha256=hashlib.sha256(gzip.decompress((folder / file.name).read_bytes())).hexdigest(),
+        )
         for file in BENCHMARKS[name].parts["train"].files
     )
     part = replace(BENCHMARKS[name].parts["train"], files=files)

@@ -20,7 +20,7 @@ from unlearnable.cells.cell_runner import CellRunner, TimeIsUp
 from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.runner import run
-from unlearnable.cells.sets import Sets, joined, relabelled, standing_against
+from unlearnable.cells.sets import Sets, joined, relabelled, with_context
 from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
@@ -81,7 +81,9 @@ def test_the_hash_covers_description_data_and_revisions(
 def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_noise(tmp_path: Path) -> None:
     whole = CellRunner(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
     reference = whole.fitted(SEARCH)[0].noise
-    pieces = CellRunner(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
+    pieces = CellRunner(
+        Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, checkpoint_seconds=0.0
+    )
     stops = 0
     while stops < 50:
         try:
@@ -91,10 +93,10 @@ def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_n
             stops += 1
     assert 1 <= stops < 50
     assert np.array_equal(noise.bank, reference.bank)
-    place = pieces.cache.place("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
-    before = place.stat().st_mtime_ns
+    path = pieces.cache.path("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
+    before = path.stat().st_mtime_ns
     pieces.fitted(SEARCH)
-    assert place.stat().st_mtime_ns == before
+    assert path.stat().st_mtime_ns == before
 
 
 def test_a_run_makes_what_is_missing_and_nothing_twice(cell_runner: CellRunner, tmp_path: Path) -> None:
@@ -223,9 +225,9 @@ def test_the_first_images_of_every_class() -> None:
         images().first(1, ("fly",))
 
 
-def test_standing_against_the_others() -> None:
-    assert standing_against(images(), ("bee",)).own == ("2", "3")
-    assert len(standing_against(images(), ()).own) == 6
+def test_with_context_the_others() -> None:
+    assert with_context(images(), ("bee",)).own == ("2", "3")
+    assert len(with_context(images(), ()).own) == 6
 
 
 def noise(form: str) -> Noise:

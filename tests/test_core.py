@@ -11,7 +11,7 @@ from PIL import Image
 
 from unlearnable.budget import Budget
 from unlearnable.errors import DataError, UnlearnableError, UsageError
-from unlearnable.lifting import lift, resample, seen_through
+from unlearnable.lifting import grid_to_view, lift, resample
 from unlearnable.noise import Noise, Slot
 
 
@@ -49,7 +49,7 @@ def test_every_row_of_a_resampling_is_a_convex_combination(target: int, source: 
 def test_equal_sizes_are_the_identity() -> None:
     for how in ("bilinear", "nearest"):
         assert np.array_equal(resample(32, 32, how), np.eye(32, dtype=np.float32))
-        assert np.array_equal(seen_through(32, 32, 32, how), np.eye(32, dtype=np.float32))
+        assert np.array_equal(grid_to_view(32, 32, 32, how), np.eye(32, dtype=np.float32))
 
 
 @pytest.mark.parametrize(("source", "target"), [(8, 50), (64, 20), (31, 31), (100, 64)])
@@ -64,7 +64,7 @@ def test_lifting_keeps_half_of_the_rms_and_its_place() -> None:
     """+-8 sign noise of 64 px lifted to 224 and seen again at 64 keeps about half; smooth noise keeps nearly all."""
     rng = np.random.default_rng(0)
     signs = rng.choice([-8.0, 8.0], (1, 64, 64))
-    rows = seen_through(64, 224, 64)
+    rows = grid_to_view(64, 224, 64)
     seen = rows @ signs[0] @ rows.T
     assert 3.5 < np.sqrt((seen**2).mean()) < 6.5
     assert np.corrcoef(seen.ravel(), signs.ravel())[0, 1] > 0.85

@@ -184,7 +184,7 @@ def test_draws_at_the_photos_own_size_belong_to_the_photo() -> None:
         ("blur:0.1", "sigma is 0.1"),
         ("noise:nan", "epsilon is nan"),
         ("jpeg++grey", "no countermeasure ''"),
-        ("adversarial+adversarial:4", "each change the step"),
+        ("adversarial+adversarial:4", "both change the training step"),
     ],
 )
 def test_what_makes_no_sense_is_named(spec: str, message: str) -> None:

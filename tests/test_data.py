@@ -76,10 +76,10 @@ def test_litter_is_ignored_and_what_is_no_photo_is_listed(tmp_path: Path) -> Non
 def test_a_folder_without_classes_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         folder(tmp_path / "absent")
-    with pytest.raises(DataError, match="holds no class"):
+    with pytest.raises(DataError, match="contains no class"):
         folder(tmp_path)
     put(tmp_path / "x.png")
-    with pytest.raises(DataError, match="1 images lie directly in it"):
+    with pytest.raises(DataError, match="images are directly in it \\(1\\)"):
         folder(tmp_path)
 
 
@@ -360,7 +360,7 @@ def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_fi
     images: ImageSet, tmp_path: Path, monkeypatch
 ) -> None:
     whole = images.view(16, 1.5)
-    monkeypatch.setattr("unlearnable.data.square_views.MEMORY", 1000)
+    monkeypatch.setattr("unlearnable.data.square_views.MAX_IN_MEMORY", 1000)
     mapped = images.view(16, 1.5, tmp_path)
     assert isinstance(mapped.pixels, np.memmap)
     assert list(tmp_path.iterdir()) == []
@@ -371,9 +371,9 @@ def test_squares_that_memory_does_not_hold_are_mapped_from_a_file_that_nobody_fi
 def test_a_disk_without_room_for_squares_is_named_before_anything_is_read(
     images: ImageSet, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("unlearnable.data.square_views.MEMORY", 1000)
+    monkeypatch.setattr("unlearnable.data.square_views.MAX_IN_MEMORY", 1000)
     monkeypatch.setattr(
         "os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
-    with pytest.raises(DataError, match=r"on disk, and there is no room in .*No space left"):
+    with pytest.raises(DataError, match=r"on disk, but .* has no room .*No space left"):
         images.view(16, 1.5, tmp_path)

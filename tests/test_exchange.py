@@ -20,7 +20,7 @@ from unlearnable.cli.app import app as application
 from unlearnable.data.arrays import arrays
 from unlearnable.data.benchmarks import BenchmarkSource
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, table
+from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.errors import DataError, UsageError
 from unlearnable.exchange import export_set, import_noise, loader_order
 from unlearnable.noise import Noise
@@ -101,7 +101,7 @@ def test_a_folder_is_taken_in_the_order_of_imagefolder(tmp_path: Path) -> None:
 
 def test_classwise_rows_follow_the_labels_of_the_benchmark_not_the_alphabet(tmp_path: Path) -> None:
     names = ("Trouser", "Bag")
-    images = table(
+    images = from_entries(
         (("train/00000", "Trouser"), ("train/00001", "Bag"), ("train/00002", "Bag")),
         BenchmarkSource(pixels(3), names),
     )

@@ -62,12 +62,12 @@ def test_what_is_no_photo_of_a_class_is_listed_with_the_reason(root: Path) -> No
     (root / "nothing" / "at" / "all").mkdir(parents=True)
     text(root / "words" / "notes.txt", "text")
     assert folder(root).skipped == {
-        "loose.png": "lies directly in the folder, so it has no class",
-        "notes.txt": "not a kind of image that is known here",
-        "cats/notes.txt": "not a kind of image that is known here",
-        "words/notes.txt": "not a kind of image that is known here",
-        "nothing": "holds no image",
-        "words": "holds no image",
+        "loose.png": "is directly in the folder, so it has no class",
+        "notes.txt": "not a supported image format",
+        "cats/notes.txt": "not a supported image format",
+        "words/notes.txt": "not a supported image format",
+        "nothing": "contains no image",
+        "words": "contains no image",
     }
 
 
@@ -162,7 +162,8 @@ def test_a_flat_folder_needs_the_name_of_its_class(tmp_path: Path) -> None:
     put(tmp_path / ".hidden.png")
     error = refusal(folder, tmp_path)
     assert (
-        error.problem == f"{tmp_path} holds no class: its 1 images lie directly in it, so they have no class."
+        error.problem
+        == f"{tmp_path} contains no class: its images are directly in it (1), not in sub-folders."
     )
     assert all(word in error.remedy for word in (str(tmp_path / "cats"), "--class NAME", "--labels FILE"))
     put(tmp_path / "trip" / "day" / "b.png")
@@ -173,8 +174,8 @@ def test_a_flat_folder_needs_the_name_of_its_class(tmp_path: Path) -> None:
 
 def test_without_images_the_first_reason_is_said(tmp_path: Path) -> None:
     text(tmp_path / "cats" / "notes.txt", "text")
-    assert "(cats/notes.txt: not a kind of image" in refusal(folder, tmp_path).problem
-    assert "holds no image (cats/notes.txt" in refusal(folder, tmp_path, class_name="cats").problem
+    assert "(cats/notes.txt: not a supported image format" in refusal(folder, tmp_path).problem
+    assert "contains no image (cats/notes.txt" in refusal(folder, tmp_path, class_name="cats").problem
     assert "is not a folder" in refusal(folder, tmp_path / "absent").problem
 
 
@@ -191,7 +192,7 @@ def test_splits_are_not_classes(tmp_path: Path) -> None:
     (tmp_path / ".cache").mkdir()
     text(tmp_path / "README.md", "text")
     error = refusal(folder, tmp_path)
-    assert error.problem == f"{tmp_path} holds train and val, which are splits rather than classes."
+    assert error.problem == f"{tmp_path} contains train and val, which are splits rather than classes."
     assert error.remedy == (
         f"Give {tmp_path}/train (and {tmp_path}/val to `verify --test`); or --folders-are-classes if they are classes."
     )
@@ -248,8 +249,8 @@ def test_labels_hold_whatever_the_layout_and_beside_the_photos(tmp_path: Path) -
     assert images.classes == ("x", "y")
     assert len(images) == 4
     assert images.skipped == {
-        "gone.png": f"is named in {file}, line 6, and is not in the folder",
-        "val/c.txt": "not a kind of image that is known here",
+        "gone.png": f"is named in {file}, line 6, but is not in the folder",
+        "val/c.txt": "not a supported image format",
     }
     error = refusal(folder, tmp_path / "train", labels=file)
     assert "names no image that is in" in error.problem
@@ -266,7 +267,7 @@ def test_labels_hold_whatever_the_layout_and_beside_the_photos(tmp_path: Path) -
         ("l.csv", "\nfile,lable\na.png,x\n", "line 2: no columns name the class"),
         ("l.csv", "file\na.png\n", "line 1: no columns name the class"),
         ("l.csv", "file,path,label\na.png,a.png,x\n", "line 1: 2 columns name the file"),
-        ("l.csv", "file,class\nb.png,x\na, b.png,x\n", "line 3: 3 cells where the header has 2"),
+        ("l.csv", "file,class\nb.png,x\na, b.png,x\n", "line 3: it has 3 cells, but the header has 2"),
         ("l.csv", 'file,class\n"a.png"b,x\n', "line 2: it is not CSV"),
         ("l.csv", b"file,class\na.png,x\ncaf\xe9.png,x\n", "line 3: it is not UTF-8"),
         ("l.csv", "", "names no image"),

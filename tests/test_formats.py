@@ -179,8 +179,8 @@ def test_jpeg_is_counted_before_encoding_and_what_encoding_did_is_recorded(tmp_p
 def test_webp_goes_to_png_where_it_cannot_hold_the_photo() -> None:
     wide = Photo(np.zeros((2, 16_384), np.uint8))
     assert Image.open(io.BytesIO(encode(wide, "webp"))).format == "PNG"
-    assert Encoding("webp").suits(wide.size, False)[1].startswith("written as PNG")
-    assert Encoding("webp").suits((16_383, 5), True) == ("webp", "")
+    assert Encoding("webp").format_for(wide.size, False)[1].startswith("written as PNG")
+    assert Encoding("webp").format_for((16_383, 5), True) == ("webp", "")
 
 
 @pytest.mark.parametrize("wrong", [{"format": "gif"}, {"quality": 0}, {"quality": 101}])

@@ -15,9 +15,9 @@ from unlearnable.data.arrays import arrays, dataset
 from unlearnable.data.benchmarks import BenchmarkSource
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, join, table
+from unlearnable.data.image_set import ImageSet, from_entries, join
 from unlearnable.noise import Noise
-from unlearnable.worker import Job, make
+from unlearnable.worker import Task, make
 
 SHAPES = [(8, 8, 3), (6, 10, 3), (9, 7)]
 
@@ -28,7 +28,7 @@ def sources(shape: tuple[int, ...]) -> dict[str, ImageSet]:
     images = rng.integers(0, 256, (4, *shape), dtype=np.uint8)
     names, ids = ["ant", "bee"] * 2, [f"{i:05d}" for i in range(4)]
     plain = arrays(images, names, ids=ids)
-    benchmark = table(zip(ids, names, strict=True), BenchmarkSource(images, ("ant", "bee")))
+    benchmark = from_entries(zip(ids, names, strict=True), BenchmarkSource(images, ("ant", "bee")))
     return {
         "arrays": plain,
         "dataset": dataset(list(zip(images, names, strict=True))),
@@ -61,8 +61,8 @@ def test_sample_wise_noise_is_found_again_in_a_worker(
     noise.save(tmp_path / "noise.safetensors")
     for id in images.ids:
         output = tmp_path / f"{id}.png"
-        job = Job(id, images.class_of[id], images.source.origin(id), output, Encoding(), 10**6)
-        made = make(job, tmp_path / "noise.safetensors")
+        task = Task(id, images.class_of[id], images.source.origin(id), output, Encoding(), 10**6)
+        made = make(task, tmp_path / "noise.safetensors")
         assert not made.reason
         assert made.digest == images.about(id).digest
         assert made.largest == 5

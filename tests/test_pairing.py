@@ -34,7 +34,7 @@ def test_what_is_ambiguous_or_alone_is_named_and_left_out() -> None:
     pairs = match(images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg"), images("a/1.png", "a/2.png", "a/4.png"))
     assert pairs.partner == {"a/2.jpg": "a/2.png"}
     assert set(pairs.left_out) == {"a/1.jpg", "a/1.png", "a/3.jpg", "a/4.png"}
-    assert "a/1.jpg and a/1.png differ in their extension only" in pairs.left_out["a/1.jpg"]
+    assert "a/1.jpg and a/1.png differ only in their extension" in pairs.left_out["a/1.jpg"]
 
 
 def test_equal_ids_pair_even_where_extensions_would_be_ambiguous() -> None:
@@ -61,9 +61,7 @@ def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
     assert pairs.left_out["a/2.jpg"] == "its protected file a/2.png is missing"
     assert pairs.left_out["a/3.jpg"] == "was skipped when the others were protected"
     assert pairs.left_out["a/4.jpg"] == "is in the list, but no longer among the photos"
-    assert (
-        pairs.left_out["a/5.jpg"] == pairs.left_out["a/4.png"] == "is not in the list of what was protected"
-    )
+    assert pairs.left_out["a/5.jpg"] == pairs.left_out["a/4.png"] == "is not in the list of protected files"
 
 
 def test_nothing_in_common_is_an_error() -> None:

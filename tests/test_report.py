@@ -112,8 +112,8 @@ def test_no_verdict_without_both_numbers(clean: float, protected: float, verdict
 
 def test_the_headline_is_the_trial_in_which_most_was_kept() -> None:
     found = verification()
-    kept = [one.arm("protected").kept for one in found.comparisons]
-    assert found.headline[1].kept == max(filter(None, kept), key=lambda share: share.value)
+    retained = [one.arm("protected").retained for one in found.comparisons]
+    assert found.headline[1].retained == max(filter(None, retained), key=lambda share: share.value)
     assert found.meets(Goal.parse("60%"))
     assert not verification(0.34, 0.34).meets(Goal.parse("100%"))
 

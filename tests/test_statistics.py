@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unlearnable.errors import UsageError
-from unlearnable.evaluation.statistics import Answers, Interval, balanced, bootstrap, interval, kept, recalls
-from unlearnable.evaluation.verdict import FEWEST, Goal, judge
+from unlearnable.evaluation.statistics import (
+    Answers,
+    Interval,
+    balanced,
+    bootstrap,
+    interval,
+    recalls,
+    retained_share,
+)
+from unlearnable.evaluation.verdict import MIN_TEST_IMAGES, Goal, judge
 
 
 def answers(rng: np.random.Generator, rate: float, count: int = 200, classes: int = 4) -> Answers:
@@ -65,11 +73,11 @@ def test_arms_are_drawn_as_pairs() -> None:
 @given(st.floats(0.3, 1), st.floats(0, 1), st.floats(0.05, 0.2))
 def test_kept_is_a_share_of_the_gain_over_guessing(clean: float, share: float, chance: float) -> None:
     protected = chance + share * (clean - chance)
-    assert kept(protected, clean, chance) == pytest.approx(share)
+    assert retained_share(protected, clean, chance) == pytest.approx(share)
 
 
 def test_kept_stays_finite_where_clean_images_teach_nothing() -> None:
-    assert np.isfinite(kept(np.array([0.2]), np.array([0.1]), 0.1)).all()
+    assert np.isfinite(retained_share(np.array([0.2]), np.array([0.1]), 0.1)).all()
 
 
 CLEAN = Interval(0.60, 0.55, 0.65)
@@ -85,7 +93,7 @@ HALF = Interval(0.5, 0.4, 0.6)
         (CLEAN, Interval(0.35, 0.30, 0.40), HALF, 100, "weakened"),
         (CLEAN, Interval(0.52, 0.48, 0.56), Interval(0.84, 0.7, 0.95), 100, "not protected"),
         (Interval(0.25, 0.199, 0.30), Interval(0.1, 0.1, 0.1), LITTLE, 100, "cannot tell"),
-        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, FEWEST - 1, "cannot tell"),
+        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, MIN_TEST_IMAGES - 1, "cannot tell"),
     ],
 )
 def test_every_verdict(
@@ -104,5 +112,5 @@ def test_goals_look_at_the_upper_bound_of_kept_or_the_mean_accuracy() -> None:
 
 @pytest.mark.parametrize("text", ["25", "", "chance", "chance-5", "-3%", "lots"])
 def test_other_goals_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no goal"):
+    with pytest.raises(UsageError, match="not a goal"):
         Goal.parse(text)

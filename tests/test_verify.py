@@ -109,9 +109,9 @@ def test_unprotected_copies_are_not_called_protected(folders: tuple[Path, Path])
     found = once(folders[0], folders[0], time_limit=0.001)
     assert found.verdict == "not protected"
     assert found.unchanged == found.pairs
-    kept = found.headline[1].kept
-    assert kept is not None
-    assert kept.value == pytest.approx(1.0)
+    retained = found.headline[1].retained
+    assert retained is not None
+    assert retained.value == pytest.approx(1.0)
     assert len(found.unmeasured) == 4
     assert not found.meets(Goal.parse("25%"))
 
@@ -193,7 +193,7 @@ def test_a_folder_of_test_images_gives_up_twins_and_unknown_classes(
     assert pairs.test is not None
     assert pairs.test.ids == ("across/new.png", "down/new.png")
     assert {id: reason for id, reason in pairs.left_out.items() if id.startswith("test")} == {
-        "test: down/twin.png": "is also trained on",
+        "test: down/twin.png": "is also a training image",
         "test: else/new.png": "class 'else' is not among the photos",
     }
     assert len(pairs.arm("protected", 0).train[1]) == 120
@@ -309,7 +309,7 @@ def test_compare_takes_any_arms_and_repeats_itself() -> None:
     assert results[0].arms[1].peak == results[1].arms[1].peak
     assert heard[:24] == list(range(1, 25))
     clean, wrong = results[0].arms
-    assert clean.kept is None
+    assert clean.retained is None
     assert clean.peak.value > 0.8
     assert wrong.last < 0.3
     assert results[0].tested == 30

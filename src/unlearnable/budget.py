@@ -1,7 +1,7 @@
-"""How far a pixel may move.
+"""The budget: how far noise may move a pixel.
 
-Everything here counts in *levels*: steps of 1/255, the unit in which an 8-bit photo is stored. ``epsilon =
-8`` is the paper's 8/255.
+Everything here counts in *levels*: steps of 1/255, the unit in which an 8-bit photo is stored.
+``epsilon = 8`` is the paper's 8/255.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ Int8Array = np.ndarray[Any, np.dtype[np.int8]]
 UInt8Array = np.ndarray[Any, np.dtype[np.uint8]]
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
-STRIP = 256  # rows of an image that are compared at a time
-LARGEST = 127  # a signed byte holds the noise
+# rows of an image that are compared at a time, so that large photos need little extra memory
+CHUNK_ROWS = 256
+# noise is stored as signed bytes
+MAX_EPSILON = 127
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Budget:
         if (
             isinstance(self.epsilon, bool)
             or int(self.epsilon) != self.epsilon
-            or not 1 <= self.epsilon <= LARGEST
+            or not 1 <= self.epsilon <= MAX_EPSILON
         ):
             raise UsageError(
-                f"epsilon is {self.epsilon!r}, but a budget is a whole number of levels from 1 to {LARGEST}.",
-                "8 is the paper's 8/255.",
+                f"epsilon is {self.epsilon!r}, but must be a whole number of levels from 1 to {MAX_EPSILON}.",
+                "Give 8, the paper's 8/255.",
             )
 
     def __str__(self) -> str:
@@ -53,25 +55,33 @@ class Budget:
         return noise.clip(-self.epsilon, self.epsilon)
 
     def round(self, noise: FloatArray) -> Int8Array:
-        """Round a finished noise to whole levels inside the budget: the one place where rounding happens."""
+        """Return finished noise rounded to whole levels inside the budget, int8. Rounding happens only here.
+
+        Raises:
+            UnlearnableError: If a value is infinite or not a number.
+        """
         if not np.isfinite(noise).all():
             raise UnlearnableError(
-                "The noise holds values that are not numbers; the search has diverged.",
-                "Lower the learning rate.",
+                "The noise has values that are not numbers: the search has diverged.",
+                "Give a lower learning rate with --set lr=N.",
             )
         return np.asarray(self.project(np.rint(noise)), dtype=np.int8)
 
     def largest_change(self, before: UInt8Array, after: UInt8Array) -> int:
-        """Return ``max |after - before|`` in levels, computed in integers."""
+        """Return ``max |after - before|`` in levels, computed in integers.
+
+        Raises:
+            UnlearnableError: If the shapes differ.
+        """
         if before.shape != after.shape:
-            raise UnlearnableError(f"The image changed its shape from {before.shape} to {after.shape}.")
+            raise UnlearnableError(f"The shape of the image changed from {before.shape} to {after.shape}.")
         return self.change(before, after)[0]
 
     def change(self, before: UInt8Array, after: UInt8Array) -> tuple[int, float]:
-        """Return the largest and the mean change of two images of one shape, in levels, in little memory."""
+        """Return the largest and the mean change between two images of the same shape, in levels."""
         largest, total = 0, 0
-        for top in range(0, len(before), STRIP):
-            a, b = before[top : top + STRIP], after[top : top + STRIP]
+        for top in range(0, len(before), CHUNK_ROWS):
+            a, b = before[top : top + CHUNK_ROWS], after[top : top + CHUNK_ROWS]
             moved = np.maximum(a, b) - np.minimum(a, b)
             largest, total = max(largest, int(moved.max(initial=0))), total + int(moved.sum(dtype=np.int64))
         return largest, total / max(1, before.size)
@@ -84,5 +94,7 @@ class Budget:
         """
         change = self.largest_change(before, after)
         if change > self.epsilon:
-            raise UnlearnableError(f"{name} changed by {change} levels, over the budget of {self.epsilon}.")
+            raise UnlearnableError(
+                f"{name} changed by {change} levels, more than the budget of {self.epsilon}."
+            )
         return change

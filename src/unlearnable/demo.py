@@ -1,4 +1,4 @@
-"""The whole story on data that comes with a dependency: an illustration, not a benchmark."""
+"""The demo on scikit-learn's digits, from the noise to the report: an illustration, not a benchmark."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from unlearnable.training.victim import Labelled, Victim
 HELD_OUT = 0.25
 NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}
 INTRO = (
-    "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. The same network is trained on "
-    "the clean scans, on scans with a noise of their own each (sample-wise) and on scans with one noise per digit (class-wise); all "
-    "three are tested on the same clean scans, which none of them was trained on. From paper to ink it is {ink} of 255 levels."
+    "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. "
+    "The same network is trained three times: on clean scans, on scans with noise of their own each "
+    "(sample-wise), and on scans with one noise for each digit (class-wise). All three are tested on the "
+    "same clean scans, and none of them has trained on those. Paper and ink are {ink} of 255 levels apart."
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the demo runs; benchmarks/results/demo.json has five seeds.
+    """Settings of the demo. benchmarks/results/demo.json has its results for five seeds.
 
     Args:
-        trial: How the targets are trained.
+        trial: Training of the victims.
         samplewise: Settings of the search for sample-wise noise.
-        classwise: The same for class-wise noise.
+        classwise: Settings of the search for class-wise noise.
     """
 
     trial: Trial
@@ -46,9 +47,9 @@ class Settings:
 
 
 SURROGATE = "resnet18:width=16,stem=cifar"
-# Few surrogate batches a round, and a new surrogate when one has learned everything: digits are so easy that
-# a surrogate soon knows them, and noise fitted to one that does hides nothing from a network that does not
-# yet.
+# Digits are so easy that a surrogate soon classifies all of them, and noise fitted to such a surrogate hides
+# nothing from a network that is still learning. So there are few surrogate batches per round, and a new
+# surrogate replaces one that has learned everything.
 COMMON: dict[str, object] = {
     "surrogate": SURROGATE,
     "resolution": SIDE,
@@ -80,14 +81,14 @@ def demo(
     command: str = "",
     ink: int = INK,
 ) -> Record:
-    """Train on clean and on protected digits, and test all on the same clean ones.
+    """Train networks on clean and on protected digits, and test them all on the same clean digits.
 
     Args:
-        seed: Of the split, the noise and the trainings.
-        compute: Where; chosen if None.
-        on_progress: Told about progress.
+        seed: Seed of the split, the noise and the trainings.
+        compute: Device and precision; chosen if None.
+        on_progress: Called during the searches and after every epoch.
         command: The command line, for the record.
-        ink: Levels between paper and ink, 1 to 255; more make digits that a noise of 8 levels cannot hide.
+        ink: Levels between paper and ink, 1 to 255. Noise of 8 levels cannot hide strong ink.
 
     Returns:
         The record, which ``unlearnable.report.page`` renders.

@@ -1,9 +1,8 @@
-"""Interpolation as matrices: how noise on a coarse grid reaches a photo's own size, and how a resize weakens it.
+"""Interpolation as matrices: lifting noise from a coarse grid to a photo's size, and resizing it again.
 
-Both directions are linear and separable, so one matrix per axis says all: the pixels that are published are
-computed from these matrices, and the search differentiates through the very same ones. Every row is a convex
-combination, so a lifted noise never leaves its budget. (Bicubic and Lanczos weights are not convex, and
-would.)
+Both operations are linear and separable, so one matrix per axis describes each. Published pixels are computed
+with these matrices, and the search differentiates through the same ones. Every row is a convex combination,
+so lifted noise stays inside its budget; bicubic and Lanczos weights are not convex and could exceed it.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ Interpolation = Literal["bilinear", "nearest"]
 
 @lru_cache(maxsize=256)
 def resample(target: int, source: int, how: Interpolation = "bilinear") -> Matrix:
-    """Return the (target, source) matrix that resamples an axis; the identity where the sizes agree.
+    """Return the matrix that resamples an axis, float32 (target, source); the identity for equal sizes.
 
-    ``bilinear`` is the triangle filter with the antialiasing that Pillow and most trainers use when they
-    shrink, and is plain bilinear interpolation (pixel centres at half-integers) when it enlarges.
+    When it shrinks, ``bilinear`` is the triangle filter with the antialiasing that Pillow and most trainers
+    use. When it enlarges, it is plain bilinear interpolation with pixel centres at half-integers.
     """
     centres = (np.arange(target) + 0.5) * source / target
     if how == "nearest":
@@ -43,14 +42,32 @@ def lift(
     height: int,
     width: int,
     how: Interpolation = "bilinear",
-    strip: slice = slice(None),
+    chunk: slice = slice(None),
 ) -> np.ndarray[Any, Any]:
-    """Lift a (C, h, w) pattern over the whole frame of a (height, width) photo. Returns float32 (C, height, width), or a strip of rows."""
-    rows = resample(height, pattern.shape[1], how)[strip]
+    """Return a pattern lifted over the whole frame of a photo.
+
+    Args:
+        pattern: (C, h, w), in levels.
+        height: Height of the photo in pixels.
+        width: Width of the photo in pixels.
+        how: Interpolation.
+        chunk: Rows of the photo to return; all by default.
+
+    Returns:
+        float32 (C, rows, width).
+    """
+    rows = resample(height, pattern.shape[1], how)[chunk]
     columns = resample(width, pattern.shape[2], how)
     return np.asarray(rows @ pattern.astype(np.float32) @ columns.T, dtype=np.float32)
 
 
-def seen_through(view: int, photo: int, grid: int, how: Interpolation = "bilinear") -> Matrix:
-    """Return K, the (view, grid) matrix that lifts a grid to a photo of ``photo`` pixels and resizes that to ``view``."""
+def grid_to_view(view: int, photo: int, grid: int, how: Interpolation = "bilinear") -> Matrix:
+    """Return the matrix that lifts a grid to a photo's size and resizes the photo, float32 (view, grid).
+
+    Args:
+        view: Side in pixels after the resize.
+        photo: Side of the photo in pixels.
+        grid: Side of the grid.
+        how: Interpolation of the lifting; the resize is always bilinear.
+    """
     return np.asarray(resample(view, photo) @ resample(photo, grid, how), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Noise = a bank of int8 patterns and the assignment of images to them.
+"""Noise: a bank of int8 patterns, and the assignment of images to them.
 
-The assignment (``assignment.py``) looks at an image's id and at the *name* of its class, never at a position
-in a loader or at a class index: shuffling, filtering or adding images cannot put a noise on the wrong image.
+The assignment (``assignment.py``) depends on an image's id and the *name* of its class, never on a position
+in a loader or a class index. Shuffling, filtering or adding images cannot put noise on the wrong image.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ from unlearnable.lifting import Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
 FORMAT = "unlearnable-noise/1"
-# with an assignment, which a version that knows only the first would ignore and put noise elsewhere
+# The format of noise with an assignment. Readers of format 1 would ignore the assignment and put noise on
+# other images, so they must refuse the file.
 ASSIGNED = "unlearnable-noise/2"
-STRIP = 256  # rows of a photo that noise is added to at a time
+# rows of a photo that noise is added to at a time, so that large photos need little extra memory
+CHUNK_ROWS = 256
 
 
 class Slot(NamedTuple):
-    """Where the noise of one image is: its row of the bank, and the pattern's (top, left) on the grid.
+    """The noise of one image: a row of the bank, and where its pattern is placed.
 
-    ``top_left`` is None for a pattern that is repeated over the grid.
+    Args:
+        row: Row of the bank.
+        top_left: (top, left) of the pattern on the grid; None if the pattern is repeated over the grid.
     """
 
     row: int
@@ -42,22 +46,24 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Noise:
-    """Patterns, and which image gets which.
+    """Patterns, and the assignment of images to them.
 
     Args:
         bank: int8 (rows, C, h, w), in levels of 1/255, signed; C is 3 (or 1 for grey data).
-        keys: One per row, no two equal: image ids (sample-wise), or those of ``assignment.keys``
-            (class-wise): class names.
-        form: What the keys are.
-        budget: The budget that the bank obeys.
-        grid: Size (height, width) of the grid laid over the frame; a pattern smaller than it lies where the
-            assignment says.
+        keys: One per row, all different: image ids (sample-wise) or the class names of ``assignment.keys``
+            (class-wise).
+        form: Whether the keys are image ids or class names.
+        budget: The budget; no value of the bank exceeds it.
+        grid: (height, width) of the grid over the frame; the assignment places a pattern smaller than it.
         interpolation: How the grid is lifted to a photo's own size.
-        digests: Sample-wise: content hash of each key's image, or empty. Other content under a known id gets
-            no noise.
-        provenance: Method, configuration, fingerprint, version: where the noise comes from.
-        assignment: Which images get noise, which pattern of their class, and where a small one lies; by
-            default all, one, everywhere.
+        digests: Sample-wise: content hash of each key's image, or empty. An image with other content gets no
+            noise, even under a known id.
+        provenance: Origin of the noise: method, configuration, fingerprint, version.
+        assignment: The images that get noise, the pattern each gets, and the position of a small pattern. By
+            default every image gets noise, there is one pattern per key, and it is repeated over the grid.
+
+    Raises:
+        UnlearnableError: If shapes, keys or hashes do not fit together, or the bank exceeds its budget.
     """
 
     bank: Int8Array
@@ -73,15 +79,15 @@ class Noise:
     def __post_init__(self) -> None:
         if self.bank.dtype != np.int8 or self.bank.ndim != 4:
             raise UnlearnableError(
-                f"A bank is int8 (rows, C, h, w); this one is {self.bank.dtype} {self.bank.shape}."
+                f"The bank is {self.bank.dtype} {self.bank.shape}, but must be int8 (rows, C, h, w)."
             )
         if len(self.keys) != len(self.bank) or len(set(self.keys)) != len(self.keys):
             raise UnlearnableError(
-                f"{len(self.bank)} patterns need as many different keys; there are {len(set(self.keys))}."
+                f"{len(self.bank)} patterns need {len(self.bank)} different keys, not {len(set(self.keys))}."
             )
         if self.digests and len(self.digests) != len(self.keys):
             raise UnlearnableError(
-                f"{len(self.keys)} keys need as many content hashes; there are {len(self.digests)}."
+                f"{len(self.keys)} keys need {len(self.keys)} content hashes, not {len(self.digests)}."
             )
         if self.assignment.patterns_per_class > 1 and self.form == "samplewise":
             raise UnlearnableError("Sample-wise noise has one pattern per image, not several per class.")
@@ -91,7 +97,7 @@ class Noise:
             raise UnlearnableError(
                 f"A pattern of {self.bank.shape[2:]} does not fit on a grid of {self.grid}."
             )
-        # a bank in a file is not read just to look at it: what is published is checked pixel by pixel anyway
+        # A bank in a file may be large, so it is not read here; every published pixel is checked anyway.
         mapped = isinstance(self.bank, np.memmap)
         if (
             not mapped
@@ -105,7 +111,7 @@ class Noise:
         return {key: row for row, key in enumerate(self.keys)}
 
     def row(self, id: str, class_name: str, digest: str | None = None) -> int | None:
-        """Return the row of the bank that belongs to an image, or None if it has no noise."""
+        """Return the row of the bank with an image's noise, or None if it has no noise."""
         if not self.assignment.covers(id, class_name):
             return None
         row = self._rows.get(id if self.form == "samplewise" else self.assignment.key(id, class_name))
@@ -114,10 +120,10 @@ class Noise:
         return row
 
     def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
-        """Return the row of an image and the offset of its pattern, or None if it has no noise.
+        """Return an image's row of the bank and the position of its pattern, or None if it has no noise.
 
         Args:
-            id: Of the image.
+            id: Id of the image.
             class_name: Name of its class.
             digest: Its content hash; None if it is known to be the image that the noise was made for.
         """
@@ -126,7 +132,7 @@ class Noise:
         return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
 
     def pattern(self, slot: Slot) -> Int8Array:
-        """Return a pattern on the grid, repeated or at its offset among zeros: int8 (C, height, width)."""
+        """Return a pattern on the grid, repeated or placed among zeros: int8 (C, grid height, grid width)."""
         pattern = self.bank[slot.row]
         height, width = self.grid
         if slot.top_left is not None:
@@ -138,13 +144,13 @@ class Noise:
         return np.tile(pattern, (1, down, across))[:, :height, :width]
 
     def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
-        """Add noise to an image at its own size, and clip *after* adding.
+        """Return an image with noise added at its own size, clipped *after* the addition.
 
         Args:
-            pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3), or (H, W, 4) with alpha; alpha is
-                left as it is.
-            slot: What ``slot`` returned for the image: a small pattern is put on the grid first, and the grid
-                lifted then.
+            pixels: uint8 (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3) colour, or (H, W, 4) colour with
+                alpha. Alpha is left unchanged.
+            slot: The slot of the image, from ``slot``. A small pattern is placed on the grid, then the grid
+                is lifted.
 
         Returns:
             A new array of the same shape and type, within the budget.
@@ -153,48 +159,48 @@ class Noise:
         out = pixels.copy()
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
         if colours.shape[2] == 1:
-            pattern = pattern.mean(
-                axis=0, keepdims=True
-            )  # one value for the three channels: a grey photo stays grey
+            # the same value in the three channels, so that a grey photo stays grey
+            pattern = pattern.mean(axis=0, keepdims=True)
         height, width = pixels.shape[:2]
-        for top in range(
-            0, height, STRIP
-        ):  # so that a photo of any size needs little more memory than its pixels
-            strip = colours[top : top + STRIP]
-            lifted = self.budget.round(
-                lift(pattern, height, width, self.interpolation, slice(top, top + STRIP))
-            )
-            strip[...] = _clip(strip, lifted.transpose(1, 2, 0))
+        for top in range(0, height, CHUNK_ROWS):
+            rows = slice(top, top + CHUNK_ROWS)
+            lifted = self.budget.round(lift(pattern, height, width, self.interpolation, rows))
+            colours[rows] = _clip(colours[rows], lifted.transpose(1, 2, 0))
         return out
 
     @property
     def _kind(self) -> tuple[Any, ...]:
-        """What two banks must agree in to be one."""
+        """The properties that two banks must share to be joined."""
         mine = self.assignment
         drawn = mine.seed if mine.patterns_per_class > 1 or mine.offset == "random" else None
         patterns = mine.patterns_per_class, mine.offset, drawn
         return self.form, self.grid, self.bank.shape[1:], self.budget, *patterns
 
     def joined(self, other: Noise) -> Noise:
-        """Return this noise joined with another bank of its kind, whose patterns win where both have a key.
+        """Return this noise extended by another of the same kind; a key in both gets the other's pattern.
 
-        Which images are left out, and what classes are mapped onto, stays as it is here.
+        The images that get no noise and the mapping of classes stay those of this noise.
+
+        Raises:
+            UnlearnableError: If form, grid, shape, budget or assignment differ.
         """
         if self._kind != other._kind:
-            raise UnlearnableError("The two noises are of different kinds and cannot be joined.")
-        kept = [row for row, key in enumerate(self.keys) if key not in other._rows]
+            raise UnlearnableError(
+                "The two noises cannot be joined: form, grid, shape, budget or assignment differ."
+            )
+        rest = [row for row, key in enumerate(self.keys) if key not in other._rows]
         digests = (
-            (*(self.digests[row] for row in kept), *other.digests) if self.digests and other.digests else ()
+            (*(self.digests[row] for row in rest), *other.digests) if self.digests and other.digests else ()
         )
         return replace(
             self,
-            bank=np.concatenate([self.bank[kept], other.bank]),
-            keys=(*(self.keys[row] for row in kept), *other.keys),
+            bank=np.concatenate([self.bank[rest], other.bank]),
+            keys=(*(self.keys[row] for row in rest), *other.keys),
             digests=digests,
         )
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file, completely or not at all."""
         path = Path(path)
         plain = self.assignment == Assignment()
         meta = {
@@ -216,10 +222,10 @@ class Noise:
 
     @classmethod
     def load(cls, path: str | Path) -> Noise:
-        """Read a noise file; its bank stays there, mapped, so that a bank of any size takes no memory.
+        """Read a noise file. The bank is memory-mapped, so a bank of any size takes little memory.
 
         Raises:
-            DataError: If the file is missing, damaged or something else.
+            DataError: If the file is missing, damaged or not a noise file.
         """
         path = Path(path)
         try:
@@ -227,8 +233,8 @@ class Noise:
                 meta = json.loads((file.metadata() or {})["unlearnable"])
                 if meta["format"] not in (FORMAT, ASSIGNED):
                     raise DataError(
-                        f"{path} is a noise file of another version ({meta['format']}).",
-                        "Make it again with this version.",
+                        f"{path} has a noise format that this version cannot read ({meta['format']}).",
+                        "Make it again with `unlearnable fit`.",
                     )
                 return cls(
                     bank=_mapped(path),
@@ -250,10 +256,8 @@ class Noise:
 
 
 def _mapped(path: Path) -> Int8Array:
-    """The bank of a noise file, mapped.
-
-    A safetensors file begins with the length of its JSON header in 8 bytes, then the header, then the bytes.
-    """
+    """Return the bank of a noise file, memory-mapped."""
+    # safetensors: 8 bytes with the length of the header, the header as JSON, the bytes of the tensors
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))["bank"]

@@ -191,7 +191,7 @@ def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Enc
 
 def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
     facts = images.about(id)
-    return EXTENSION[encoding.suits(facts.size, facts.see_through)[0]]
+    return EXTENSION[encoding.format_for(facts.size, facts.has_alpha)[0]]
 
 
 def _is_intact(path: Path, digest: str) -> bool:

@@ -103,7 +103,7 @@ def make(task: Task, noise_file: Path) -> Outcome:
         return Outcome(task.id, reason=error.problem)
     except MemoryError:
         return Outcome(task.id, reason="does not fit into memory")
-    format, moved = task.encoding.suits(photo.size, photo.alpha is not None)
+    format, moved = task.encoding.format_for(photo.size, photo.alpha is not None)
     counted = protected if format == "jpeg" else back
     _same_alpha(photo, back, str(task.output))
     # In RGB: a colour photo whose noisy pixels happen to be grey is decoded as grey.

@@ -1,4 +1,4 @@
-"""One cell, made: its data opened, its noise found or taken from the cache, its network trained and tested."""
+"""Running a cell: open its data, find its noise or load it from the cache, train and test its network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unlearnable.cells.cache import Cache
 from unlearnable.cells.poisoning import poisoned
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import data_of, revisions, search_revisions
-from unlearnable.cells.sets import Sets, relabelled, standing_against
+from unlearnable.cells.sets import Sets, relabelled, with_context
 from unlearnable.cells.spec import Cell, Search
 from unlearnable.data.image_set import ImageSet
 from unlearnable.events import Event, OnProgress, silent
@@ -28,24 +28,25 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.victim import FRESH, Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
 
-CONFUSION = 20  # classes up to which the whole table is kept
+# results of data with more classes have no confusion matrix, which would make their files large
+MAX_CONFUSION_CLASSES = 20
 
 
 class TimeIsUp(Exception):
-    """The budget is spent; what was done so far is kept."""
+    """The time limit is over. A search that was interrupted has saved its checkpoint."""
 
 
 @dataclass
 class CellRunner:
-    """Where cells are made.
+    """Runs cells.
 
     Args:
         sets: Opens data.
-        cache: Keeps noise and weights.
+        cache: Stores noise and weights.
         compute: Device and precision.
-        on_progress: Told about progress.
-        deadline: ``time.monotonic()`` after which a search is put aside.
-        every: Seconds between two checkpoints of a search.
+        on_progress: Called during a search and after every epoch.
+        deadline: ``time.monotonic()`` after which a search saves a checkpoint and stops.
+        checkpoint_seconds: Seconds between two checkpoints of a search.
     """
 
     sets: Sets
@@ -53,53 +54,54 @@ class CellRunner:
     compute: Compute
     on_progress: OnProgress = silent
     deadline: float = float("inf")
-    every: float = 60.0
+    checkpoint_seconds: float = 60.0
 
     def hash(self, cell: Cell) -> str:
-        """Return the name of a cell's result: over the description, the data and the revisions of what it uses."""
+        """Return the hash of a cell: of its description, its data, and the revisions of its code."""
         return digest(cell.text, self.fingerprints(cell), revisions(cell))
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
-        """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
+        """Return the fingerprints of a cell's data, by the hash of the data's description."""
         found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
         if cell.victim.start != FRESH:
             found["start"] = hashing.of_file(Path(cell.victim.start))
         return found
 
     def search_hash(self, search: Search) -> str:
-        """Return the name of a search's noise."""
+        """Return the hash of a search: of its description, its data, and the revisions of its code."""
         return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search))
 
     def is_found(self, search: Search) -> bool:
-        """Say whether a search's noise is in the cache."""
-        return (self.cache.place("noise", self.search_hash(search)) / "noise.safetensors").exists()
+        """Return whether the noise of a search is in the cache."""
+        return (self.cache.path("noise", self.search_hash(search)) / "noise.safetensors").exists()
 
     def fitted(self, search: Search) -> tuple[Fitted, float]:
-        """Return noise and the seconds that finding it took; from the cache, or found now.
+        """Return the noise of a search and the seconds that the search took.
+
+        The search runs unless its noise is in the cache.
 
         Raises:
-            Busy: If another process is finding it.
-            TimeIsUp: If the time is over; the search goes on where it was when it is asked for again.
+            Busy: If another process is running the search.
+            TimeIsUp: If the time limit is over. The next call resumes the search.
         """
         hash = self.search_hash(search)
-        place = self.cache.place("noise", hash)
-        if not (place / "noise.safetensors").exists():
+        folder = self.cache.path("noise", hash)
+        if not (folder / "noise.safetensors").exists():
             with self.cache.claim("noise", hash):
-                if not (place / "noise.safetensors").exists():
-                    self._find(search, place)
-        seconds = load_tensors(place / "time.safetensors")[1]["seconds"]
-        return Fitted.load(place), seconds
+                # another process may have finished the search before this one got the lock
+                if not (folder / "noise.safetensors").exists():
+                    self._search(search, folder)
+        seconds = load_tensors(folder / "time.safetensors")[1]["seconds"]
+        return Fitted.load(folder), seconds
 
-    def _find(self, search: Search, place: Path) -> None:
-        images = standing_against(self.sets(search.data)[0], search.own)
+    def _search(self, search: Search, folder: Path) -> None:
+        images = with_context(self.sets(search.data)[0], search.own)
         method = methods.create(search.method, dict(search.settings)).resolve(images.frame, len(images))
-        view = images.view(int(method.config.resolution), method.zoom, self.cache.room())
+        view = images.view(int(method.config.resolution), method.zoom, self.cache.view_folder())
         if not search.lifted:
             view = replace(view, frame=view.pixels.shape[-2:])
-        checkpoint, identity = (
-            place / "checkpoint.safetensors",
-            {"search": search.text, "revisions": search_revisions(search)},
-        )
+        checkpoint = folder / "checkpoint.safetensors"
+        identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
         before = 0.0 if state is None else float(state.pop("seconds"))
         started = time.monotonic()
@@ -115,18 +117,23 @@ class CellRunner:
             self.on_progress,
             state=state,
             save=save,
-            every=self.every,
+            every=self.checkpoint_seconds,
         )
-        save_tensors(
-            place / "time.safetensors", {}, {"seconds": round(before + time.monotonic() - started, 1)}
-        )
-        fitted.save(place)  # the noise last: where it is, everything is
+        seconds = round(before + time.monotonic() - started, 1)
+        save_tensors(folder / "time.safetensors", {}, {"seconds": seconds})
+        # the noise is saved last, because a folder with noise counts as complete
+        fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
 
     def weights(self, cell: Cell) -> Path:
-        """Return a file of the weights that a training ends with; from the cache, or trained now."""
+        """Return the file with the weights after the training of a cell. Trains unless it is in the cache.
+
+        Raises:
+            Busy: If another process is training it.
+            TimeIsUp: If the time limit is over before the noise is found.
+        """
         hash = self.hash(cell)
-        path = self.cache.place("weights", hash) / "weights.safetensors"
+        path = self.cache.path("weights", hash) / "weights.safetensors"
         if not path.exists():
             with self.cache.claim("weights", hash):
                 if not path.exists():
@@ -134,22 +141,22 @@ class CellRunner:
         return path
 
     def run(self, cell: Cell) -> Result:
-        """Make a cell.
+        """Train and test a cell's network and return the result.
 
         Raises:
-            Busy: If another process is making something that it needs.
-            TimeIsUp: If the time is over before its noise is found.
+            Busy: If another process is making noise or weights that the cell needs.
+            TimeIsUp: If the time limit is over before the noise is found.
         """
         artefacts, search = {}, None
         if cell.poison is not None:
-            fitted, found_in = self.fitted(cell.poison.search)
+            fitted, seconds = self.fitted(cell.poison.search)
             artefacts["noise"] = self.search_hash(cell.poison.search)
             errors = [error for error in fitted.log if error is not None]
             search = {
                 "rounds": len(fitted.log),
                 "error": errors[-1] if errors else None,
                 "stopped": fitted.reason,
-                "seconds": found_in,
+                "seconds": seconds,
             }
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
@@ -193,25 +200,25 @@ class CellRunner:
 
         learned = learn(victim, pixels, tested, cell.seed, self.compute, chain, report)
         epochs, labels, count = learned.epochs, tested.labels.numpy(), tested.classes
-        table = np.zeros((count, count), np.int64)
-        np.add.at(table, (labels, epochs[-1].answers.numpy()), 1)
+        confusion = np.zeros((count, count), np.int64)
+        np.add.at(confusion, (labels, epochs[-1].answers.numpy()), 1)
         facts = {
             "classes": list(test.classes),
             "images": len(train),
             "protected": len(protected & set(train.ids)),
             "train": [round(epoch.train_accuracy, 4) for epoch in epochs],
             "test": [round(epoch.test_accuracy, 4) for epoch in epochs],
-            "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
-            "confusion": table.tolist() if count <= CONFUSION else None,
+            "recall": [round(float(share), 4) for share in confusion.diagonal() / confusion.sum(1)],
+            "confusion": confusion.tolist() if count <= MAX_CONFUSION_CLASSES else None,
         }
         return {name: value.detach().cpu() for name, value in learned.model.state_dict().items()}, facts
 
     def victim(self, cell: Cell) -> Victim:
-        """Return the victim of a cell; one that starts from another cell starts from a file of its weights."""
+        """Return the victim of a cell, with the weights of another cell if it starts from one."""
         if cell.start is None:
             return cell.victim
         return cell.victim.model_copy(update={"start": str(self.weights(cell.start))})
 
     def _labelled(self, images: ImageSet, victim: Victim) -> Labelled:
-        view = images.view(victim.size, victim.zoom, self.cache.room())
+        view = images.view(victim.size, victim.zoom, self.cache.view_folder())
         return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))

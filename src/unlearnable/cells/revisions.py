@@ -1,15 +1,16 @@
-"""What the result of a cell depends on besides its description: the data, and the revisions of the code that it runs."""
+"""The revisions and the data that the result of a cell depends on, besides its description."""
 
 from __future__ import annotations
 
 from unlearnable import countermeasures, methods, models
 from unlearnable.cells.spec import Cell, Data, Search
 
-CELL = 1  # of what ``cell_runner.py`` does with a description
+# revision of the code that runs a cell, ``cell_runner.py``
+CELL = 1
 
 
 def revisions(cell: Cell) -> dict[str, int]:
-    """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
+    """Return the revisions of a cell's methods, models and countermeasures, and of the code that runs it."""
     found = {"cell": CELL, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
     found |= {
         f"countermeasure {name}": number
@@ -23,7 +24,7 @@ def revisions(cell: Cell) -> dict[str, int]:
 
 
 def search_revisions(search: Search) -> dict[str, int]:
-    """Return the revision of the method and of the surrogate of a search."""
+    """Return the revisions of the method and the surrogate of a search."""
     method = methods.create(search.method, dict(search.settings))
     found = {f"method {search.method}": method.revision}
     surrogate = getattr(method.config, "surrogate", "")
@@ -31,7 +32,7 @@ def search_revisions(search: Search) -> dict[str, int]:
 
 
 def data_of(cell: Cell) -> list[Data]:
-    """Return every set of images that a cell uses."""
+    """Return the descriptions of all data that a cell uses, sorted."""
     found = [cell.data]
     if cell.poison is not None:
         found.append(cell.poison.search.data)

@@ -1,4 +1,4 @@
-"""From a description of data to images: subsets, joined sets, other labels."""
+"""Images from a description of data: subsets, joined sets, and other labels."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from unlearnable.cells.spec import Data
 from unlearnable.data.image_set import ImageSet, join
 from unlearnable.errors import DataError, UsageError
 
-HELD_OUT = 0.2  # of data that has no test images of its own
-# labels of a trainer who does not use ours: (place among the sorted classes, how many there are) -> name
+# share of the images that is held out if the data has no test images
+HELD_OUT = 0.2
+# other labels than the protector's: (index of the class in sorted order, number of classes) -> new class
 RULES: dict[str, Callable[[int, int], str]] = {
-    "pairs": lambda place, count: f"{place // 2:03d}",
-    "halves": lambda place, count: f"{2 * place // count:03d}",
-    "first": lambda place, count: "first" if place == 0 else "rest",
+    "pairs": lambda index, count: f"{index // 2:03d}",
+    "halves": lambda index, count: f"{2 * index // count:03d}",
+    "first": lambda index, count: "first" if index == 0 else "rest",
 }
 
 
 @dataclass
 class Sets:
-    """Opens data, and keeps what it opened.
+    """Opens data by description and remembers the open sets.
 
     Args:
-        data_dir: Where the files of benchmarks are, and folders of photos; None for the usual cache.
-        download: Whether a benchmark that is not there may be fetched.
+        data_dir: Folder with the files of benchmarks and folders of photos; None for the user's cache.
+        download: Whether a missing benchmark may be downloaded.
     """
 
     data_dir: Path | None = None
     download: bool = False
     _open: dict[Data, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
-    _prints: dict[Data, str] = field(default_factory=dict)
+    _fingerprints: dict[Data, str] = field(default_factory=dict)
 
     def __call__(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
-        """Return the images to train and to test on, of the same classes.
+        """Return training and test images, which have the same classes.
 
         Raises:
-            DataError: If the data is not there, or has not what is asked for.
+            DataError: If the data is missing, or does not have the classes asked for.
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
@@ -62,20 +63,21 @@ class Sets:
                 )
             if train.classes != test.classes:
                 raise DataError(
-                    f"The training and the test images of {wanted.name} are of different classes."
+                    f"The training and the test images of {wanted.name} have different classes.",
+                    "Put the same sub-folders into train and val.",
                 )
             self._open[wanted] = train, test
         return self._open[wanted]
 
     def fingerprint(self, wanted: Data) -> str:
-        """Return a hash over ids, classes and contents of all images."""
-        if wanted not in self._prints:
+        """Return a hash of ids, classes and contents of all images."""
+        if wanted not in self._fingerprints:
             rows = [
                 [[id, images.class_of[id], images.source.load(id)[1]] for id in images.ids]
                 for images in self(wanted)
             ]
-            self._prints[wanted] = hashing.digest(rows)
-        return self._prints[wanted]
+            self._fingerprints[wanted] = hashing.digest(rows)
+        return self._fingerprints[wanted]
 
     def _parts(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
         if wanted.name == "digits":
@@ -91,37 +93,48 @@ class Sets:
         root = (self.data_dir or Path()) / wanted.name
         if not (root / "train").is_dir() or not (root / "val").is_dir():
             raise DataError(
-                f"{root} has no folders train and val.",
-                f"Put the photos of {wanted.name} there, one sub-folder per class, or name another --data-dir.",
+                f"{root} does not contain the folders train and val.",
+                f"Put photos of {wanted.name} there, one sub-folder per class, or give another --data-dir.",
             )
         return data.load(root / "train"), data.load(root / "val")
 
 
 def relabelled(images: ImageSet, rule: str) -> ImageSet:
-    """Return the images under the labels of a rule.
+    """Return the images with the labels of a rule.
+
+    Args:
+        images: The images.
+        rule: A name in ``RULES``; empty for the labels they have.
 
     Raises:
-        UsageError: If there is no such rule.
+        UsageError: If there is no rule with that name.
     """
     if not rule:
         return images
     if rule not in RULES:
         raise UsageError(f"There is no relabelling {rule!r}.", f"There are: {', '.join(RULES)}.")
-    names = {name: RULES[rule](place, len(images.classes)) for place, name in enumerate(images.classes)}
+    names = {name: RULES[rule](index, len(images.classes)) for index, name in enumerate(images.classes)}
     return images.relabel(lambda id, name: names[name])
 
 
 def joined(parts: dict[str, ImageSet]) -> ImageSet:
-    """Return several sets as one; ids begin with the name of the set they come from."""
-    seen: set[str] = set()
+    """Return several sets as one. The name of its set becomes the prefix of every id.
+
+    Raises:
+        DataError: If two sets have a class of the same name.
+    """
+    classes: set[str] = set()
     for images in parts.values():
-        shared = seen & set(images.classes)
+        shared = classes & set(images.classes)
         if shared:
-            raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
-        seen |= set(images.classes)
+            raise DataError(
+                f"Class {min(shared)!r} is in two of the sets to join.",
+                "Choose other classes in one of them.",
+            )
+        classes |= set(images.classes)
     return join({f"{name}/": images for name, images in parts.items()})
 
 
-def standing_against(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
-    """Return the images with every class but ``own`` as context; with nothing in ``own``, none is."""
+def with_context(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
+    """Return the images with all classes but ``own`` as context; without context if ``own`` is empty."""
     return replace(images, context=frozenset(set(images.classes) - set(own))) if own else images

@@ -132,7 +132,7 @@ def experiment(
         if not render:
             cell_runner = CellRunner(
                 Sets(data_dir, download),
-                artefacts.Cache(cache or artefacts.usual()),
+                artefacts.Cache(cache or artefacts.default_folder()),
                 Compute.choose(device, precision),
                 deadline=deadline,
             )

@@ -1,6 +1,6 @@
 """Countermeasures: ways to train on protected images despite the noise.
 
-One file each; chain them by name (``jpeg:10+cutout``).
+There is one file for each, and a chain of them is written by name: ``jpeg:10+cutout``.
 """
 
 from importlib import import_module
@@ -12,6 +12,6 @@ from unlearnable.countermeasures.registry import create, names, register
 
 __all__ = ["Chain", "Countermeasure", "create", "names", "register", "setting"]
 
-# importing a module registers the countermeasure in it
+# Every module of this package is imported, so that a new file registers its countermeasure without any list.
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

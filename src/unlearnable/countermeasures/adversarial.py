@@ -1,4 +1,8 @@
-"""Adversarial training (Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018, arXiv:1706.06083)."""
+"""Adversarial training.
+
+Source: Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018,
+arXiv:1706.06083.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,15 @@ from unlearnable.training.pgd import attack
 @register
 @dataclass(frozen=True)
 class Adversarial(Countermeasure):
-    """Training on adversarial examples: images moved within a budget to where the loss is large (Madry et al., ICLR 2018).
+    """Trains on adversarial examples: images changed within a budget to raise the loss (Madry et al. 2018).
 
-    The steps of the attack come to 2.5 times the budget, as in the paper's curves of accuracy over budget: 10
-    steps of 2 levels unless told otherwise. It sees the model in eval mode, so that it does not touch running
-    statistics.
+    The steps of the attack add up to 2.5 times the budget, as in the paper's curves of accuracy over budget:
+    10 steps of 2 levels by default. The attack uses the model in eval mode, so that running statistics stay
+    unchanged.
 
     Args:
-        epsilon: How far a pixel may move, in levels of 1/255.
-        steps: Steps of the attack; each costs about as much as training without it.
+        epsilon: Largest change of a pixel, in levels of 1/255.
+        steps: Steps of the attack; each costs about as much time as a training step without the attack.
     """
 
     name: ClassVar[str] = "adversarial"

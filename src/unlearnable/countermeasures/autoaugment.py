@@ -1,4 +1,7 @@
-"""AutoAugment (Cubuk et al., "AutoAugment: Learning augmentation strategies from data", CVPR 2019, arXiv:1805.09501)."""
+"""AutoAugment.
+
+Source: Cubuk et al., "AutoAugment: Learning augmentation strategies from data", CVPR 2019, arXiv:1805.09501.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from typing import ClassVar
 import torch
 
 from unlearnable.countermeasures.base import Countermeasure
-from unlearnable.countermeasures.operations import Reach, apply, space
+from unlearnable.countermeasures.operations import Magnitude, apply, space
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
-SPACE = {**space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4), "invert": Reach()}
-# The policy found on CIFAR-10 (paper, table 7): in each line two times operation, probability, magnitude out
-# of 9
+SPACE = {**space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4), "invert": Magnitude()}
+# The policy found on CIFAR-10 (paper, table 7). Each line has two operations, each with its probability and
+# its magnitude out of 9.
 POLICY = """
 invert 0.1 7 contrast 0.2 6
 rotate 0.7 2 translate_x 0.3 9
@@ -45,7 +48,7 @@ translate_y 0.7 9 autocontrast 0.9 1
 
 
 def _table() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return kinds, int64 (25, 2), and probability and strength, float (25, 2, 2)."""
+    """Return the policy as operations, int64 (25, 2), and probabilities and strengths, float (25, 2, 2)."""
     lines, names = [line.split() for line in POLICY.strip().splitlines()], list(SPACE)
     kinds = torch.tensor([[names.index(line[0]), names.index(line[3])] for line in lines])
     return kinds, torch.tensor(
@@ -56,18 +59,18 @@ def _table() -> tuple[torch.Tensor, torch.Tensor]:
 @register
 @dataclass(frozen=True)
 class AutoAugment(Countermeasure):
-    """Each image goes through one of the 25 pairs of operations that were found for CIFAR-10 (Cubuk et al., CVPR 2019)."""
+    """Applies one of the 25 pairs of operations found on CIFAR-10 to each image (Cubuk et al., CVPR 2019)."""
 
     name: ClassVar[str] = "autoaugment"
 
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the images after their operations, and the labels as they are."""
+        """Return the images after their operations, and the labels unchanged."""
         kinds, numbers = _table()
         chosen = torch.randint(0, len(kinds), (len(x),), generator=rng)
-        for place in range(2):
-            probability, strengths = numbers[chosen, place].unbind(1)
+        for position in range(2):
+            probability, strengths = numbers[chosen, position].unbind(1)
             happens = torch.rand(len(x), generator=rng) < probability
-            x = apply(x, torch.where(happens, kinds[chosen, place], -1), strengths, SPACE, rng, compute)
+            x = apply(x, torch.where(happens, kinds[chosen, position], -1), strengths, SPACE, rng, compute)
         return x, y

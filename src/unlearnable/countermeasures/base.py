@@ -1,4 +1,4 @@
-"""The contract of a countermeasure: four stages, each of which changes nothing unless a subclass overrides it."""
+"""The contract of a countermeasure: four stages that change nothing unless a subclass overrides them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,33 @@ from unlearnable.training.compute import Compute
 N = TypeVar("N", int, float)
 Stage = Literal["photo", "prepare", "batch", "step"]
 STAGES: tuple[Stage, ...] = ("photo", "prepare", "batch", "step")
-SIDE = 32  # lengths are given in pixels of images of this side, and scaled to the images at hand
+# Lengths in settings are pixels of images with this side, as in the papers on CIFAR. They are scaled to the
+# side of the images.
+REFERENCE_SIDE = 32
 
 
 def setting(default: N, low: float, high: float) -> N:
-    """Declare a number that is given after the colon: its default, and the smallest and largest value."""
+    """Return a dataclass field for a number in a specification, such as the 10 in ``jpeg:10``.
+
+    Args:
+        default: Its default; an int makes it a whole number.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+    """
     field: Any = dataclasses.field(default=default, metadata={"range": (low, high)})
     return field  # type: ignore[no-any-return]
 
 
-def changed(
+def in_chunks(
     pixels: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor], count: int = 1024
 ) -> torch.Tensor:
-    """Return uint8 (N, 3, S, S) images after ``change``, ``count`` at a time: wider numbers need more memory."""
+    """Return images after a change, made on a few at a time, because floats need four times as much memory.
+
+    Args:
+        pixels: uint8 (N, 3, S, S).
+        change: Changes uint8 (n, 3, S, S); its result is stored as uint8.
+        count: Images at a time.
+    """
     out = torch.empty_like(pixels)
     for start in range(0, len(pixels), count):
         out[start : start + count] = change(pixels[start : start + count])
@@ -38,19 +52,24 @@ def changed(
 
 @dataclass(frozen=True)
 class Countermeasure:
-    """A way to train on protected images despite the noise. Subclasses are frozen dataclasses of ``setting``s.
+    """A way to train on protected images despite the noise.
 
-    A subclass overrides one stage, or several. Stages change nothing in place. ``batch`` and ``step`` never
-    wait for the device: their draws come from a CPU generator and are sent with ``compute.send``.
+    A subclass is a frozen dataclass of ``setting``s and overrides one or more stages. No stage changes its
+    inputs in place. ``batch`` and ``step`` must not wait for the device, so their random draws come from a
+    CPU generator and go to the device with ``compute.send``.
+
+    Attributes:
+        name: Name in specifications, as in ``jpeg:10``.
+        revision: Raise it when results change. Result files record it, so that old results are left out.
+        test_time: Whether test images also go through ``photo`` and ``prepare``. Set it for an operation that
+            a trainer would apply to new images as well.
 
     Raises:
         UsageError: If a setting is out of its range.
     """
 
     name: ClassVar[str]
-    # raised when results change; result files name it
     revision: ClassVar[int] = 1
-    # whether test images go through ``photo`` and ``prepare`` like training images
     test_time: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -63,36 +82,36 @@ class Countermeasure:
 
     @property
     def spec(self) -> str:
-        """The text that makes this countermeasure, with every setting: ``jpeg:10``."""
+        """The specification of this countermeasure, with every setting: ``jpeg:10``."""
         values = ",".join(f"{getattr(self, field.name):g}" for field in dataclasses.fields(self))
         return f"{self.name}:{values}" if values else self.name
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages that it overrides, in the order in which a training has them."""
+        """The stages that it overrides, in the order in which they run."""
         return tuple(
             stage for stage in STAGES if getattr(type(self), stage) is not getattr(Countermeasure, stage)
         )
 
     def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
-        """Return a photo as it is trained on, at its own size, before it is resized for the network.
+        """Return a photo to train on, at its own size. Runs once per photo, before it is resized.
 
         Args:
             photo: The published photo.
-            rng: For draws that belong to this photo.
+            rng: Generator for draws; every photo has its own.
         """
         return photo
 
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return all images as they are trained on: once, before the training.
+        """Return the images to train on, all at once. Runs once, before the training.
 
         Args:
             pixels: uint8 (N, 3, S, S) on the host.
-            labels: int64 (N,) of training images; None for test images, whose labels nobody has.
-            rng: For draws.
-            compute: Where and how precisely.
+            labels: int64 (N,) of training images; None for test images, whose labels a trainer does not have.
+            rng: Generator for draws.
+            compute: Device and precision.
 
         Returns:
             uint8 (N, 3, S, S) on the host.
@@ -102,27 +121,35 @@ class Countermeasure:
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a batch as it is trained on, after crop and flip.
+        """Return a batch to train on. Runs in every training step, after crop and flip.
 
         Args:
             x: float (B, 3, s, s) in [0, 1], on the device.
-            y: float (B, classes), the probability of each class: one 1 in each row, unless an earlier
-                countermeasure mixed images.
-            rng: For draws; the same for a whole epoch.
-            compute: Where and how precisely.
+            y: float (B, classes), the probability of each class: one-hot, unless an earlier countermeasure
+                mixed images.
+            rng: Generator for draws, one per epoch.
+            compute: Device and precision.
 
         Returns:
-            The same two, of the same shapes.
+            ``x`` and ``y`` after the change, of the same shapes.
         """
         return x, y
 
     def step(
         self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return the input on which the training step is taken, where it depends on the model.
+        """Return the input of a training step. Runs in every step, after ``batch``.
 
-        The model, its mode, its gradients and its running statistics are left as they are. One countermeasure
-        of a chain may have it.
+        For inputs that depend on the model, such as adversarial examples. The model, its mode, its gradients
+        and its running statistics must stay unchanged. Only one countermeasure of a chain may override this
+        stage.
+
+        Args:
+            model: The model in training.
+            x: float (B, 3, s, s) in [0, 1], on the device.
+            y: float (B, classes), the probability of each class.
+            rng: Generator for draws, one per epoch.
+            compute: Device and precision.
 
         Returns:
             float (B, 3, s, s) in [0, 1].

@@ -1,4 +1,8 @@
-"""Fewer bits (Xu et al., "Feature squeezing", NDSS 2018, arXiv:1704.01155; against unlearnable examples: Liu et al., ICML 2023)."""
+"""Reduced bit depth.
+
+Source: Xu et al., "Feature squeezing", NDSS 2018, arXiv:1704.01155. Liu et al. (ICML 2023) use it against
+unlearnable examples.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure, changed, setting
+from unlearnable.countermeasures.base import Countermeasure, in_chunks, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
@@ -15,12 +19,13 @@ from unlearnable.training.compute import Compute
 @register
 @dataclass(frozen=True)
 class BitDepth(Countermeasure):
-    """Training images keep few levels of each channel, evenly spaced from 0 to 255; test images keep all (Xu et al., NDSS 2018).
+    """Reduces training images to a few levels per channel, evenly spaced from 0 to 255 (Xu et al. 2018).
 
-    Levels are rounded to the nearest, as Xu et al. do; the code of Liu et al. cuts bits off, which darkens.
+    Test images stay unchanged. Values are rounded to the nearest level, as Xu et al. do. The code of Liu et
+    al. cuts bits off instead, which darkens images.
 
     Args:
-        bits: Bits for each channel.
+        bits: Bits per channel.
     """
 
     name: ClassVar[str] = "bitdepth"
@@ -29,7 +34,7 @@ class BitDepth(Countermeasure):
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return images of at most 2^bits levels."""
+        """Return images with at most 2^bits levels per channel."""
         top = 2**self.bits - 1
         table = (torch.arange(256).double() * top / 255).round().mul(255 / top).round().byte()
-        return changed(pixels, lambda some: table[some.int()])
+        return in_chunks(pixels, lambda chunk: table[chunk.int()])

@@ -1,4 +1,7 @@
-"""Gaussian blur (a baseline of Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838)."""
+"""Gaussian blur.
+
+Source: a baseline of Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import SIDE, Countermeasure, changed, setting
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure, in_chunks, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
@@ -15,13 +18,13 @@ from unlearnable.training.compute import Compute
 @register
 @dataclass(frozen=True)
 class Blur(Countermeasure):
-    """Training images are blurred by a Gaussian, once; test images stay sharp (Liu et al., ICML 2023).
+    """Blurs training images with a Gaussian, once; test images stay sharp (Liu et al., ICML 2023).
 
-    The authors' code blurs with sigma 0.1 over 3 pixels, which changes nothing; hence the smallest sigma
-    allowed here.
+    The authors' code blurs with sigma 0.1 over 3 pixels, which changes nothing. Here the smallest sigma
+    allowed is one that does.
 
     Args:
-        sigma: Standard deviation in pixels at 32 px.
+        sigma: Standard deviation in pixels of images of 32 px.
     """
 
     name: ClassVar[str] = "blur"
@@ -31,21 +34,25 @@ class Blur(Countermeasure):
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return blurred images."""
-        kernel = matrix(pixels.shape[-1], self.sigma * pixels.shape[-1] / SIDE)
-        return changed(pixels, lambda some: (kernel @ some.float() @ kernel).round().clamp(0, 255))
+        kernel = matrix(pixels.shape[-1], self.sigma * pixels.shape[-1] / REFERENCE_SIDE)
+        return in_chunks(pixels, lambda chunk: (kernel @ chunk.float() @ kernel).round().clamp(0, 255))
 
 
 def matrix(side: int, sigma: float) -> torch.Tensor:
-    """Return the blur of a row of pixels that is mirrored at its ends: float (side, side), symmetric, every row and column sums to 1."""
+    """Return the matrix that blurs a row of pixels, mirrored at its ends.
+
+    Args:
+        side: Number of pixels.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        float (side, side), symmetric; every row and column sums to 1.
+    """
     radius = int(4 * sigma) + 1
     offsets = torch.arange(-radius, radius + 1)
     weights = torch.exp(-(offsets.double() ** 2) / (2 * sigma**2))
-    place = (torch.arange(side).unsqueeze(1) + offsets) % (
-        2 * side
-    )  # a mirrored row repeats after twice its length
-    place = torch.minimum(place, 2 * side - 1 - place)
-    return (
-        torch.zeros(side, side, dtype=torch.double)
-        .scatter_add_(1, place, (weights / weights.sum()).expand(side, -1))
-        .float()
-    )
+    # a row and its mirror image together repeat after twice the length of the row
+    source = (torch.arange(side).unsqueeze(1) + offsets) % (2 * side)
+    source = torch.minimum(source, 2 * side - 1 - source)
+    empty = torch.zeros(side, side, dtype=torch.double)
+    return empty.scatter_add_(1, source, (weights / weights.sum()).expand(side, -1)).float()

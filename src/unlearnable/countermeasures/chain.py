@@ -1,4 +1,4 @@
-"""Several countermeasures, one after the other."""
+"""Chains of countermeasures, applied one after the other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from unlearnable.training.randomness import generator
 
 @dataclass(frozen=True)
 class Chain:
-    """Countermeasures in the order in which they are applied; an empty chain is the identity, and false.
+    """Countermeasures in the order in which they are applied. An empty chain changes nothing and is false.
 
-    ``on_photos`` applies the stage at the photo's own size; ``learn`` takes the chain for the others.
+    ``on_photos`` runs the stage ``photo``; ``learn`` runs the other stages of the chain it is given.
+
+    Args:
+        members: The countermeasures.
 
     Raises:
-        UsageError: If a countermeasure comes after one whose stage is later, so that the order written would
-            not be the order applied; or if two of them change the step of training.
+        UsageError: If a countermeasure is written after one that starts at a later stage, so that it would
+            run earlier than written; or if two of them override ``step``.
     """
 
     members: tuple[Countermeasure, ...] = ()
@@ -31,12 +34,14 @@ class Chain:
     def __post_init__(self) -> None:
         steps = [member.name for member in self.members if "step" in member.stages]
         if len(steps) > 1:
-            raise UsageError(f"{' and '.join(steps)} each change the step of training.", "Use one of them.")
-        ordered = sorted(self.members, key=_first_stage)  # stable
+            raise UsageError(
+                f"{' and '.join(steps)} both change the training step.", "Give only one of them."
+            )
+        ordered = sorted(self.members, key=_first_stage)
         for written, applied in zip(self.members, ordered, strict=True):
             if written is not applied:
                 raise UsageError(
-                    f"{applied.name} is applied before {written.name}, whatever the order written.",
+                    f"{applied.name} always runs before {written.name}, but is written after it.",
                     f"Write {'+'.join(member.spec for member in ordered)}.",
                 )
 
@@ -45,7 +50,7 @@ class Chain:
 
     @property
     def spec(self) -> str:
-        """The text that makes this chain, with every setting: ``jpeg:10+cutout:16``, or ``none``."""
+        """The specification of this chain, with every setting: ``jpeg:10+cutout:16``; ``none`` if empty."""
         return "+".join(member.spec for member in self.members) or "none"
 
     @property
@@ -55,16 +60,16 @@ class Chain:
 
     @property
     def test_time(self) -> bool:
-        """Whether one of them prepares test images."""
+        """Whether a countermeasure of the chain changes test images."""
         return any(member.test_time for member in self.members)
 
     def on_photos(self, images: ImageSet, seed: int, *, test: bool = False) -> ImageSet:
-        """Return images after the stage at the photo's own size.
+        """Return images after the stage ``photo``, at their own size.
 
         Args:
-            images: The published images, or those that are tested on.
-            seed: Of the training; a photo's draws belong to its id.
-            test: Whether they are tested on.
+            images: Training or test images.
+            seed: Seed of the draws, which depend on it and on the id of the photo.
+            test: Whether these are test images, which only countermeasures with ``test_time`` change.
         """
         members = [member for member in self.members if "photo" in member.stages]
         members = [member for member in members if member.test_time or not test]
@@ -82,10 +87,7 @@ class Chain:
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return images as they are trained on, or (``labels`` is None) tested on.
-
-        See ``Countermeasure.prepare``.
-        """
+        """Return training images, or test images if ``labels`` is None: see ``Countermeasure.prepare``."""
         for member in self.members:
             if labels is not None or member.test_time:
                 pixels = member.prepare(pixels, labels, rng, compute)
@@ -94,7 +96,7 @@ class Chain:
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a batch as it is trained on: see ``Countermeasure.batch``."""
+        """Return a batch to train on: see ``Countermeasure.batch``."""
         for member in self.members:
             x, y = member.batch(x, y, rng, compute)
         return x, y
@@ -102,7 +104,7 @@ class Chain:
     def step(
         self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return the input on which the step is taken: see ``Countermeasure.step``."""
+        """Return the input of a training step: see ``Countermeasure.step``."""
         for member in self.members:
             x = member.step(model, x, y, rng, compute)
         return x

@@ -1,4 +1,8 @@
-"""CutMix (Yun et al., "CutMix: Regularization strategy to train strong classifiers", ICCV 2019, arXiv:1905.04899)."""
+"""CutMix.
+
+Source: Yun et al., "CutMix: Regularization strategy to train strong classifiers", ICCV 2019,
+arXiv:1905.04899.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ from unlearnable.training.compute import Compute
 @register
 @dataclass(frozen=True)
 class CutMix(Countermeasure):
-    """A rectangle of each image comes from another one, and labels are weighted by their shares of the pixels (Yun et al., ICCV 2019).
+    """Replaces a rectangle of each image by another image's, and mixes the labels (Yun et al., ICCV 2019).
 
-    One rectangle for each batch, its share of the area from Beta(1, 1) before the border cuts it off (paper,
-    algorithm A1).
+    A label weighs as much as its image's share of the pixels. There is one rectangle per batch. Its share of
+    the area comes from Beta(1, 1), before the border of the image clips it (paper, algorithm A1).
 
     Args:
-        probability: Share of the batches to which this happens; the authors' command for CIFAR has 0.5.
+        probability: Share of the batches that are mixed; 0.5 in the authors' command for CIFAR.
     """
 
     name: ClassVar[str] = "cutmix"
@@ -30,14 +34,14 @@ class CutMix(Countermeasure):
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the pasted images and the weighted labels."""
+        """Return the mixed images and labels."""
         side = x.shape[-1]
-        happens, kept = torch.rand(2, generator=rng).tolist()
+        happens, unchanged = torch.rand(2, generator=rng).tolist()
         down, across = torch.randint(0, side, (2,), generator=rng).tolist()
         order = compute.send(torch.randperm(len(x), generator=rng))
         if happens >= self.probability:
             return x, y
-        half = int(side * (1 - kept) ** 0.5) // 2
+        half = int(side * (1 - unchanged) ** 0.5) // 2
         rows, columns = (slice(max(0, centre - half), min(side, centre + half)) for centre in (down, across))
         pasted = x.clone()
         pasted[..., rows, columns] = x[order][..., rows, columns]

@@ -1,4 +1,8 @@
-"""Cutout (DeVries and Taylor, "Improved regularization of convolutional neural networks with Cutout", 2017, arXiv:1708.04552)."""
+"""Cutout.
+
+Source: DeVries and Taylor, "Improved regularization of convolutional neural networks with Cutout", 2017,
+arXiv:1708.04552.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import SIDE, Countermeasure, setting
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
@@ -15,13 +19,15 @@ from unlearnable.training.compute import Compute
 @register
 @dataclass(frozen=True)
 class Cutout(Countermeasure):
-    """A square of each image is blacked out; its centre is any pixel, so the border may cut it off (DeVries and Taylor 2017).
+    """Blacks out a square at a random pixel of each image (DeVries and Taylor 2017).
 
-    The paper fills with the mean of normalised images (zero); here images are in [0, 1] and the square is
-    black, as when authors' code of unlearnable examples cuts out before it normalises.
+    The pixel is the centre of the square, so the border may clip it. The paper fills the square with the mean
+    of normalised images (zero). Here images are in [0, 1] and the square is black, as in authors' code for
+    unlearnable examples that cuts out before it normalises.
 
     Args:
-        length: Side of the square in pixels at 32 px; the paper's is 16 for CIFAR-10 and 8 for CIFAR-100.
+        length: Side of the square in pixels of images of 32 px; 16 for CIFAR-10 and 8 for CIFAR-100 in the
+            paper.
     """
 
     name: ClassVar[str] = "cutout"
@@ -30,10 +36,10 @@ class Cutout(Countermeasure):
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the images without their squares, and the labels as they are."""
+        """Return the images without their squares, and the labels unchanged."""
         side = x.shape[-1]
-        length = max(1, round(self.length * side / SIDE))
+        length = max(1, round(self.length * side / REFERENCE_SIDE))
         first = compute.send(torch.randint(0, side, (2, len(x), 1), generator=rng) - length // 2)
-        place = torch.arange(side, device=x.device)
-        down, across = (first <= place) & (place < first + length)
+        position = torch.arange(side, device=x.device)
+        down, across = (first <= position) & (position < first + length)
         return x.masked_fill((down.unsqueeze(2) & across.unsqueeze(1)).unsqueeze(1), 0.0), y

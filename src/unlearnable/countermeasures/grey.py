@@ -1,4 +1,7 @@
-"""Greyscale (Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838)."""
+"""Greyscale.
+
+Source: Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from unlearnable.data.photo import Photo
 @register
 @dataclass(frozen=True)
 class Grey(Countermeasure):
-    """Images are turned grey: their luminance by ITU-R 601 in each channel (Liu et al., ICML 2023).
+    """Turns images grey: their luminance by ITU-R 601 in each channel (Liu et al., ICML 2023).
 
-    Test images too: somebody who trains on grey images will look at grey images. The authors' code leaves
-    them in colour unless told otherwise.
+    Test images turn grey too, because a model trained on grey images is used on grey images. The authors'
+    code leaves test images in colour by default.
     """
 
     name: ClassVar[str] = "grey"
     test_time: ClassVar[bool] = True
 
     def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
-        """Return the luminance, in the integers of Pillow's conversion to ``L``."""
+        """Return the luminance, computed in integers like Pillow's conversion to ``L``."""
         if photo.grey:
             return photo
         red, green, blue = photo.opaque.astype(np.int32).transpose(2, 0, 1)

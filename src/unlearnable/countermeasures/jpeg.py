@@ -1,4 +1,7 @@
-"""JPEG (Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838)."""
+"""JPEG compression.
+
+Source: Liu, Zhao and Larson, "Image shortcut squeezing", ICML 2023, arXiv:2301.13838.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,19 @@ from unlearnable.data.photo import Photo
 @register
 @dataclass(frozen=True)
 class Jpeg(Countermeasure):
-    """Training images are compressed as JPEG, at their own size, 4:2:0 chroma, once (Liu et al., ICML 2023).
+    """Compresses training images as JPEG, once, at their own size (Liu et al., ICML 2023).
 
-    As in the paper's main results and its code, test images stay as they are.
+    Chroma is subsampled, 4:2:0. Test images stay unchanged, as in the paper's main results and its code.
 
     Args:
-        quality: 1 to 100, as Pillow counts it; the paper's is 10.
+        quality: JPEG quality, 1 to 100, on Pillow's scale; 10 in the paper.
     """
 
     name: ClassVar[str] = "jpeg"
     quality: int = setting(10, 1, 100)
 
     def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
-        """Return the photo decoded again; JPEG has no transparency."""
+        """Return the photo after compression, without alpha, because JPEG has no transparency."""
         from PIL import Image
 
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Random noise on top: the plainest attempt to drown what was added, a baseline without a paper of its own."""
+"""Random noise on top of the images: the simplest attempt to hide the noise, a baseline without a paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unlearnable.training.compute import Compute
 @register
 @dataclass(frozen=True)
 class Noise(Countermeasure):
-    """Uniform noise is added to every pixel, new in each batch.
+    """Adds uniform noise to every pixel, new in each batch.
 
     Args:
         epsilon: Largest change of a pixel, in levels of 1/255.
@@ -27,6 +27,6 @@ class Noise(Countermeasure):
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the images with noise, clipped to [0, 1], and the labels as they are."""
+        """Return the images with noise, clipped to [0, 1], and the labels unchanged."""
         noise = compute.send((2 * torch.rand(x.shape, generator=rng) - 1) * (self.epsilon / 255))
         return (x + noise).clamp(0, 1), y

@@ -1,8 +1,8 @@
-"""The image operations that AutoAugment, RandAugment and TrivialAugment draw from, each with a strength for every image of a batch.
+"""The image operations of AutoAugment, RandAugment and TrivialAugment, with a strength for every image.
 
-What they compute is what Pillow computes, for a whole batch on the device (Cubuk et al., "AutoAugment", CVPR
-2019, table 6). As in the authors' code, geometric operations take the nearest pixel, shear about the upper
-left corner, and fill with grey.
+They compute the same as Pillow, for a whole batch on the device (Cubuk et al., "AutoAugment", CVPR 2019,
+table 6). As in the authors' code, geometric operations take the nearest pixel, shear about the upper left
+corner, and fill with grey.
 """
 
 from __future__ import annotations
@@ -16,50 +16,56 @@ import torch.nn.functional as F
 
 from unlearnable.training.compute import Compute
 
-Operation = Callable[
-    [torch.Tensor, torch.Tensor], torch.Tensor
-]  # float (B, 3, s, s) in [0, 1], float (B, 1, 1, 1) -> like the first
+# images, float (B, 3, s, s) in [0, 1], and values, float (B, 1, 1, 1) -> images
+Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# grey of the pixels that come from outside the image
 FILL = 128 / 255
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How an operation's value depends on a strength in [0, 1]: ``none + reach strength``, with a random sign if ``signed``."""
+class Magnitude:
+    """The value of an operation at a strength in [0, 1]: ``neutral + span * strength``.
 
-    none: float = 0.0
-    reach: float = 0.0
+    Args:
+        neutral: Value at strength 0.
+        span: Difference between the values at strength 1 and 0.
+        signed: Whether the difference gets a random sign.
+    """
+
+    neutral: float = 0.0
+    span: float = 0.0
     signed: bool = False
 
     def __call__(self, strength: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-        """Return the values of some images from float (B,) strengths and signs."""
-        return self.none + self.reach * strength * (sign if self.signed else 1.0)
+        """Return the values for float (B,) strengths and signs."""
+        return self.neutral + self.span * strength * (sign if self.signed else 1.0)
 
 
-def space(rotate: float, shear: float, shift: float, blend: float, bits: float) -> dict[str, Reach]:
-    """Return a space of operations by name.
+def space(rotate: float, shear: float, shift: float, blend: float, bits: float) -> dict[str, Magnitude]:
+    """Return the magnitude of each operation by name.
 
     Args:
         rotate: Largest angle in degrees.
-        shear: Largest shift of a row per row.
+        shear: Largest shift of a row or a column against the next one, in pixels.
         shift: Largest shift as a share of the side.
         blend: Largest relative change of brightness, contrast, colour and sharpness.
-        bits: Bits that the strongest posterisation takes from 8.
+        bits: Bits that the strongest posterisation removes from the 8 of a channel.
     """
     return {
-        "identity": Reach(),
-        "autocontrast": Reach(),
-        "equalize": Reach(),
-        "rotate": Reach(0, rotate, True),
-        "shear_x": Reach(0, shear, True),
-        "shear_y": Reach(0, shear, True),
-        "translate_x": Reach(0, shift, True),
-        "translate_y": Reach(0, shift, True),
-        "color": Reach(1, blend, True),
-        "contrast": Reach(1, blend, True),
-        "brightness": Reach(1, blend, True),
-        "sharpness": Reach(1, blend, True),
-        "posterize": Reach(8, -bits),
-        "solarize": Reach(256, -256),
+        "identity": Magnitude(),
+        "autocontrast": Magnitude(),
+        "equalize": Magnitude(),
+        "rotate": Magnitude(0, rotate, True),
+        "shear_x": Magnitude(0, shear, True),
+        "shear_y": Magnitude(0, shear, True),
+        "translate_x": Magnitude(0, shift, True),
+        "translate_y": Magnitude(0, shift, True),
+        "color": Magnitude(1, blend, True),
+        "contrast": Magnitude(1, blend, True),
+        "brightness": Magnitude(1, blend, True),
+        "sharpness": Magnitude(1, blend, True),
+        "posterize": Magnitude(8, -bits),
+        "solarize": Magnitude(256, -256),
     }
 
 
@@ -67,26 +73,30 @@ def apply(
     x: torch.Tensor,
     kinds: torch.Tensor,
     strengths: torch.Tensor,
-    reaches: Mapping[str, Reach],
+    magnitudes: Mapping[str, Magnitude],
     rng: torch.Generator,
     compute: Compute,
 ) -> torch.Tensor:
-    """Apply to each image one operation. Images are sorted on the host, so that nothing waits for the device.
+    """Return the images after one operation each.
 
     Args:
         x: float (B, 3, s, s) in [0, 1], on the device.
-        kinds: int64 (B,) on the host: which of ``reaches``; -1 for none.
+        kinds: int64 (B,) on the host: position of the operation in ``magnitudes``; -1 for none.
         strengths: float (B,) in [0, 1], on the host.
-        reaches: Operations by name.
-        rng: For signs.
-        compute: Where.
+        magnitudes: Magnitudes of the operations by name.
+        rng: Generator for signs.
+        compute: Device.
+
+    Returns:
+        float (B, 3, s, s) in [0, 1].
     """
     signs, out = 1.0 - 2.0 * torch.randint(0, 2, kinds.shape, generator=rng), x.clone()
-    for kind, (name, reach) in enumerate(reaches.items()):
+    for kind, (name, magnitude) in enumerate(magnitudes.items()):
+        # images are selected on the host, so that nothing waits for the device
         rows = (kinds == kind).nonzero()[:, 0]
         if len(rows) and name != "identity":
-            where, values = compute.send(rows), compute.send(reach(strengths[rows], signs[rows]))
-            out[where] = OPERATIONS[name](x[where], values.view(-1, 1, 1, 1))
+            selected, values = compute.send(rows), compute.send(magnitude(strengths[rows], signs[rows]))
+            out[selected] = OPERATIONS[name](x[selected], values.view(-1, 1, 1, 1))
     return out
 
 
@@ -98,12 +108,12 @@ def _luminance(x: torch.Tensor) -> torch.Tensor:
     return 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
 
 
-def _blend(none: torch.Tensor, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    return (none + factor * (x - none)).clamp(0, 1)
+def _blend(neutral: torch.Tensor, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    return (neutral + factor * (x - neutral)).clamp(0, 1)
 
 
 def _smooth(x: torch.Tensor) -> torch.Tensor:
-    """Pillow's SMOOTH, which leaves the border alone."""
+    """Return images after Pillow's filter SMOOTH, which leaves the border unchanged."""
     kernel = torch.ones(3, 3, device=x.device, dtype=x.dtype)
     kernel[1, 1] = 5
     out = x.clone()
@@ -117,7 +127,7 @@ def _autocontrast(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
 
 
 def _equalize(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-    """Map levels so that they are about equally frequent, in each channel, by Pillow's rule in integers."""
+    """Return images whose levels are about equally frequent in each channel, by Pillow's rule in integers."""
     levels = _levels(x).long().flatten(2).flatten(0, 1)  # (3 B, s s)
     counts = torch.zeros(len(levels), 256, dtype=torch.long, device=x.device).scatter_add_(
         1, levels, torch.ones_like(levels)
@@ -138,7 +148,12 @@ def _solarize(x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
 
 
 def _warp(x: torch.Tensor, maps: list[list[torch.Tensor | float]]) -> torch.Tensor:
-    """Take each pixel from where an affine map in units of half the side, the centre at 0, says."""
+    """Return images with each pixel taken from the position that an affine map gives.
+
+    Args:
+        x: float (B, 3, s, s).
+        maps: Two rows of three entries. Positions are in units of half the side, and the centre is 0.
+    """
     like = next(entry for row in maps for entry in row if isinstance(entry, torch.Tensor)).flatten()
     rows = [
         torch.stack(

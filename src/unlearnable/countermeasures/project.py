@@ -1,4 +1,8 @@
-"""Orthogonal projection (Sandoval-Segura et al., "What can we learn from unlearnable datasets?", NeurIPS 2023, arXiv:2305.19254)."""
+"""Orthogonal projection.
+
+Source: Sandoval-Segura et al., "What can we learn from unlearnable datasets?", NeurIPS 2023,
+arXiv:2305.19254.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,26 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure, changed, setting
+from unlearnable.countermeasures.base import Countermeasure, in_chunks, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
-BATCH, STEPS, RATE = (
-    1024,
-    49,
-    0.1,
-)  # the authors' batch and rate; the steps of an epoch that this comes to on CIFAR-10
+# the authors' batch and learning rate, and the steps per epoch that they have on CIFAR-10
+BATCH, STEPS, RATE = 1024, 49, 0.1
 
 
 @register
 @dataclass(frozen=True)
 class Project(Countermeasure):
-    """What a linear classifier of the training images looks at is removed from them (Sandoval-Segura et al., NeurIPS 2023).
+    """Removes from training images what a linear classifier uses (Sandoval-Segura et al., NeurIPS 2023).
 
-    Algorithm 1 of the paper: fit a linear softmax classifier without bias, orthonormalise its weights (W =
-    QR), and keep X - Q Q^T X. Test images stay as they are. Departures from the authors' code: batches are
-    shuffled, since images may come sorted by class, and are smaller for smaller sets, to which few steps
-    would fit too badly; what is left is clipped to 0..255 and rounded.
+    Algorithm 1 of the paper: fit a linear softmax classifier without bias, orthonormalise its weights
+    (W = QR), and train on X - Q Q^T X. Test images stay unchanged. Departures from the authors' code: batches
+    are shuffled, because images may be sorted by class. Batches are smaller for small sets, because otherwise
+    too few steps would fit the classifier. The result is clipped to 0..255 and rounded.
 
     Args:
-        epochs: Of the classifier.
+        epochs: Epochs of the classifier.
     """
 
     name: ClassVar[str] = "project"
@@ -38,24 +39,24 @@ class Project(Countermeasure):
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return the images without the directions that tell their classes apart linearly."""
+        """Return the images without the directions that separate their classes linearly."""
         if labels is None:
             return pixels
         basis = orthonormal(self.fit(pixels, labels, rng))
-        return changed(
-            pixels, lambda some: (removed(some, basis) * 255).round().clamp(0, 255).view(some.shape)
+        return in_chunks(
+            pixels, lambda chunk: (removed(chunk, basis) * 255).round().clamp(0, 255).view(chunk.shape)
         )
 
     def fit(self, pixels: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """Fit the classifier, by SGD whose rate falls to a tenth at a half and again at three quarters of the epochs.
+        """Return the weights of the classifier, float (3 S S, classes).
+
+        It is trained by SGD. The learning rate falls to a tenth after half of the epochs and again after
+        three quarters.
 
         Args:
             pixels: uint8 (N, 3, S, S).
             labels: int64 (N,).
-            rng: For the first weights and the order.
-
-        Returns:
-            Weights, float (3 S S, classes).
+            rng: Generator for the initial weights and the order of the images.
         """
         size, classes = pixels[0].numel(), int(labels.max()) + 1
         weights: torch.Tensor = (2 * torch.rand(size, classes, generator=rng) - 1) / size**0.5
@@ -64,20 +65,27 @@ class Project(Countermeasure):
             rate = RATE * 0.1 ** ((epoch >= self.epochs // 2) + (epoch >= self.epochs * 3 // 4))
             for rows in torch.split(torch.randperm(len(pixels), generator=rng), batch):
                 x = pixels[rows].flatten(1).float() / 255
-                error = (x @ weights).softmax(1) - one_hot[
-                    labels[rows]
-                ]  # the gradient of cross-entropy to the logits
+                # the gradient of the cross-entropy with respect to the logits
+                error = (x @ weights).softmax(1) - one_hot[labels[rows]]
                 weights.addmm_(x.T, error, alpha=-rate / len(rows))
         return weights
 
 
 def orthonormal(weights: torch.Tensor) -> torch.Tensor:
-    """Return orthonormal columns that span the columns of float (3 S S, classes) weights."""
+    """Return orthonormal columns with the same span as the columns of float (3 S S, classes) weights."""
     basis: torch.Tensor = torch.linalg.qr(weights).Q
     return basis
 
 
 def removed(pixels: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
-    """Return what is left of uint8 (N, 3, S, S) images without the span of ``basis``: float (N, 3 S S), 1 is white; not clipped."""
+    """Return images without their components in the span of a basis.
+
+    Args:
+        pixels: uint8 (N, 3, S, S).
+        basis: Orthonormal columns, float (3 S S, classes).
+
+    Returns:
+        float (N, 3 S S); 1 is white, and values are not clipped.
+    """
     x = pixels.flatten(1).float() / 255
     return x - (x @ basis) @ basis.T

@@ -1,4 +1,4 @@
-"""Countermeasures by name, and chains of them: ``create("jpeg:10+cutout")``."""
+"""The registry of countermeasures, and chains by specification: ``create("jpeg:10+cutout")``."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ C = TypeVar("C", bound="type[Countermeasure]")
 
 
 def register(countermeasure: C) -> C:
-    """Register a countermeasure under its ``name``; a decorator."""
+    """Register a countermeasure under its ``name``; a decorator.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
     if countermeasure.name in _COUNTERMEASURES or countermeasure.name == "none":
-        raise ValueError(f"A countermeasure called {countermeasure.name} is registered already.")
+        raise ValueError(f"There is already a countermeasure with the name {countermeasure.name}.")
     _COUNTERMEASURES[countermeasure.name] = countermeasure
     return countermeasure
 
 
 def names() -> dict[str, str]:
-    """Return every countermeasure's name and the first line of its docstring."""
+    """Return the first line of every countermeasure's docstring, by name."""
     return {
         name: (inspect.getdoc(kind) or "").split("\n")[0] for name, kind in sorted(_COUNTERMEASURES.items())
     }
 
 
 def create(spec: str) -> Chain:
-    """Build a chain of countermeasures.
+    """Return a chain of countermeasures.
 
     Args:
-        spec: Countermeasures in the order in which they are applied, each ``name`` or ``name:value`` or
-            ``name:value,value``, joined by ``+``; ``none`` or nothing for the identity.
+        spec: Countermeasures in the order in which they are applied, joined by ``+``. Each is written
+            ``name``, ``name:value`` or ``name:value,value``. ``none`` or an empty text for no countermeasure.
 
     Raises:
-        UsageError: If a name is unknown or a value is no number or out of range, or if two countermeasures
-            have a step.
+        UsageError: If a name is unknown, a value is not a number or out of range, or the chain is not valid
+            (see ``Chain``).
     """
     parts = [part.strip() for part in spec.split("+")]
     return Chain(tuple(_one(part) for part in parts if part != "none" and (part or len(parts) > 1)))
@@ -54,8 +58,8 @@ def _one(spec: str) -> Countermeasure:
     kind = _COUNTERMEASURES[name]
     fields, texts = dataclasses.fields(kind), rest.split(",") if rest else []
     if len(texts) > len(fields):
-        has = ", ".join(f"{field.name} ({field.default:g} unless given)" for field in fields) or "no settings"
-        raise UsageError(f"{spec!r} has {len(texts)} values.", f"{name} has {has}.")
+        known = ", ".join(f"{field.name} (default {field.default:g})" for field in fields) or "no settings"
+        raise UsageError(f"{spec!r} has {len(texts)} values.", f"{name} has {known}.")
     values = []
     for field, text in zip(fields, texts, strict=False):
         whole = isinstance(field.default, int)
@@ -63,6 +67,6 @@ def _one(spec: str) -> Countermeasure:
             values.append(int(text) if whole else float(text))
         except ValueError:
             raise UsageError(
-                f"{spec!r}: {field.name} is a {'whole ' if whole else ''}number, not {text!r}."
+                f"{spec!r}: {field.name} must be a {'whole ' if whole else ''}number, not {text!r}."
             ) from None
     return kind(*values)

@@ -1,4 +1,4 @@
-"""Shrinking, as sites and trainers do (a baseline without a paper of its own)."""
+"""Shrinking, as sites and trainers do; a baseline without a paper."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from unlearnable.data.photo import Photo
 @register
 @dataclass(frozen=True)
 class Shrink(Countermeasure):
-    """Images are shrunk and enlarged again to their own size, by Pillow's antialiased bilinear resize.
+    """Shrinks images and enlarges them again to their own size, by Pillow's antialiased bilinear resize.
 
-    Test images too: somebody who trains on small images will look at small images.
+    Test images are shrunk too, because a model trained on small images is used on small images.
 
     Args:
-        factor: By which height and width are divided.
+        factor: Divisor of height and width.
     """
 
     name: ClassVar[str] = "shrink"
@@ -29,7 +29,7 @@ class Shrink(Countermeasure):
     factor: float = setting(2.0, 1, 64)
 
     def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
-        """Return the photo, less what a smaller one cannot hold."""
+        """Return the photo after it was shrunk and enlarged again, without alpha."""
         from PIL import Image
 
         height, width = photo.size

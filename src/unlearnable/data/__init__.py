@@ -1,4 +1,4 @@
-"""Where images come from: a folder, arrays, any data set of (image, label), or a benchmark by name."""
+"""Sources of images: a folder, arrays, any data set of (image, label), or a benchmark by name."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from unlearnable.errors import DataError
 def load(
     source: Any, labels: Any = None, *, data_dir: str | Path | None = None, download: bool = False
 ) -> ImageSet:
-    """Open images.
+    """Return an ImageSet over a source.
 
     Args:
         source: A folder; ``"digits"``; a benchmark by name (``"cifar10"``, ``"cifar10:test"``); arrays or a
-            tensor of images, with ``labels``; a pair of both; or any torch-style data set, ``source[i] ->
-            (image, label)``. A folder that has the name of a benchmark is given as a path (``"./cifar10"``).
+            tensor of images, with ``labels``; a pair (images, labels); or any torch-style data set,
+            ``source[i] -> (image, label)``. Write ``"./cifar10"`` for a folder named like a benchmark.
         labels: Labels of arrays: class names or numbers.
-        data_dir: Where the files of a benchmark are.
-        download: Whether a benchmark that is not there may be fetched.
+        data_dir: Folder with the files of a benchmark, ``~/.cache/unlearnable`` if None.
+        download: Whether a missing benchmark may be downloaded.
 
     Raises:
         DataError: If the images cannot be used.
-        UsageError: If there is no benchmark or part of that name.
+        UsageError: If there is no benchmark or part with that name.
     """
     if isinstance(source, ImageSet):
         return source
@@ -37,7 +37,7 @@ def load(
     if isinstance(source, tuple) and len(source) == 2:
         return arrays(*source)
     if hasattr(source, "shape"):
-        raise DataError("An array of images comes without labels.", "Give them too: load(images, labels).")
+        raise DataError("An array of images was given without labels.", "Call load(images, labels).")
     return dataset(source)
 
 

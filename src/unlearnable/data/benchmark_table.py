@@ -1,4 +1,4 @@
-"""What the benchmark sets are: files, checksums, counts and class names, as their authors publish them."""
+"""The benchmark sets: files, checksums, counts and class names, as their authors publish them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from unlearnable.data import formats
 
 
 @dataclass(frozen=True)
-class File:
-    """A published file.
+class PublishedFile:
+    """A file as its authors publish it.
 
     Args:
-        name: Its name.
+        name: Name of the file.
         size: Length in bytes.
-        md5: Checksum, as published.
-        content: SHA-256 of the content of a ``.gz`` file, which stays the same when a distribution packs it
-            again; or empty.
+        md5: Published checksum.
+        unpacked_sha256: SHA-256 of the unpacked content of a ``.gz`` file, or empty. Some mirrors compress
+            the same content again, which changes ``md5`` and not this hash.
     """
 
     name: str
     size: int
     md5: str
-    content: str = ""
+    unpacked_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,24 @@ class Part:
     """The training or the test images of a benchmark.
 
     Args:
-        files: The published files that hold them.
+        files: The published files of this part.
         count: Number of images.
-        members: Names inside the one archive, if there is one; its unpacked form has the same names below the
-            folder.
+        members: Files inside the archive, if the part is published as one; the unpacked archive has the same
+            paths.
     """
 
-    files: tuple[File, ...]
+    files: tuple[PublishedFile, ...]
     count: int
     members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set that everybody knows.
+    """A standard data set of the field.
 
     Args:
-        base: Address of the folder that the files are published in.
-        classes: Names of the classes, by label.
+        base: URL of the folder with the published files.
+        classes: Class names by label.
         parts: ``train`` and ``test``.
         decode: Turns the contents of a part's files (or members) into images and labels.
     """
@@ -59,18 +59,18 @@ class Benchmark:
     decode: Callable[[Sequence[bytes]], formats.Pair]
 
 
-_CIFAR10 = (File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530"),)
-_CIFAR100 = (File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8"),)
+_CIFAR10 = (PublishedFile("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530"),)
+_CIFAR100 = (PublishedFile("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8"),)
 _FASHION = {
     "train": Part(
         (
-            File(
+            PublishedFile(
                 "train-images-idx3-ubyte.gz",
                 26_421_880,
                 "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
                 "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             ),
-            File(
+            PublishedFile(
                 "train-labels-idx1-ubyte.gz",
                 29_515,
                 "25c81989df183df01b3e8a0aad5dffbe",
@@ -81,13 +81,13 @@ _FASHION = {
     ),
     "test": Part(
         (
-            File(
+            PublishedFile(
                 "t10k-images-idx3-ubyte.gz",
                 4_422_102,
                 "bef4ecab320f06d8554ea6380940ec79",
                 "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             ),
-            File(
+            PublishedFile(
                 "t10k-labels-idx1-ubyte.gz",
                 5_148,
                 "bb300cfdad3c16e7a12a480ee83cd310",
@@ -98,12 +98,14 @@ _FASHION = {
     ),
 }
 _CIFAR100_CLASSES = """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle caterpillar
-    cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl
-    hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom
-    oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road
-    rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank
-    telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel
+    can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur
+    dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion
+    lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree
+    pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea
+    seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table
+    tank telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman
+    worm
 """
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -134,9 +136,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         tuple(map(str, range(10))),
         {
             "train": Part(
-                (File("train_32x32.mat", 182_040_794, "e26dedcc434d2e4c54c9b2d4a06d8373"),), 73_257
+                (PublishedFile("train_32x32.mat", 182_040_794, "e26dedcc434d2e4c54c9b2d4a06d8373"),), 73_257
             ),
-            "test": Part((File("test_32x32.mat", 64_275_384, "eb5a983be6a315427106f1b164d9cef3"),), 26_032),
+            "test": Part(
+                (PublishedFile("test_32x32.mat", 64_275_384, "eb5a983be6a315427106f1b164d9cef3"),), 26_032
+            ),
         },
         formats.svhn,
     ),

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 real scans that come with a dependency, for the demo, the docs and the tests."""
+"""scikit-learn's digits: 1,797 real scans, installed with a dependency, for the demo, docs and tests."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError
 from unlearnable.files import write
 
-SIDE = 32  # the scans are 8 x 8; enlarged so that networks for small images fit
-# Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than a
-# noise of 8 levels and so simple that networks learn it all the same (docs/limits.md); drawn this faintly it
-# stands to the noise as photos do.
+# the scans are 8 x 8 pixels; they are enlarged to suit networks for small images
+SIDE = 32
+# Levels between paper and ink, around middle grey. At the full 255 a digit is thirty times stronger than
+# noise of 8 levels and so simple that networks learn it despite the noise (docs/limits.md). Drawn this
+# faintly, digits are about as strong against the noise as the content of photos is.
 INK = 32
 
 
 def digits(side: int = SIDE, ink: int = INK) -> ImageSet:
-    """Return the digits as grey images of ``side`` pixels, class names ``"0"`` to ``"9"``, ids ``00000`` to ``01796``.
+    """Return the digits as grey square images, classes ``"0"`` to ``"9"``, ids ``00000`` to ``01796``.
 
     Args:
         side: Side in pixels.
-        ink: Levels between paper and ink, up to 255; faint by default.
+        ink: Levels between paper and ink, 1 to 255; faint by default.
     """
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -45,7 +46,7 @@ def digits(side: int = SIDE, ink: int = INK) -> ImageSet:
 
 
 def write_digits(root: Path, ink: int = INK) -> int:
-    """Write the digits as a class folder of PNG files and return how many there are.
+    """Write the digits as PNG files, one sub-folder per class, and return how many there are.
 
     Raises:
         DataError: If the folder exists and is not empty.

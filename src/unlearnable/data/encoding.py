@@ -1,4 +1,4 @@
-"""A photo -> bytes of an image file."""
+"""Encoding of a photo as the bytes of an image file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from unlearnable.errors import UsageError
 
 Format = Literal["png", "webp", "jpeg"]
 EXTENSION: dict[Format, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
-# zlib looks for runs only: what repeats further away is drowned by the noise, and looking for it takes four
-# times as long
-RUNS = 3
-WEBP_LARGEST = 16_383  # pixels of a side that the format can say
+# zlib's strategy Z_RLE, which compresses runs only: noise hides longer repetitions, and searching for them
+# takes four times as long
+PNG_STRATEGY = 3
+# pixels; a limit of the file format
+WEBP_MAX_SIDE = 16_383
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,13 @@ class Encoding:
     """How published files are written.
 
     Args:
-        format: ``png`` and ``webp`` are lossless; ``jpeg`` is not, and weakens the noise (docs/photos.md has
-            figures).
-        quality: Of JPEG, 1 to 100.
-        metadata: Whether harmless metadata is kept; else only the ICC profile is.
+        format: ``png`` and ``webp`` are lossless; ``jpeg`` is lossy and weakens the noise (docs/photos.md
+            has figures).
+        quality: JPEG quality, 1 to 100.
+        metadata: Whether to save harmless metadata; without it, only the ICC profile is saved.
+
+    Raises:
+        UsageError: If the format is unknown or the quality is out of range.
     """
 
     format: Format = "png"
@@ -39,37 +43,50 @@ class Encoding:
             raise UsageError(f"--format {self.format} is unknown.", f"Choose {', '.join(EXTENSION)}.")
         if not 1 <= self.quality <= 100:
             raise UsageError(
-                f"--quality {self.quality} is not between 1 and 100.", "95 keeps most of the noise."
+                f"--quality {self.quality} is not between 1 and 100.",
+                "Give 95, which preserves most of the noise.",
             )
 
-    def suits(self, size: tuple[int, int], see_through: bool) -> tuple[Format, str]:
-        """Return the format for a photo of (height, width), and why it is not the one that was asked for (or nothing)."""
-        if self.format == "webp" and max(size) > WEBP_LARGEST:
-            return "png", f"written as PNG: WebP ends at {WEBP_LARGEST} pixels a side"
-        if self.format == "jpeg" and see_through:
+    def format_for(self, size: tuple[int, int], has_alpha: bool) -> tuple[Format, str]:
+        """Return the format for a photo, and the reason if it is not the format asked for.
+
+        Args:
+            size: (height, width) of the photo in pixels.
+            has_alpha: Whether it has an alpha channel.
+
+        Returns:
+            The format and a reason; an empty reason if the format is the one asked for.
+        """
+        if self.format == "webp" and max(size) > WEBP_MAX_SIDE:
+            return "png", f"written as PNG: WebP allows at most {WEBP_MAX_SIDE} pixels a side"
+        if self.format == "jpeg" and has_alpha:
             return "png", "written as PNG: JPEG has no transparency"
         return self.format, ""
 
 
 def encode(photo: Photo, encoding: Encoding | Format = "png") -> bytes:
-    """Encode a photo. WebP keeps the colour under transparent pixels (``exact``); JPEG keeps full colour resolution (4:4:4)."""
+    """Return a photo as the bytes of an image file.
+
+    PNG and WebP are lossless, colours under transparent pixels included. JPEG has full colour resolution
+    (4:4:4).
+    """
     encoding = Encoding(encoding) if isinstance(encoding, str) else encoding
-    format, _ = encoding.suits(photo.size, photo.alpha is not None)
+    format, _ = encoding.format_for(photo.size, photo.alpha is not None)
     image = Image.fromarray(photo.pixels)
-    more: dict[str, Any] = {"icc_profile": photo.profile}
+    options: dict[str, Any] = {"icc_profile": photo.profile}
     if encoding.metadata and photo.metadata.exif:
-        more["exif"] = photo.metadata.exif
+        options["exif"] = photo.metadata.exif
     if encoding.metadata and photo.metadata.xmp:
-        more["xmp"] = photo.metadata.xmp
+        options["xmp"] = photo.metadata.xmp
     buffer = io.BytesIO()
     if format == "png":
-        if "xmp" in more:
+        if "xmp" in options:
             from PIL.PngImagePlugin import PngInfo
 
             text = PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", more.pop("xmp").decode())
-            more["pnginfo"] = text
-        image.save(buffer, "PNG", compress_level=6, compress_type=RUNS, **more)
+            text.add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode())
+            options["pnginfo"] = text
+        image.save(buffer, "PNG", compress_level=6, compress_type=PNG_STRATEGY, **options)
     elif format == "webp":
         image = image.convert("RGBA") if photo.alpha is not None else image
         image.save(
@@ -79,8 +96,8 @@ def encode(photo: Photo, encoding: Encoding | Format = "png") -> bytes:
             exact=True,
             quality=70,
             method=4,
-            **{**more, "icc_profile": photo.profile or b""},
+            **{**options, "icc_profile": photo.profile or b""},
         )
     else:
-        image.save(buffer, "JPEG", quality=encoding.quality, subsampling=0, **more)
+        image.save(buffer, "JPEG", quality=encoding.quality, subsampling=0, **options)
     return buffer.getvalue()

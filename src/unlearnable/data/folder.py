@@ -1,4 +1,4 @@
-"""A folder with one sub-folder per class."""
+"""A folder of photos as an ImageSet: one sub-folder per class, one class for all, or a file of labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unlearnable import hashing
 from unlearnable.data.decoding import MAX_PIXELS, decode, size_of
-from unlearnable.data.image_set import ImageSet, table
+from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.labels import labels_and_lines
 from unlearnable.data.photo import Photo
 from unlearnable.data.scanning import entries_of, scan
@@ -20,39 +20,46 @@ SPLITS = ("train", "val", "valid", "validation", "test")
 
 @dataclass
 class FolderSource:
-    """Photos on disk. Remembers the hash of each file when it is first read, and refuses one that changes later."""
+    """Photos on disk. A file that changes after it was first read is refused.
+
+    Args:
+        paths: Path of every id.
+        max_pixels: Photos whose header claims more pixels are not decoded.
+        digests: SHA-256 of every file read so far.
+    """
 
     paths: dict[str, Path]
     max_pixels: int = MAX_PIXELS
     digests: dict[str, str] = field(default_factory=dict)
 
     def load(self, id: str) -> tuple[Photo, str]:
-        """Read one file.
+        """Return a photo and the SHA-256 of its file.
 
         Raises:
-            DataError: If it cannot be read or decoded, or has changed since it was first read.
+            DataError: If the file cannot be read or decoded, or has changed since it was first read.
         """
         path = self.paths[id]
         try:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read ({error.strerror}).", "Check that it exists and that you may read it."
+                f"{path} cannot be read ({error.strerror}).",
+                "Check that the file exists and that you may read it.",
             ) from error
         digest = hashing.of_bytes(data)
         if self.digests.setdefault(id, digest) != digest:
             raise DataError(
-                f"{path} changed while it was being worked on.",
-                "Start again when nothing else writes to the folder.",
+                f"{path} changed while the command was running.",
+                "Run the command again when nothing else writes to the folder.",
             )
         return decode(data, str(path), self.max_pixels), digest
 
     def size(self, id: str) -> tuple[int, int] | None:
-        """Return (height, width) as the header of the file says; None if it says nothing."""
+        """Return (height, width) from the header of the file; None if it cannot be read."""
         return size_of(self.paths[id])
 
     def stamp(self, id: str) -> str:
-        """Size and time of the file."""
+        """Return size and modification time of the file as text."""
         try:
             facts = self.paths[id].stat()
         except OSError:
@@ -60,7 +67,7 @@ class FolderSource:
         return f"{facts.st_size}:{facts.st_mtime_ns}"
 
     def origin(self, id: str) -> Path:
-        """The file."""
+        """Return the path of the file."""
         return self.paths[id]
 
 
@@ -72,54 +79,57 @@ def folder(
     as_classes: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageSet:
-    """Open a folder of photos: one sub-folder per class, deeper folders belong to the class of their first level.
+    """Return a folder of photos as an ImageSet, with NFC relative paths as ids.
 
-    Hidden files and the litter of operating systems are ignored. Whatever else is no photo is listed in
-    ``skipped`` with the reason; links are never followed, and only regular files are ever opened.
+    By default each sub-folder is a class and includes its own sub-folders. Hidden files and files that
+    operating systems leave behind are ignored. Every other file that is no photo is listed in ``skipped``
+    with the reason. Links are never followed, and only regular files are opened.
 
     Args:
         root: The folder.
-        labels: A ``.csv`` or ``.jsonl`` file that says the class of each image, whatever folder that lies in.
+        labels: A ``.csv`` or ``.jsonl`` file with the class of each image; sub-folders do not matter then.
         class_name: The class of all images, at any depth.
-        as_classes: Whether folders named as splits (``train`` beside ``val``) are classes after all.
-        max_pixels: Photos that claim to have more are not decoded.
-
-    Returns:
-        The images, with NFC relative paths as ids.
+        as_classes: Whether folders named like splits (``train`` beside ``val``) are classes.
+        max_pixels: Photos whose header claims more pixels are not decoded.
 
     Raises:
         UsageError: If both ``labels`` and ``class_name`` are given, or the class has an empty name.
-        DataError: If it is not a folder that can be read, holds splits, or holds no image that has a class.
+        DataError: If the folder cannot be read, contains splits, or contains no image with a class.
     """
     root = Path(root)
     if labels is not None and class_name is not None:
-        raise UsageError("Both --labels and --class say what the images are.", "Give one of them.")
+        raise UsageError("Both --labels and --class were given.", "Give one of them.")
     if class_name is not None and not class_name.strip():
         raise UsageError("The class has an empty name.", "Give --class a name, such as cats.")
-    if not os.path.isdir(root):  # unlike Path.is_dir, this answers where it may not look
+    # unlike Path.is_dir, os.path.isdir raises nothing where permissions are missing
+    if not os.path.isdir(root):
         raise DataError(f"{root} is not a folder.", "Give a folder with one sub-folder of images per class.")
     if labels is not None:
-        return _by_file(root, Path(labels), max_pixels)
+        return _from_label_file(root, Path(labels), max_pixels)
     if class_name is not None:
         name = unicodedata.normalize("NFC", class_name.strip())
         paths, skipped, _ = scan(root)
         if not paths:
-            raise DataError(f"{root} holds no image{_first(skipped)}.", "Give a folder with images in it.")
-        return table(((id, name) for id in paths), FolderSource(paths, max_pixels), skipped)
+            raise DataError(
+                f"{root} contains no image{_first_reason(skipped)}.", "Give a folder with images in it."
+            )
+        return from_entries(((id, name) for id in paths), FolderSource(paths, max_pixels), skipped)
     if not as_classes:
         _refuse_splits(root)
-    return _by_folder(root, max_pixels)
+    return _from_sub_folders(root, max_pixels)
 
 
 def splits(root: str | Path) -> tuple[str, ...]:
-    """Return the folders of a data set that was split: ``train`` beside ``val``, ``valid``, ``validation`` or ``test``, in any case.
+    """Return the names of the splits in a folder, such as ``train`` and ``val``.
+
+    Splits are ``train`` beside ``val``, ``valid``, ``validation`` or ``test``.
 
     Args:
-        root: The folder that may hold them.
+        root: The folder. Upper and lower case do not matter in the names of its sub-folders.
 
     Returns:
-        Their names, ``train`` first and ``test`` last; empty if there is any other folder beside them, or
-        nothing can be read there.
+        The names, ``train`` first and ``test`` last; empty if the folder has any other sub-folder or cannot
+        be read.
     """
     try:
         names = [name for name, kind in entries_of(Path(root)) if kind == "folder"]
@@ -135,37 +145,39 @@ def _refuse_splits(root: Path) -> None:
     found = splits(root)
     if found:
         raise DataError(
-            f"{root} holds {', '.join(found[:-1])} and {found[-1]}, which are splits rather than classes.",
-            f"Give {root / found[0]} (and {root / found[-1]} to `verify --test`); or --folders-are-classes if they are classes.",
+            f"{root} contains {', '.join(found[:-1])} and {found[-1]}, which are splits rather than classes.",
+            f"Give {root / found[0]} (and {root / found[-1]} to `verify --test`); "
+            "or --folders-are-classes if they are classes.",
         )
 
 
-def _by_folder(root: Path, max_pixels: int) -> ImageSet:
+def _from_sub_folders(root: Path, max_pixels: int) -> ImageSet:
     paths, skipped, folders = scan(root)
-    loose = [id for id in paths if "/" not in id]
-    held = {id: path for id, path in paths.items() if "/" in id}
-    classes = {id.split("/")[0] for id in held}
+    without_class = [id for id in paths if "/" not in id]
+    usable = {id: path for id, path in paths.items() if "/" in id}
+    classes = {id.split("/")[0] for id in usable}
     if not classes:
         hint = (
-            f"its {len(loose)} images lie directly in it, so they have no class"
-            if loose
-            else "no image lies in a sub-folder of it"
+            f"its images are directly in it ({len(without_class)}), not in sub-folders"
+            if without_class
+            else "none of its sub-folders contains an image"
         )
         raise DataError(
-            f"{root} holds no class: {hint}{_first(skipped)}.",
-            f"Put the images into one sub-folder per class, such as {root / 'cats'}; or give --class NAME if all are of one class, "
-            "or --labels FILE if a file says what they are.",
+            f"{root} contains no class: {hint}{_first_reason(skipped)}.",
+            f"Put the images into one sub-folder per class, such as {root / 'cats'}; "
+            "or give --class NAME if all are of one class, or --labels FILE if a file has their classes.",
         )
-    skipped |= dict.fromkeys(loose, "lies directly in the folder, so it has no class")
+    skipped |= dict.fromkeys(without_class, "is directly in the folder, so it has no class")
     for name in folders:
         if "/" not in name and name not in classes:
-            skipped.setdefault(name, "holds no image")  # one that cannot be read has its own reason
-    return table(((id, id.split("/")[0]) for id in held), FolderSource(held, max_pixels), skipped)
+            # setdefault, because a folder that cannot be read already has a reason
+            skipped.setdefault(name, "contains no image")
+    return from_entries(((id, id.split("/")[0]) for id in usable), FolderSource(usable, max_pixels), skipped)
 
 
-def _by_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
+def _from_label_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
     named = labels_and_lines(file)
-    paths, skipped, _ = scan(root, besides=file)
+    paths, skipped, _ = scan(root, label_file=file)
     class_of: dict[str, str] = {}
     for id in paths:
         entry = named.pop(id.replace("\\", "/"), None)
@@ -176,12 +188,14 @@ def _by_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
     if not class_of:
         example = f", such as {next(iter(paths))}" if paths else ""
         raise DataError(
-            f"{file} names no image that is in {root}.", f"Paths in it are relative to {root}{example}."
+            f"{file} names no image that is in {root}.",
+            f"Write paths relative to {root}{example}.",
         )
     for id, (_, line) in named.items():
-        skipped.setdefault(id, f"is named in {file}, line {line}, and is not in the folder")
-    return table(class_of.items(), FolderSource({id: paths[id] for id in class_of}, max_pixels), skipped)
+        skipped.setdefault(id, f"is named in {file}, line {line}, but is not in the folder")
+    source = FolderSource({id: paths[id] for id in class_of}, max_pixels)
+    return from_entries(class_of.items(), source, skipped)
 
 
-def _first(skipped: dict[str, str]) -> str:
+def _first_reason(skipped: dict[str, str]) -> str:
     return "".join(f" ({id}: {reason})" for id, reason in list(skipped.items())[:1])

@@ -1,4 +1,4 @@
-"""The file formats of the benchmark sets. Everything is read in memory, nothing is extracted and nothing is unpickled."""
+"""The file formats of the benchmark sets. Nothing is extracted to disk and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Pair = tuple[UInt8Array, Labels]  # images, uint8 (N, H, W) or (N, H, W, 3), and
 
 
 def members(archive: bytes, names: Sequence[str]) -> list[bytes]:
-    """Return the regular files of a ``.tar.gz`` that have exactly these names; whatever else it holds is not looked at.
+    """Return the contents of the regular files with exactly these names in a ``.tar.gz``.
 
     Raises:
-        KeyError: If one is not in the archive.
+        KeyError: If the archive has no regular file of one of the names.
     """
     contents = []
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
@@ -39,12 +39,18 @@ def cifar10(contents: Sequence[bytes]) -> Pair:
 
 
 def cifar100(contents: Sequence[bytes]) -> Pair:
-    """Read the binary version of CIFAR-100: a coarse and a fine label byte before the pixels. The fine one counts."""
+    """Read the binary version of CIFAR-100: records of a coarse label byte, a fine one, and pixel bytes.
+
+    The fine label is used.
+    """
     return _records(contents, 2)
 
 
 def svhn(contents: Sequence[bytes]) -> Pair:
-    """Read SVHN's cropped digits: a MATLAB 5 file with ``X`` (32, 32, 3, N) and ``y`` (N, 1), in which 10 stands for the digit 0."""
+    """Read SVHN's cropped digits: a MATLAB 5 file with ``X`` (32, 32, 3, N) and ``y`` (N, 1).
+
+    Label 10 in the file is the digit 0.
+    """
     from scipy.io import loadmat
 
     found = loadmat(io.BytesIO(contents[0]), variable_names=["X", "y"])

@@ -1,6 +1,6 @@
 """ImageSet: a table of ids and labels over a source of pixels.
 
-Cheap until pixels are asked for, and then two doors: ``photo(id)`` at its own size, and ``view(size)`` as one
+No pixels are read until ``photo(id)`` returns one image at its own size, or ``view(size)`` all images as one
 array of squares.
 """
 
@@ -24,11 +24,16 @@ from unlearnable.errors import DataError
 from unlearnable.events import OnProgress, silent
 from unlearnable.noise import Slot
 
-SMALL = 40  # pixels: digits, CIFAR
+# pixels; larger than digits and CIFAR, smaller than any photo
+SMALL = 40
 
 
 def is_small(frame: tuple[int, int]) -> bool:
-    """Say whether images of a usual (height, width) are worked on at their own size, as in the paper."""
+    """Return whether images are small enough for the search to work at their own size, as in the paper.
+
+    Args:
+        frame: Their median (height, width) in pixels.
+    """
     return max(frame) <= SMALL
 
 
@@ -37,13 +42,17 @@ class ImageSet:
     """Images with labels.
 
     Args:
-        ids: Sorted ids: NFC relative paths with ``/`` for folders, ``train/00042`` for benchmarks.
+        ids: Sorted ids: NFC relative paths with ``/`` (folders) or numbers such as ``train/00042``
+            (benchmarks).
         class_of: Class name of every id.
-        source: Where the pixels are.
-        context: Classes that are trained on and never given noise.
-        skipped: Files that were found and cannot be used, with the reason.
-        facts: What ``readable`` found out, by id.
+        source: Source of the pixels.
+        context: Classes that the surrogate trains on and that never get noise.
+        skipped: Reason for every file that was found and cannot be used.
+        facts: Facts by id, found by ``readable``.
         squares: Squares that ``readable`` made in the same pass, for ``view``.
+
+    Raises:
+        DataError: If there is no image.
     """
 
     ids: tuple[str, ...]
@@ -57,7 +66,8 @@ class ImageSet:
     def __post_init__(self) -> None:
         if not self.ids:
             raise DataError(
-                "There is no image to work on.", "Give a folder with one sub-folder of images per class."
+                "There is no image that can be used.",
+                "Give a folder with one sub-folder of images per class.",
             )
 
     def __len__(self) -> int:
@@ -81,7 +91,7 @@ class ImageSet:
 
     @cached_property
     def stamp(self) -> str:
-        """A hash over sizes and times, to notice change without reading a pixel."""
+        """Hash of sizes and times, which shows changes without reading a pixel."""
         return hashing.digest([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
 
     def photo(self, id: str) -> Photo:
@@ -89,7 +99,7 @@ class ImageSet:
         return self.source.load(id)[0]
 
     def about(self, id: str) -> Facts:
-        """Return what is known of one image, reading it if need be."""
+        """Return the facts of one image. Reads the image if ``readable`` has not."""
         return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
 
     @property
@@ -99,13 +109,17 @@ class ImageSet:
 
     @cached_property
     def frame(self) -> tuple[int, int]:
-        """Median (height, width) of the own images: the one answer to how large the photos are.
+        """Median (height, width) of the own images in pixels.
 
-        Sizes come from the headers of files that have not been decoded yet.
+        Everything that depends on how large the photos are uses this value. Sizes of files that have not been
+        decoded yet come from their headers.
         """
         sizes = [size for id in self.own or self.ids if (size := self._size(id)) is not None]
         if not sizes:
-            raise DataError("No image can be read, so nothing says how large they are.")
+            raise DataError(
+                "No image can be read, so their size is unknown.",
+                "Run `unlearnable inspect` on the folder to see the reasons.",
+            )
         height, width = np.median(sizes, axis=0)
         return int(height), int(width)
 
@@ -120,24 +134,24 @@ class ImageSet:
     def readable(
         self, on_progress: OnProgress = silent, side: int | None = None, folder: Path | None = None
     ) -> ImageSet:
-        """Return the set without the images that cannot be decoded. Reads every image once.
+        """Return the images that can be decoded. Decodes every image once.
 
         Args:
             on_progress: Called after each image.
-            side: Side in pixels of the view that will be asked for: its squares are made in the same pass.
-                None where no view is needed.
-            folder: Where squares are mapped from that memory does not hold.
+            side: Side in pixels of a later ``view``, whose squares are made in the same pass; None for no
+                squares.
+            folder: Folder of the temporary file for squares that do not fit into memory.
 
         Returns:
-            The images that can be read. ``skipped`` names the own images that cannot, with the reason.
+            The images that can be read. ``skipped`` has the own images that cannot, with the reason.
 
         Raises:
-            DataError: If none can be read.
+            DataError: If no image can be read.
         """
         found = read(self.source, self.ids, side, folder, on_progress)
         if not found.facts:
             first = next(iter(found.errors.values())).problem
-            raise DataError(f"None of the {len(self)} images can be read; the first: {first}")
+            raise DataError(f"None of the {len(self)} images can be read. The first: {first}")
         reasons = {
             id: f"{error.problem} {error.remedy}".strip()
             for id, error in found.errors.items()
@@ -147,16 +161,16 @@ class ImageSet:
         return replace(self.subset(found.facts), facts=found.facts, squares=found.squares, skipped=skipped)
 
     def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
-        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB.
+        """Return every image resized to a square of ``size * zoom`` pixels, as uint8 RGB.
 
         Args:
-            size: Side in pixels that a network sees.
-            zoom: How much larger the squares are.
-            folder: Where squares are mapped from that memory does not hold; the system's temporary folder
-                if None.
+            size: Side in pixels of the network's input.
+            zoom: Side of the squares over ``size``.
+            folder: Folder of the temporary file for squares that do not fit into memory; the system's
+                temporary folder if None.
 
         Raises:
-            DataError: If an image cannot be read, naming it, or the disk has no room.
+            DataError: If an image cannot be read (the message names it), or the disk is too full.
         """
         side = round(size * zoom)
         made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
@@ -186,10 +200,14 @@ class ImageSet:
         return replace(self, ids=tuple(id for id in self.ids if id in wanted))
 
     def first(self, count: int, classes: Collection[str] = ()) -> ImageSet:
-        """Return the first ``count`` images of every class, all of them for 0; of some classes only where they are named.
+        """Return the first images of every class.
+
+        Args:
+            count: Images per class; 0 for all.
+            classes: Names of the classes; empty for all.
 
         Raises:
-            DataError: If there is no class of a name.
+            DataError: If there is no class with one of the names.
         """
         missing = set(classes) - set(self.classes)
         if missing:
@@ -205,11 +223,16 @@ class ImageSet:
         return self.subset(ids)
 
     def relabel(self, class_of: Callable[[str, str], str]) -> ImageSet:
-        """Return the same images under other classes: ``class_of(id, old class)``."""
+        """Return the same images with other classes: ``class_of(id, old class) -> new class``."""
         return replace(self, class_of={id: class_of(id, self.class_of[id]) for id in self.ids})
 
     def split(self, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-        """Return (rest, held out): a stratified ``share`` of every class is held out, exact duplicates kept on one side."""
+        """Return (rest, held out): about a share of every class is held out; exact duplicates stay together.
+
+        Args:
+            share: Share of every class to hold out, between 0 and 1.
+            seed: Seed of the random choice.
+        """
         from unlearnable.data.splitting import held_out
 
         digests = {id: self.source.load(id)[1] for id in self.ids}
@@ -217,18 +240,18 @@ class ImageSet:
         return self.subset([id for id in self.ids if id not in out]), self.subset(out)
 
     def join(self, context: ImageSet) -> ImageSet:
-        """Return this set standing against the classes of another, which never get noise.
+        """Return this set with the classes of another as context: trained on, and never given noise.
 
         Ids of the context get a prefix that no own id begins with.
 
         Raises:
-            DataError: If a class is in both.
+            DataError: If both sets have a class of the same name.
         """
         shared = set(self.classes) & set(context.classes)
         if shared:
             raise DataError(
                 f"Class {min(shared)!r} is among the photos and in the context.",
-                "Context holds other classes.",
+                "Give a --context folder with other classes.",
             )
         prefix = "context/"
         while any(id.startswith(prefix) for id in self.ids):
@@ -236,7 +259,7 @@ class ImageSet:
         joined = join({"": self, prefix: context})
         return replace(joined, context=frozenset(context.classes), skipped=self.skipped)
 
-    def with_noise(self, noise: Noisy) -> ImageSet:
+    def with_noise(self, noise: NoiseLike) -> ImageSet:
         """Return the set with noise added to the images at their own size."""
 
         def add(id: str, photo: Photo, digest: str) -> Photo:
@@ -246,36 +269,36 @@ class ImageSet:
         return self.changed(add)
 
     def changed(self, change: Change) -> ImageSet:
-        """Return the set with every photo changed at its own size: ``change(id, photo, digest)``."""
+        """Return the set with every photo changed at its own size: ``change(id, photo, digest) -> photo``."""
         return replace(self, source=changed(self.source, change), facts={}, squares=None)
 
 
-class Noisy(Protocol):
-    """What ``with_noise`` needs of a noise."""
+class NoiseLike(Protocol):
+    """The part of ``Noise`` that ``with_noise`` uses."""
 
     def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
-        """Return the pattern that belongs to an image and its place, or None."""
+        """Return the slot of an image, or None if it gets no noise."""
 
     def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
-        """Return the image with that noise."""
+        """Return the image with the noise of a slot."""
 
 
 def join(parts: Mapping[str, ImageSet]) -> ImageSet:
-    """Return several sets as one; ids of each get its prefix.
+    """Return several sets as one.
 
     Args:
-        parts: Sets by prefix; no two prefixed ids may be equal.
+        parts: Sets by the prefix of their ids. All prefixed ids must be different.
     """
     origins = {f"{prefix}{id}": (images.source, id) for prefix, images in parts.items() for id in images.ids}
     class_of = {f"{prefix}{id}": images.class_of[id] for prefix, images in parts.items() for id in images.ids}
     facts = {f"{prefix}{id}": fact for prefix, images in parts.items() for id, fact in images.facts.items()}
     source = Derived(lambda id: origins[id][0], lambda id: origins[id][1])
-    return replace(table(class_of.items(), source), facts=facts)
+    return replace(from_entries(class_of.items(), source), facts=facts)
 
 
-def table(
+def from_entries(
     entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[str, str] | None = None
 ) -> ImageSet:
-    """Make an ImageSet of (id, class name) entries over a source."""
+    """Return an ImageSet of (id, class name) entries over a source."""
     class_of = dict(entries)
     return ImageSet(ids=tuple(sorted(class_of)), class_of=class_of, source=source, skipped=skipped or {})

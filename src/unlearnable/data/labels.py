@@ -1,4 +1,4 @@
-"""Classes from a file beside the photos: CSV with a header, or one JSON object per line."""
+"""Labels from a file: CSV with a header, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ from unlearnable.errors import DataError
 FILES = ("file", "file_name", "filename", "path")
 CLASSES = ("class", "label", "class_name")
 SEPARATORS = ",;\t"
-COLUMNS = f"Name one column {', '.join(FILES[:-1])} or {FILES[-1]}, and one column {', '.join(CLASSES[:-1])} or {CLASSES[-1]}."
+COLUMNS = (
+    f"Name one column {', '.join(FILES[:-1])} or {FILES[-1]}, "
+    f"and one column {', '.join(CLASSES[:-1])} or {CLASSES[-1]}."
+)
 
 Row = tuple[int, Any, Any]
-"""Line number, path and label, as they stand in the file."""
+"""Line number, path and label, as written in the file."""
 
 
 def read_labels(file: Path) -> dict[str, str]:
-    """Read the class of every image that a file names.
+    """Return the class of every image that a file names.
 
     Args:
-        file: ``.csv`` (separated by comma, semicolon or tab, told by its header) or ``.jsonl``.
+        file: ``.csv`` or ``.jsonl``. The header shows whether a comma, a semicolon or a tab separates the
+            columns of a CSV file.
 
     Returns:
-        NFC path with ``/`` to class name, in the order of the file.
+        Class names by NFC path with ``/``, in the order of the file.
 
     Raises:
-        DataError: If the file cannot be read or a line of it makes no sense; the message names the line.
+        DataError: If the file cannot be read or a line is wrong; the message names the line.
     """
     return {path: label for path, (label, _) in labels_and_lines(file).items()}
 
 
 def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
-    """Read labels as ``read_labels`` does, each with the number of its line.
-
-    Args:
-        file: ``.csv`` or ``.jsonl``.
+    """Return the class and the line number of every image that a file names; see ``read_labels``.
 
     Returns:
-        NFC path with ``/`` to class name and line number.
+        (class name, line number) by NFC path with ``/``, in the order of the file.
 
     Raises:
-        DataError: If the file cannot be read or a line of it makes no sense; the message names the line.
+        DataError: If the file cannot be read or a line is wrong; the message names the line.
     """
     readers: dict[str, Callable[[Path, str], Iterator[Row]]] = {".csv": _csv, ".jsonl": _jsonl}
     read = readers.get(file.suffix.lower())
@@ -59,12 +60,12 @@ def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for line, raw_path, raw_label in read(file, _text(file)):
         path, label = _path(file, line, raw_path), _label(file, line, raw_label)
-        before = found.setdefault(path, (label, line))
-        if before[0] != label:
-            what = f"{path} is {label!r} here and {before[0]!r} in line {before[1]}"
-            raise _wrong(file, line, what, "Keep one line per image.")
+        first = found.setdefault(path, (label, line))
+        if first[0] != label:
+            problem = f"{path} is {label!r} here and {first[0]!r} in line {first[1]}"
+            raise _wrong(file, line, problem, "Remove one of the lines.")
     if not found:
-        raise DataError(f"{file} names no image.", "Give it one line per image, with its path and its class.")
+        raise DataError(f"{file} names no image.", "Write one line per image, with its path and its class.")
     return found
 
 
@@ -84,13 +85,13 @@ def _csv(file: Path, text: str) -> Iterator[Row]:
                 columns = _cells(cells)
                 at_path, at_label = (columns.index(name) for name in _columns(file, line, columns))
             elif len(cells) != len(columns):
-                what = f"{len(cells)} cells where the header has {len(columns)}"
-                raise _wrong(file, line, what, "Put cells that hold a separator into double quotes.")
+                problem = f"it has {len(cells)} cells, but the header has {len(columns)}"
+                raise _wrong(file, line, problem, "Put cells that contain a separator into double quotes.")
             else:
                 yield line, cells[at_path], cells[at_label]
     except csv.Error as error:
         raise _wrong(
-            file, reader.line_num, f"it is not CSV ({error})", "Check the double quotes in it."
+            file, reader.line_num, f"it is not CSV ({error})", "Check the double quotes of the line."
         ) from error
 
 
@@ -116,12 +117,12 @@ def _jsonl(file: Path, text: str) -> Iterator[Row]:
 
 
 def _columns(file: Path, line: int, names: Iterable[str]) -> tuple[str, str]:
-    """The one column of paths and the one of classes; others, such as captions, do not matter."""
+    """Return the names of the column of paths and the column of classes. Other columns are ignored."""
     names = list(names)
     paths, labels = [name for name in names if name in FILES], [name for name in names if name in CLASSES]
-    for found, what in ((paths, "file"), (labels, "class")):
+    for found, meaning in ((paths, "file"), (labels, "class")):
         if len(found) != 1:
-            raise _wrong(file, line, f"{len(found) or 'no'} columns name the {what}", COLUMNS)
+            raise _wrong(file, line, f"{len(found) or 'no'} columns name the {meaning}", COLUMNS)
     return paths[0], labels[0]
 
 
@@ -136,9 +137,8 @@ def _path(file: Path, line: int, value: Any) -> str:
 
 
 def _label(file: Path, line: int, value: Any) -> str:
-    number = (
-        isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    )  # NaN is how tables write "nothing"
+    # tables write NaN, which is unequal to itself, for "no value"
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
     label = str(value).strip() if number or isinstance(value, str) else ""
     if not label:
         raise _wrong(file, line, "the image has no label", "Give its class, or remove the line.")
@@ -152,8 +152,9 @@ def _composed(file: Path, line: int, text: str) -> str:
 
 
 def _text(file: Path) -> str:
-    if not os.path.isfile(file):  # asked before it is opened: a pipe would wait for ever
-        raise DataError(f"{file} is not a file.", "Give the CSV or JSONL file that holds the labels.")
+    # checked first, because opening a pipe would wait for ever
+    if not os.path.isfile(file):
+        raise DataError(f"{file} is not a file.", "Give the CSV or JSONL file with the labels.")
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -170,5 +171,5 @@ def _text(file: Path) -> str:
         ) from error
 
 
-def _wrong(file: Path, line: int, what: str, remedy: str) -> DataError:
-    return DataError(f"{file}, line {line}: {what}.", remedy)
+def _wrong(file: Path, line: int, problem: str, remedy: str) -> DataError:
+    return DataError(f"{file}, line {line}: {problem}.", remedy)

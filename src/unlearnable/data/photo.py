@@ -1,4 +1,4 @@
-"""One photo in memory, and the one resize of the package. NumPy and Pillow only, so that workers stay small."""
+"""One photo in memory, and the resize to a square. NumPy and Pillow only, so that workers start fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from unlearnable.budget import UInt8Array
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about a photo besides its pixels, cleaned of everything that could hold another picture; empty where absent."""
+    """EXIF and XMP of a photo, without anything that could contain another picture. Empty if absent.
+
+    Args:
+        exif: EXIF block.
+        xmp: XMP packet.
+    """
 
     exif: bytes = b""
     xmp: bytes = b""
@@ -19,14 +24,13 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Photo:
-    """The 8-bit reference of a photo: what is protected, and what the budget is counted from.
+    """The 8-bit reference of a photo: noise is added to it, and the budget is counted from it.
 
     Args:
-        pixels: uint8; (H, W) if the photo is grey, (H, W, 2) grey with alpha, (H, W, 3) colour, (H, W, 4)
-            colour with alpha.
+        pixels: uint8; (H, W) grey, (H, W, 2) grey with alpha, (H, W, 3) colour, (H, W, 4) colour with alpha.
         profile: ICC profile of the pixels, or None.
-        metadata: Kept where it was asked for.
-        notes: What a person should know about how the file was read.
+        metadata: EXIF and XMP, if they were asked for.
+        notes: Remarks for the user on how the file was read.
     """
 
     pixels: UInt8Array
@@ -36,7 +40,7 @@ class Photo:
 
     @property
     def grey(self) -> bool:
-        """Whether the photo has one channel besides alpha."""
+        """Whether the photo has one channel, not counting alpha."""
         return self.pixels.ndim == 2 or self.pixels.shape[2] == 2
 
     @property
@@ -57,14 +61,20 @@ class Photo:
         return self.pixels[..., 0] if self.grey else self.pixels[..., :3]
 
     def rgb(self) -> UInt8Array:
-        """Return uint8 (H, W, 3), as a trainer's ``convert("RGB")`` sees the photo: alpha dropped, grey repeated."""
+        """Return uint8 (H, W, 3) like Pillow's ``convert("RGB")``: alpha dropped, grey repeated."""
         return np.repeat(self.opaque[..., None], 3, axis=2) if self.grey else self.opaque
 
 
 def squash(pixels: UInt8Array, side: int) -> UInt8Array:
-    """Resize uint8 (H, W) or (H, W, C) to a square of ``side`` pixels (antialiased bilinear); unchanged if it has that size."""
+    """Return an image resized to a square, antialiased bilinear; unchanged if it has that size already.
+
+    Args:
+        pixels: uint8 (H, W) or (H, W, C).
+        side: Side of the square in pixels.
+    """
     if pixels.shape[:2] == (side, side):
         return pixels
-    from PIL import Image  # here, so that a search on images of one size needs no Pillow
+    # imported late, so that a search on images of that size does not need Pillow
+    from PIL import Image
 
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))

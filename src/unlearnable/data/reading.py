@@ -1,4 +1,4 @@
-"""Reading photos once: what is known of each, which cannot be used, and their squares, all in one pass."""
+"""Decoding photos in one pass: facts of each, errors of the unreadable ones, and squares for a view."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from pathlib import Path
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import squash
 from unlearnable.data.source import Facts, Source
-from unlearnable.data.square_views import square_views
+from unlearnable.data.square_views import allocate
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 
-READERS = 4
-COPIED = 1024  # squares that are copied at a time
+DECODING_THREADS = 4
+# squares that are copied at a time, so that a mapped file needs little memory
+COPY_BATCH = 1024
 
 
 @dataclass(frozen=True)
 class Squares:
-    """Photos of a source, squashed to one size.
+    """Photos of a source, resized to squares of one size.
 
     Args:
-        source: Where the photos come from.
+        source: Source of the photos.
         ids: Id of every row.
         pixels: uint8 (N, 3, S, S).
     """
@@ -38,7 +39,17 @@ class Squares:
         return int(self.pixels.shape[-1])
 
     def of(self, source: Source, ids: Sequence[str], side: int, folder: Path | None) -> UInt8Array | None:
-        """Return the squares of some photos, uint8 (len(ids), 3, S, S); None if they are not all here."""
+        """Return the squares of some photos, uint8 (len(ids), 3, S, S).
+
+        Args:
+            source: Source of the photos.
+            ids: Ids of the photos.
+            side: S, in pixels.
+            folder: Folder of the temporary file for squares that do not fit into memory.
+
+        Returns:
+            The squares; None if these are squares of another source or side, or one of the ids is missing.
+        """
         if source is not self.source or side != self.side:
             return None
         if tuple(ids) == self.ids:
@@ -46,16 +57,22 @@ class Squares:
         rows = {id: row for row, id in enumerate(self.ids)}
         if not rows.keys() >= set(ids):
             return None
-        chosen = square_views((len(ids), 3, side, side), folder)
-        for start in range(0, len(ids), COPIED):
-            some = ids[start : start + COPIED]
-            chosen[start : start + len(some)] = self.pixels[[rows[id] for id in some]]
+        chosen = allocate((len(ids), 3, side, side), folder)
+        for start in range(0, len(ids), COPY_BATCH):
+            batch = ids[start : start + COPY_BATCH]
+            chosen[start : start + len(batch)] = self.pixels[[rows[id] for id in batch]]
         return chosen
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading photos: facts of those that can be used, errors of the others, and squares if wanted."""
+    """The result of decoding photos.
+
+    Args:
+        facts: Facts of the photos that can be used, by id.
+        errors: Errors of the others, by id.
+        squares: Squares of the photos that can be used, or None.
+    """
 
     facts: dict[str, Facts]
     errors: dict[str, DataError]
@@ -69,21 +86,21 @@ def read(
     folder: Path | None = None,
     on_progress: OnProgress = silent,
 ) -> Reading:
-    """Decode every photo once.
+    """Decode every photo once and return facts, errors and squares.
 
     Args:
-        source: Where the photos come from.
-        ids: Which of them.
-        side: Side of the squares to make in the same pass; None for none.
-        folder: Where squares are mapped from that memory does not hold.
-        on_progress: Called after each photo, stage ``checking``.
+        source: Source of the photos.
+        ids: Ids of the photos.
+        side: Side in pixels of the squares to make in the same pass; None for no squares.
+        folder: Folder of the temporary file for squares that do not fit into memory.
+        on_progress: Called after each photo, with the stage ``checking``.
 
     Raises:
-        DataError: If the disk has no room for the squares.
+        DataError: If the disk is too full for the squares.
     """
-    pixels = None if side is None else square_views((len(ids), 3, side, side), folder)
+    pixels = None if side is None else allocate((len(ids), 3, side, side), folder)
 
-    def one(row: int) -> Facts | DataError:
+    def decode(row: int) -> Facts | DataError:
         try:
             photo, digest = source.load(ids[row])
         except DataError as error:
@@ -93,22 +110,22 @@ def read(
             pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
         return Facts.of(photo, digest)
 
-    found: list[Facts | DataError] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        for fact in pool.map(one, range(len(ids))):
-            found.append(fact)
-            on_progress(Event("checking", len(found), len(ids)))
-    facts = {id: fact for id, fact in zip(ids, found, strict=True) if isinstance(fact, Facts)}
-    errors = {id: fact for id, fact in zip(ids, found, strict=True) if isinstance(fact, DataError)}
+    results: list[Facts | DataError] = []
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+        for result in pool.map(decode, range(len(ids))):
+            results.append(result)
+            on_progress(Event("checking", len(results), len(ids)))
+    facts = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, Facts)}
+    errors = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, DataError)}
     if pixels is None:
         return Reading(facts, errors, None)
     if errors:
-        pixels = _moved_up(pixels, [row for row, fact in enumerate(found) if isinstance(fact, Facts)])
+        pixels = _compacted(pixels, [row for row, result in enumerate(results) if isinstance(result, Facts)])
     return Reading(facts, errors, Squares(source, tuple(facts), pixels))
 
 
-def _moved_up(pixels: UInt8Array, rows: Iterable[int]) -> UInt8Array:
-    """Move some rows to the front, in place: squares of many photos are mapped from a file and fill no memory."""
+def _compacted(pixels: UInt8Array, rows: Iterable[int]) -> UInt8Array:
+    """Return only some rows, moved to the front in place, because a copy might not fit into memory."""
     count = 0
     for row in rows:
         if row != count:

@@ -1,4 +1,7 @@
-"""What lies in a folder: which files may be photos, and why the others are not. Nothing is opened, and no link followed."""
+"""Scanning a folder: the files that may be photos, and the reasons for skipping others.
+
+Nothing is opened, and no link is followed.
+"""
 
 from __future__ import annotations
 
@@ -9,56 +12,71 @@ from pathlib import Path
 from unlearnable.data.decoding import SUFFIXES
 from unlearnable.errors import DataError
 
-IGNORED = frozenset(
-    {"thumbs.db", "desktop.ini", "__macosx"}
-)  # hidden names, such as .DS_Store, are ignored anyway
+# files and folders that operating systems leave behind; hidden ones, such as .DS_Store, are ignored anyway
+IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
-def scan(root: Path, besides: Path | None = None) -> tuple[dict[str, Path], dict[str, str], list[str]]:
-    """Walk through a folder: images by id, reasons by id, and the folders themselves."""
+def scan(root: Path, label_file: Path | None = None) -> tuple[dict[str, Path], dict[str, str], list[str]]:
+    """Return everything in a folder, sub-folders included.
+
+    Args:
+        root: The folder.
+        label_file: A file that is not listed as skipped.
+
+    Returns:
+        Path of each possible photo by id, reason of each skipped file or folder by id, and ids of all
+        sub-folders.
+
+    Raises:
+        DataError: If the folder itself cannot be read.
+    """
     paths: dict[str, Path] = {}
     skipped: dict[str, str] = {}
-    places = [root]
-    for place in places:  # grows while it is walked through
+    folders = [root]
+    # the list grows in the loop, by the sub-folders
+    for folder in folders:
         try:
-            entries = entries_of(place)
+            entries = entries_of(folder)
         except OSError as error:
-            if place == root:
+            if folder == root:
                 raise DataError(
                     f"{root} cannot be read ({error.strerror}).", "Check its permissions."
                 ) from error
-            skipped[_id(root, place)] = f"a folder that cannot be read ({error.strerror})"
+            skipped[_id(root, folder)] = f"a folder that cannot be read ({error.strerror})"
             continue
         for name, kind in entries:
-            path = place / name
+            path = folder / name
             id = _id(root, path)
-            if any(
-                "\ud800" <= character <= "\udfff" for character in name
-            ):  # how bytes that are no UTF-8 arrive
+            # Python represents bytes that are not UTF-8 as surrogates
+            if any("\ud800" <= character <= "\udfff" for character in name):
                 skipped[id.encode("utf-8", "backslashreplace").decode()] = "its name is not valid Unicode"
             elif kind == "folder":
-                places.append(path)
+                folders.append(path)
             elif kind != "file":
                 skipped[id] = kind
             elif path.suffix.lower() not in SUFFIXES:
-                if besides is None or path.resolve() != besides.resolve():
-                    skipped[id] = "not a kind of image that is known here"
+                if label_file is None or path.resolve() != label_file.resolve():
+                    skipped[id] = "not a supported image format"
             elif id in paths:
-                skipped[str(path)] = (
-                    f"its name is the same as that of {paths[id]} once written in Unicode's composed form"
-                )
+                skipped[str(path)] = f"its name equals that of {paths[id]} in Unicode's composed form"
             else:
                 paths[id] = path
-    return paths, skipped, [_id(root, place) for place in places[1:]]
+    return paths, skipped, [_id(root, folder) for folder in folders[1:]]
 
 
-def entries_of(place: Path) -> list[tuple[str, str]]:
-    """Names in a folder that count, sorted, each with its kind: ``folder``, ``file``, or the reason why it is neither. Opens nothing."""
-    os.stat(
-        os.path.join(place, os.curdir)
-    )  # a folder that may be listed but not entered is as good as unreadable
-    with os.scandir(place) as entries:
-        return sorted((entry.name, _kind(entry)) for entry in entries if _counts(entry.name))
+def entries_of(folder: Path) -> list[tuple[str, str]]:
+    """Return the names in a folder, sorted, without hidden and ignored ones. Opens no file.
+
+    Returns:
+        Each name with ``folder``, ``file``, or the reason why it is neither.
+
+    Raises:
+        OSError: If the folder cannot be read.
+    """
+    # raises for a folder that may be listed but not entered, so that it counts as unreadable
+    os.stat(os.path.join(folder, os.curdir))
+    with os.scandir(folder) as entries:
+        return sorted((entry.name, _kind(entry)) for entry in entries if not _ignored(entry.name))
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -70,12 +88,13 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _is_junction(path: str) -> bool:
-    ask = getattr(os.path, "isjunction", None)  # Windows' other kind of link; Python knows it since 3.12
-    return ask is not None and bool(ask(path))
+    # a junction is Windows' other kind of link; Python has the function since 3.12
+    isjunction = getattr(os.path, "isjunction", None)
+    return isjunction is not None and bool(isjunction(path))
 
 
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in IGNORED
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in IGNORED
 
 
 def _id(root: Path, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Sources of photos by id, what is known of a photo without its pixels, and sources derived from others."""
+"""Sources of photos by id, the facts of a photo, and sources derived from other sources."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from unlearnable.data.photo import Photo
 
 
 class Source(Protocol):
-    """Where photos come from."""
+    """A source of photos: a folder, arrays, or a benchmark."""
 
     def load(self, id: str) -> tuple[Photo, str]:
-        """Return a photo and the hash of its content.
+        """Return a photo and its content hash.
 
         Raises:
-            DataError: If it cannot be read; the message names it.
+            DataError: If the photo cannot be read; the message names it.
         """
 
     def size(self, id: str) -> tuple[int, int] | None:
-        """Return (height, width) as the header says, without decoding; None where only decoding can tell."""
+        """Return (height, width) in pixels without decoding; None if the size is unknown until then."""
 
     def stamp(self, id: str) -> str:
-        """Return a text that changes when the content does, without reading the content where possible."""
+        """Return a text that changes when the content does, without reading the content if possible."""
 
     def origin(self, id: str) -> Path | Photo:
-        """Return what a worker in another process reads the photo from."""
+        """Return the photo's file, for a worker process to read, or the photo itself if it has no file."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is worth knowing of a photo without its pixels.
+    """Facts of a photo that remain known after its pixels are dropped.
 
     Args:
-        size: (height, width).
-        grey: Whether it has one channel besides alpha.
-        see_through: Whether it has an alpha channel.
-        digest: Hash of its content.
+        size: (height, width) in pixels.
+        grey: Whether it has one channel, not counting alpha.
+        has_alpha: Whether it has an alpha channel.
+        digest: Content hash.
     """
 
     size: tuple[int, int]
     grey: bool
-    see_through: bool
+    has_alpha: bool
     digest: str
 
     @classmethod
@@ -52,18 +52,19 @@ class Facts:
         return cls(photo.size, photo.grey, photo.alpha is not None, digest)
 
 
-Change = Callable[[str, Photo, str], Photo]  # (id, photo, hash of its content) -> another photo
+# (id, photo, content hash) -> changed photo
+Change = Callable[[str, Photo, str], Photo]
 
 
 @dataclass(frozen=True)
 class Derived:
-    """Photos of other sources, under other ids, changed, or both.
+    """Photos of other sources under other ids, changed photos, or both.
 
     Args:
-        source: The source of an id.
-        key: What that source calls it.
-        change: What becomes of the photo, given its id here and the hash of its content; None for no change.
-            The hash stays that of the original: it says which photo this is.
+        source: Returns the original source of an id.
+        key: Returns the id of the photo in its original source.
+        change: Changes the photo, given its id here and its content hash; None for no change. The content
+            hash stays that of the original, because it identifies the photo that noise was made for.
     """
 
     source: Callable[[str], Source]
@@ -71,12 +72,12 @@ class Derived:
     change: Change | None = None
 
     def load(self, id: str) -> tuple[Photo, str]:
-        """Return a photo after the change, and the hash of the original's content."""
+        """Return a photo after the change, and the content hash of the original."""
         photo, digest = self.source(id).load(self.key(id))
         return (photo if self.change is None else self.change(id, photo, digest)), digest
 
     def size(self, id: str) -> tuple[int, int] | None:
-        """Return the size of the original; None where a change may make another one."""
+        """Return the size of the original; None if the photo is changed, because its size may change too."""
         return None if self.change is not None else self.source(id).size(self.key(id))
 
     def stamp(self, id: str) -> str:
@@ -84,7 +85,7 @@ class Derived:
         return self.source(id).stamp(self.key(id))
 
     def origin(self, id: str) -> Path | Photo:
-        """Return what a worker reads: the original's file, or the changed photo."""
+        """Return the origin of the original, or the photo itself if it is changed."""
         return self.load(id)[0] if self.change is not None else self.source(id).origin(self.key(id))
 
 
@@ -94,7 +95,7 @@ def changed(source: Source, change: Change) -> Derived:
 
 
 def renamed(source: Source, key: Callable[[str], str]) -> Derived:
-    """Return a source under other ids: ``key`` leads from a new id to the source's."""
+    """Return a source with other ids: ``key(new id) -> id in the source``."""
     return Derived(lambda _: source, key)
 
 

@@ -1,4 +1,4 @@
-"""Holding images out: stratified by class, exact duplicates on one side."""
+"""Holding images out, stratified by class; exact duplicates stay together."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ import numpy as np
 
 
 def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: float, seed: int) -> set[str]:
-    """Choose about ``share`` of every class, at least one image and never all.
+    """Return the ids to hold out: about a share of every class, at least one image and never all.
 
-    Images of the same content move together, also when they lie in different classes, so that none is trained
-    on and tested on.
+    Images with the same content are held out together, even if their classes differ, so that no network is
+    tested on an image it trained on.
 
     Args:
         class_of: Class name of every id.
         digests: Content hash of every id.
-        share: Between 0 and 1.
-        seed: Another seed chooses others.
-
-    Returns:
-        The ids that are held out.
+        share: Share of every class, between 0 and 1.
+        seed: Seed of the random choice.
     """
-    twins: dict[str, list[str]] = {}
+    duplicates: dict[str, list[str]] = {}
     for id in sorted(class_of):
-        twins.setdefault(digests[id], []).append(id)
+        duplicates.setdefault(digests[id], []).append(id)
     size: dict[str, int] = {}
     for name in class_of.values():
         size[name] = size.get(name, 0) + 1
     wanted = {name: min(max(1, round(share * count)), count - 1) for name, count in size.items()}
     taken = dict.fromkeys(size, 0)
     out: set[str] = set()
-    groups = [twins[digest] for digest in sorted(twins, key=lambda digest: twins[digest][0])]
+    groups = [duplicates[digest] for digest in sorted(duplicates, key=lambda digest: duplicates[digest][0])]
     order = [groups[index] for index in np.random.default_rng(seed).permutation(len(groups))]
     for group in order:
         names = [class_of[id] for id in group]
@@ -39,8 +36,8 @@ def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: flo
             out.update(group)
             for name in names:
                 taken[name] += 1
-    # where every group of duplicates is larger than the share, the smallest is taken, or nothing of the class
-    # would be tested
+    # A class whose groups of duplicates are all larger than its share has no image yet. It gets its smallest
+    # group, because a class without test images cannot be measured.
     for group in sorted(order, key=len):
         names = [class_of[id] for id in group]
         if any(taken[name] == 0 for name in names) and all(

@@ -1,4 +1,4 @@
-"""Where the squares of a view lie: in memory, or, when they are many, in a file that has no name and so outlives nobody."""
+"""Memory for the squares of a view: an array, or for many squares a mapped temporary file without a name."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import numpy as np
 from unlearnable.budget import UInt8Array
 from unlearnable.errors import DataError
 
-MEMORY = 1 << 30  # bytes; some 39,000 squares of 96 pixels
+# bytes; some 39,000 squares of 96 pixels
+MAX_IN_MEMORY = 1 << 30
 
 
-def square_views(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
-    """Return room for squares, uint8 of a shape, uninitialised.
+def allocate(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
+    """Return an uninitialised uint8 array.
 
-    Up to 1 GiB lies in memory. More is mapped from a file that is removed as soon as it is open, so that
-    nothing of the photos is left there, whatever becomes of this process.
+    Up to 1 GiB is in memory. A larger array is mapped from a file that is deleted as soon as it is open, so
+    no pixels of the photos are left on the disk, even if this process crashes.
 
     Args:
         shape: Usually (N, 3, S, S).
-        folder: Where the file lies; the system's folder for temporary files if None.
+        folder: Folder of the file; the system's folder for temporary files if None.
 
     Raises:
-        DataError: If the disk has no room.
+        DataError: If the disk is too full.
     """
     size = math.prod(shape)
-    if size <= MEMORY:
+    if size <= MAX_IN_MEMORY:
         return np.empty(shape, np.uint8)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(
-                    file.fileno(), 0, size
-                )  # a full disk is an error here, and a crash when a mapped page is written
+                # on a full disk this raises an error; writing to a mapped page would crash the process
+                os.posix_fallocate(file.fileno(), 0, size)
             return np.memmap(file, np.uint8, "w+", shape=shape)
     except OSError as error:
-        place = folder or tempfile.gettempdir()
+        path = folder or tempfile.gettempdir()
         raise DataError(
-            f"The images need {size / 1e9:.1f} GB on disk, and there is no room in {place} ({error.strerror}).",
-            "Free some space there, or use a lower --set resolution=N.",
+            f"The images need {size / 1e9:.1f} GB on disk, but {path} has no room ({error.strerror}).",
+            "Free some space there, or give a lower --set resolution=N.",
         ) from error

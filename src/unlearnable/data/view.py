@@ -1,4 +1,4 @@
-"""Squares of one size, ready for training, with everything that a search has to know of them."""
+"""Views: images as squares of one size, ready for training, with their labels and facts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from unlearnable.budget import UInt8Array
 
 @dataclass(frozen=True)
 class View:
-    """Squares of one size, ready for training.
+    """Images as squares of one size, ready for training.
 
     Args:
         ids: N ids.
         pixels: uint8 (N, 3, S, S).
         labels: int64 (N,), indices into ``classes``.
         classes: Class names, in code-point order.
-        grey: bool (N,): the photo is grey, so its noise must be the same in the three channels.
-        own: bool (N,): False for context images, which are trained on and never given noise.
-        frame: Median (height, width) of the own photos themselves, in pixels.
-        digests: Hash of each image's content.
+        grey: bool (N,): whether the photo is grey, so that its noise must be equal in the three channels.
+        own: bool (N,): False for context images, which the surrogate trains on and which never get noise.
+        frame: Median (height, width) in pixels of the own photos at their own size.
+        digests: Content hash of each image.
     """
 
     ids: tuple[str, ...]
@@ -37,5 +37,5 @@ class View:
 
     @property
     def fingerprint(self) -> str:
-        """A hash over ids, classes and contents."""
+        """Hash of all ids, classes and contents."""
         return hashing.digest(self.ids, [self.classes[label] for label in self.labels], self.digests)

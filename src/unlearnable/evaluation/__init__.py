@@ -1,4 +1,4 @@
-"""How well a protection holds: what a network learns from clean and from protected images, and how visible the change is."""
+"""Evaluation of a protection: what networks learn from clean and protected images, and its visibility."""
 
 from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
 from unlearnable.evaluation.schedule import Trial

@@ -1,4 +1,4 @@
-"""The same victim trained on each of several versions of the same images, tested on the same held-out ones."""
+"""Comparison of arms: the same victim trained on clean and on changed images, tested on the same images."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from unlearnable.evaluation.statistics import (
     bootstrap,
     curve,
     interval,
-    kept,
     recalls,
+    retained_share,
 )
 from unlearnable.evaluation.verdict import Verdict, judge
 from unlearnable.events import Event, OnProgress, silent
@@ -29,11 +29,11 @@ from unlearnable.training.victim import Epoch, Labelled, learn
 
 @dataclass(frozen=True)
 class Arm:
-    """What one victim is trained and tested on.
+    """Training and test images of one victim.
 
     Args:
-        train: The images it trains on.
-        test: Clean images that no arm trains on; the same labels in the same order in all arms of a seed.
+        train: Training images.
+        test: Clean images that no arm trains on. All arms of a seed have the same labels in the same order.
     """
 
     train: Labelled
@@ -45,11 +45,11 @@ class Run:
     """One training of a victim.
 
     Args:
-        seed: Of the split, the initialisation and the order.
-        train: Accuracy on the training batches, per epoch, shares in [0, 1].
-        test: Balanced accuracy on the test images, per epoch.
-        correct: bool (T,): which test images the network of the best epoch named correctly.
-        labels: int64 (T,): their classes.
+        seed: Seed of the split, the initialisation and the order.
+        train: Accuracy on the training batches after each epoch, in [0, 1].
+        test: Balanced accuracy on the test images after each epoch.
+        correct: bool (T,): whether the network of the best epoch classified each test image correctly.
+        labels: int64 (T,): true classes of the test images.
     """
 
     seed: int
@@ -64,12 +64,14 @@ class ArmResult:
     """The result of one arm over all seeds.
 
     Args:
-        name: ``clean``, ``protected`` or another.
-        runs: One per seed.
+        name: Name of the arm: ``clean``, ``protected`` or another.
+        runs: One run per seed.
         peak: Balanced accuracy at the best epoch, mean over seeds.
         last: Balanced accuracy at the last epoch, mean over seeds.
-        recall: Recall per judged class at the best epoch, mean over seeds; NaN where no image tests a class.
-        kept: Share of what clean images teach; None for the first arm.
+        recall: Recall of each judged class at the best epoch, mean over seeds; NaN for a class without test
+            images.
+        retained: Share of what clean images teach that these images still teach: (peak - chance) over the
+            same difference of the first arm. None for the first arm.
         verdict: None for the first arm.
     """
 
@@ -78,19 +80,19 @@ class ArmResult:
     peak: Interval
     last: float
     recall: tuple[float, ...]
-    kept: Interval | None = None
+    retained: Interval | None = None
     verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The arms of one trial; the first is the one that the others are measured against.
+    """The results of one trial.
 
     Args:
         trial: Victim and countermeasures.
-        chance: Accuracy of guessing, a share.
-        tested: Test images per seed (the smallest number over seeds).
-        arms: The results.
+        chance: Accuracy of guessing, in [0, 1].
+        tested: Number of test images (the smallest over seeds).
+        arms: One result per arm. The first arm is the clean one, with which the others are compared.
     """
 
     trial: Trial
@@ -114,17 +116,17 @@ def compare(
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
 ) -> Comparison:
-    """Train the trial's victim on every arm, once per seed.
+    """Train the trial's victim on every arm, once per seed, and return the results.
 
     Args:
         names: Names of the arms; the first is the clean one.
-        data: Returns the images of an arm for a seed. It is called arm by arm, so that one arm is in memory
-            at a time.
+        data: Returns the images of an arm for a seed. It is called arm by arm, so that only one arm is in
+            memory at a time.
         trial: Victim and countermeasures.
         classes: Number of classes, context included.
         seeds: Each changes initialisation and order, and the split if ``data`` makes one.
         judged: Labels of the classes whose recall counts; all by default.
-        compute: Where; chosen by default.
+        compute: Device and precision; chosen by default.
         on_progress: Called after every epoch.
 
     Raises:
@@ -158,7 +160,7 @@ def _run(
     if not np.isin(labels, judged).any():
         raise DataError(
             "No held-out image belongs to a protected class, so nothing can be measured.",
-            "Give more photos, or --test.",
+            "Give more photos, or clean test images with --test FOLDER.",
         )
     epochs = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch).epochs
     test = curve([epoch.correct.numpy() for epoch in epochs], labels, judged)
@@ -169,26 +171,34 @@ def _run(
 def summarise(
     trial: Trial, runs: dict[str, tuple[Run, ...]], judged: Sequence[int], chance: float
 ) -> Comparison:
-    """Turn the runs of every arm into figures, intervals and verdicts."""
-    columns = list(zip(*runs.values(), strict=True))
-    drawn = bootstrap(
-        [Answers(column[0].labels, np.stack([run.correct for run in column])) for column in columns], judged
+    """Return figures, intervals and verdicts of finished runs.
+
+    Args:
+        trial: Victim and countermeasures.
+        runs: One run per seed of every arm, by name; the clean arm first.
+        judged: Labels of the classes whose recall counts.
+        chance: Accuracy of guessing, in [0, 1].
+    """
+    by_seed = list(zip(*runs.values(), strict=True))
+    draws = bootstrap(
+        [Answers(arms[0].labels, np.stack([run.correct for run in arms])) for arms in by_seed], judged
     )
-    tested = min(int(np.isin(column[0].labels, judged).sum()) for column in columns)
+    tested = min(int(np.isin(arms[0].labels, judged).sum()) for arms in by_seed)
     results: list[ArmResult] = []
-    for index, (name, mine) in enumerate(runs.items()):
-        peak = interval(float(np.mean([run.test.peak for run in mine])), drawn[index])
-        recall = np.mean([recalls(run.correct, run.labels, judged) for run in mine], axis=0)
+    for index, (name, own) in enumerate(runs.items()):
+        peak = interval(float(np.mean([run.test.peak for run in own])), draws[index])
+        recall = np.mean([recalls(run.correct, run.labels, judged) for run in own], axis=0)
         share: Interval | None = None
         verdict: Verdict | None = None
         if results:
             clean = results[0].peak
             share = interval(
-                float(kept(peak.value, clean.value, chance)), kept(drawn[index], drawn[0], chance)
+                float(retained_share(peak.value, clean.value, chance)),
+                retained_share(draws[index], draws[0], chance),
             )
             verdict = judge(clean, peak, share, chance, tested)
-        last = float(np.mean([run.test.last for run in mine]))
+        last = float(np.mean([run.test.last for run in own]))
         results.append(
-            ArmResult(name, mine, peak, last, tuple(float(value) for value in recall), share, verdict)
+            ArmResult(name, own, peak, last, tuple(float(value) for value in recall), share, verdict)
         )
     return Comparison(trial, chance, tested, tuple(results))

@@ -1,4 +1,4 @@
-"""Which protected image belongs to which photo."""
+"""Matching of photos and their protected images."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from unlearnable.data.source import renamed
 from unlearnable.errors import DataError
 from unlearnable.runs import RunFolder
 
-LIST = "files.jsonl"
+FILE_LIST = "files.jsonl"
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Which protected image belongs to which photo.
+    """Pairs of a photo and its protected image.
 
     Args:
-        partner: Id among the protected images of every photo's id, sorted by the photo's id.
-        left_out: Ids on either side that take no part, with the reason.
-        digests: SHA-256 that a photo had when it was protected, where that is known.
+        partner: Id of the protected image by the photo's id, sorted.
+        left_out: Reason for each id, on either side, that is in no pair.
+        digests: SHA-256 of each photo when it was protected, if known.
     """
 
     partner: Mapping[str, str]
@@ -31,37 +31,37 @@ class Matching:
 
 
 def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matching:
-    """Pair photos with protected images.
+    """Return the pairs of photos and protected images.
 
-    The list that ``protect`` left in the run folder decides. Without one: the same id where both sides have
-    the same ids, else the same path without its extension; where that fits several files, none of them is
-    taken.
+    Pairs come from the list of files in the run folder, if there is one. Otherwise images pair by id if both
+    sides have the same ids, or else by path without the extension. Files whose paths differ only in the
+    extension are ambiguous and are left out.
 
     Args:
         clean: The photos.
         protected: The protected images.
-        run: The run folder, if there is one.
+        run: The run folder of ``protect``, or None.
 
     Raises:
-        DataError: If nothing pairs.
+        DataError: If there is no pair.
     """
-    if run is not None and (run / LIST).is_file():
+    if run is not None and (run / FILE_LIST).is_file():
         pairs = _listed(clean, protected, run)
     elif set(clean.ids) == set(protected.ids):
         pairs = Matching({id: id for id in clean.ids}, {})
     else:
         pairs = _by_path(clean.ids, protected.ids)
     if not pairs.partner:
-        why = "; ".join(f"{id}: {reason}" for id, reason in list(pairs.left_out.items())[:3])
+        reasons = "; ".join(f"{id}: {reason}" for id, reason in list(pairs.left_out.items())[:3])
         raise DataError(
-            f"No protected image belongs to any of the photos ({why}).",
-            "Give the folder of photos that it was made from.",
+            f"No protected image belongs to any of the photos ({reasons}).",
+            "Give the folder of photos that the protected images were made from.",
         )
     return pairs
 
 
 def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
-    mine, theirs = set(clean.ids), set(protected.ids)
+    clean_ids, protected_ids = set(clean.ids), set(protected.ids)
     partner: dict[str, str] = {}
     digests: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -69,22 +69,22 @@ def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
         output, digest = entry.get("output"), entry.get("digest")
         if not output:
             left_out[id] = "was skipped when the others were protected"
-        elif id not in mine:
+        elif id not in clean_ids:
             left_out[id] = "is in the list, but no longer among the photos"
-        elif output not in theirs:
+        elif output not in protected_ids:
             left_out[id] = f"its protected file {output} is missing"
         else:
             partner[id] = output
             if digest:
                 digests[id] = digest
     left_out |= {
-        id: "is not in the list of what was protected"
+        id: "is not in the list of protected files"
         for id in clean.ids
         if id not in partner and id not in left_out
     }
     listed = set(partner.values())
     left_out |= {
-        id: "is not in the list of what was protected"
+        id: "is not in the list of protected files"
         for id in protected.ids
         if id not in listed and id not in left_out
     }
@@ -92,22 +92,23 @@ def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
 
 
 def _by_path(clean: Iterable[str], protected: Iterable[str]) -> Matching:
-    sides = (_stems(clean), _stems(protected))
+    photos, files = _by_stem(clean), _by_stem(protected)
     partner: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for stem in sorted({*sides[0], *sides[1]}):
-        mine, theirs = sides[0].get(stem, []), sides[1].get(stem, [])
-        if len(mine) == 1 and len(theirs) == 1:
-            partner[mine[0]] = theirs[0]
-        elif len(mine) > 1 or len(theirs) > 1:
-            reason = f"ambiguous: {' and '.join(dict.fromkeys(mine + theirs))} differ in their extension only"
-            left_out |= dict.fromkeys(mine + theirs, reason)
+    for stem in sorted({*photos, *files}):
+        ours, theirs = photos.get(stem, []), files.get(stem, [])
+        if len(ours) == 1 and len(theirs) == 1:
+            partner[ours[0]] = theirs[0]
+        elif len(ours) > 1 or len(theirs) > 1:
+            names = " and ".join(dict.fromkeys(ours + theirs))
+            reason = f"ambiguous: {names} differ only in their extension"
+            left_out |= dict.fromkeys(ours + theirs, reason)
         else:
-            left_out |= dict.fromkeys(mine, "has no protected image") | dict.fromkeys(theirs, "has no photo")
+            left_out |= dict.fromkeys(ours, "has no protected image") | dict.fromkeys(theirs, "has no photo")
     return Matching(dict(sorted(partner.items())), left_out)
 
 
-def _stems(ids: Iterable[str]) -> dict[str, list[str]]:
+def _by_stem(ids: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for id in ids:
         found.setdefault(unicodedata.normalize("NFC", str(PurePosixPath(id).with_suffix(""))), []).append(id)
@@ -115,7 +116,7 @@ def _stems(ids: Iterable[str]) -> dict[str, list[str]]:
 
 
 def aligned(clean: ImageSet, protected: ImageSet, matching: Matching) -> tuple[ImageSet, ImageSet]:
-    """Return both sides with the photos' ids and classes, so that one id means one pair."""
-    mine = clean.subset(matching.partner)
+    """Return both sides of the pairs, the protected images under the ids and classes of their photos."""
+    photos = clean.subset(matching.partner)
     source = renamed(protected.source, matching.partner.__getitem__)
-    return mine, replace(mine, source=source, skipped={}, facts={}, squares=None)
+    return photos, replace(photos, source=source, skipped={}, facts={}, squares=None)

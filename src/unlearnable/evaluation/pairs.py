@@ -1,4 +1,4 @@
-"""The images of a verification: what is trained on and tested on, for every arm, seed and chain."""
+"""The images of a verification: training and test images of every arm, seed and chain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Views:
-    """Squares of everything that an arm needs, after the stage of a chain at the photo's own size."""
+    """Views of an arm, after the stage ``photo`` of a chain.
+
+    Args:
+        train: Photos or protected images.
+        test: Test images.
+        context: Context images, or None.
+    """
 
     train: View
     test: View
@@ -37,15 +43,15 @@ class Views:
 
 @dataclass
 class Pairs:
-    """Photos and their protected images under the same ids, with what they are tested on.
+    """Photos and their protected images under the same ids, with test and context images.
 
     Args:
         clean: The photos.
         protected: The protected images, under the photos' ids.
-        context: Classes that are clean in every arm, or None.
-        test: Clean test images of the same classes, or None to hold some photos out of both arms.
+        context: Images of other classes, clean in every arm, or None.
+        test: Clean test images of the same classes; None to hold some photos out of both arms.
         settings: Sizes and recipes for photos of this size.
-        left_out: Ids that take no part, with the reason.
+        left_out: Reason for each id that is in no pair.
     """
 
     clean: ImageSet
@@ -68,12 +74,12 @@ class Pairs:
 
     @cached_property
     def unchanged(self) -> int:
-        """How many protected images equal their photos, pixel by pixel of the squares."""
+        """Number of protected images whose squares equal those of their photos in every pixel."""
         return int((self.clean_view.pixels == self.protected_view.pixels).all(axis=(1, 2, 3)).sum())
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """All classes that a network tells apart."""
+        """Names of all classes, context included, in code-point order."""
         return tuple(sorted({*self.clean.classes, *(self.context.classes if self.context else ())}))
 
     @property
@@ -83,17 +89,17 @@ class Pairs:
 
     @property
     def trained_on(self) -> int:
-        """How many images a training has."""
+        """Number of training images, context included."""
         context = len(self.context) if self.context else 0
         return len(self.clean) - int(self.held_out(0).sum()) + context
 
     @property
     def tested_on(self) -> int:
-        """How many images a training is tested on."""
+        """Number of test images."""
         return int(self.held_out(0).sum()) if self.test is None else len(self.test)
 
     def held_out(self, seed: int) -> Rows:
-        """Return which photos are tested on and not trained on: bool (N,)."""
+        """Return whether each photo is held out for testing: bool (N,)."""
         if self.test is not None:
             return np.zeros(len(self.clean), dtype=bool)
         digests = dict(zip(self.clean_view.ids, self.clean_view.digests, strict=True))
@@ -101,11 +107,15 @@ class Pairs:
         return np.array([id in out for id in self.clean.ids])
 
     def arm(self, name: str, seed: int, chain: Chain | None = None) -> Arm:
-        """Return the images of the arm ``clean`` or ``protected`` under a chain of countermeasures.
+        """Return the images of the arm ``clean`` or ``protected`` after the stage ``photo`` of a chain.
 
-        The trainer applies the chain to everything that is trained on, and to test images where the
-        countermeasure says so. Draws at the photo's own size are the same for all seeds, so that photos are
-        read once.
+        The chain changes all training images, and the test images if a countermeasure has ``test_time``. Its
+        draws are the same for all seeds, so that photos are decoded only once.
+
+        Args:
+            name: Name of the arm.
+            seed: Seed of the split.
+            chain: Countermeasures; None for none.
         """
         views, out = self._views(name, chain or Chain()), self.held_out(seed)
         train = self._labelled(views.train, ~out)
@@ -141,7 +151,8 @@ class Pairs:
             return Views(plain, self._test_view, self._context_view)
         key = (name, chain.spec)
         if key not in self._changed:
-            self._changed.clear()  # one set of changed images in memory at a time
+            # one set of changed images in memory at a time
+            self._changed.clear()
             train, test, context = (None if new is None else new.view(self.settings.side) for new in changed)
             assert train is not None
             self._changed[key] = Views(train, test or self._test_view, context)
@@ -158,24 +169,33 @@ def gather(
 ) -> Pairs:
     """Open, pair and check all images, each decoded once.
 
+    Args:
+        photos: The photos, a folder or an ImageSet.
+        protected: The protected images, likewise.
+        test: Clean test images, or None to hold some photos out.
+        context: Images of other classes, or None.
+        run: The run folder of ``protect``, or None.
+        on_progress: Called after each image.
+
     Raises:
-        DataError: If nothing pairs, there is one class only, or a class has no image to test on.
+        DataError: If there is no pair, only one class, or a class without test images.
     """
-    clean = opened(photos)
-    # the classes of the photos count, whatever folders the protected files lie in
+    clean = open_images(photos)
+    # classes come from the photos, so the folders of the protected files do not matter
     changed = protected if isinstance(protected, ImageSet) else folder(protected, class_name="protected")
     matching = match(clean, changed, run)
     left_out = {**clean.skipped, **matching.left_out}
     clean, changed = aligned(clean, changed, matching)
-    others = None if context is None else opened(context)
+    others = None if context is None else open_images(context)
     shared = set(clean.classes) & set(others.classes if others else ())
     if shared:
         raise DataError(
-            f"Class {min(shared)!r} is among the photos and in the context.", "Context holds other classes."
+            f"Class {min(shared)!r} is among the photos and in the context.",
+            "Give a --context folder with other classes.",
         )
     if len({*clean.classes, *(others.classes if others else ())}) < 2:
         raise DataError(
-            "There is one class only, so there is nothing to tell apart.",
+            "There is only one class, so a network has nothing to distinguish.",
             "Give other classes with --context FOLDER.",
         )
     settings = defaults(clean.frame)
@@ -185,14 +205,14 @@ def gather(
     good = [id for id in clean.ids if id in changed.facts and id not in replaced]
     clean, changed = clean.subset(good), changed.subset(good)
     if others is not None:
-        # a twin of a held-out photo must not be trained on, in whatever class it lies
+        # a copy of a held-out photo must not be among the training images, in any class
         others = _without(others.readable(on_progress, settings.side), _digests(clean))
     made = Pairs(clean, changed, others, None, settings, left_out)
-    return made if test is None else _with_test(made, opened(test).readable(on_progress, settings.side))
+    return made if test is None else _with_test(made, open_images(test).readable(on_progress, settings.side))
 
 
-def opened(images: Images) -> ImageSet:
-    """Open a folder; return a set as it is."""
+def open_images(images: Images) -> ImageSet:
+    """Return a folder as an ImageSet; an ImageSet unchanged."""
     return images if isinstance(images, ImageSet) else folder(images)
 
 
@@ -201,14 +221,14 @@ def _digests(images: ImageSet) -> set[str]:
 
 
 def _replaced(clean: ImageSet, digests: Mapping[str, str]) -> dict[str, str]:
-    """Return a reason for every photo that is another one than was protected."""
+    """Return a reason for every photo that has changed since it was protected."""
     now = {id: fact.digest for id, fact in clean.facts.items()}
     changed = [id for id in now if digests.get(id, now[id]) != now[id]]
     return dict.fromkeys(changed, "has changed since it was protected")
 
 
 def _without(images: ImageSet, digests: Collection[str]) -> ImageSet:
-    """Return the images that are not among some contents."""
+    """Return the images whose content hash is not among ``digests``."""
     return images.subset([id for id in images.ids if images.facts[id].digest not in digests])
 
 
@@ -219,13 +239,13 @@ def _with_test(made: Pairs, test: ImageSet) -> Pairs:
         if test.class_of[id] not in made.clean.classes:
             left_out[f"test: {id}"] = f"class {test.class_of[id]!r} is not among the photos"
         elif test.facts[id].digest in known:
-            left_out[f"test: {id}"] = "is also trained on"
+            left_out[f"test: {id}"] = "is also a training image"
     good = [id for id in test.ids if f"test: {id}" not in left_out]
     missing = set(made.clean.classes) - {test.class_of[id] for id in good}
     if missing:
         raise DataError(
             f"No test image belongs to class {min(missing)!r}.",
-            "Give test images of every class, named as in PHOTOS.",
+            "Give test images of every class, in sub-folders named as in PHOTOS.",
         )
     joined = {**made.left_out, **left_out}
     return Pairs(made.clean, made.protected, made.context, test.subset(good), made.settings, joined)

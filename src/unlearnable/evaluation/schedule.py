@@ -1,4 +1,4 @@
-"""Which victims train in which way, how long that takes, and what fits into the time there is."""
+"""The schedule of a verification: trials, their estimated time, and those that fit into the time limit."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ COUNTERMEASURES = ("jpeg:75", "shrink:2", "grey")
 
 @dataclass(frozen=True)
 class Trial:
-    """A victim that trains on the images, with or without countermeasures.
+    """A victim, with or without countermeasures.
 
     Args:
-        name: What people call it.
+        name: Name in reports.
         victim: Network and recipe.
-        chain: What the trainer does against the noise; empty for images as published.
+        chain: Countermeasures; empty for the images as published.
     """
 
     name: str
@@ -43,24 +43,23 @@ class Trial:
 
     @property
     def words(self) -> str:
-        """The victim and the chain in words."""
+        """Description of victim and chain for reports."""
         after = f"after {self.chain.spec}, " if self.chain else ""
         return f"{self.victim.model}, {after}{self.victim.words}"
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """Everything that ``verify`` tries unless the caller says otherwise.
+    """Default networks and recipes of ``verify``.
 
     Args:
-        victim: The network of the surrogate's family and the usual recipe; the number of images sets its
-            epochs.
-        unseen: Fields of a recipe that the search never saw.
+        victim: A network of the surrogate's family with the usual recipe. Its epochs depend on the number of
+            training images.
+        unseen: Fields of a recipe that the search for noise does not use.
         other: A network of another family.
-        side: Side of the squares in memory, larger than the victim's size so that a crop magnifies what is in
-            the photo.
-        images: Images that a training sees in all, which decides the number of epochs.
-        epochs: Fewest and most epochs.
+        side: Side of the squares in pixels; larger than the victim's size, so that a crop shows more detail.
+        images: Images that a training sees in total, over all epochs.
+        epochs: Smallest and largest number of epochs.
     """
 
     victim: Victim
@@ -84,22 +83,22 @@ SMALL = Defaults(
 
 
 def defaults(frame: tuple[int, int]) -> Defaults:
-    """Return the settings for photos of a (height, width)."""
+    """Return the defaults for photos of a median (height, width) in pixels."""
     return SMALL if is_small(frame) else PHOTOS
 
 
 def trials(
     chosen: Defaults, count: int, targets: Sequence[str] = (), specs: Sequence[str] = COUNTERMEASURES
 ) -> tuple[Trial, ...]:
-    """Return what is tried, the most important first.
+    """Return the trials, the most important first.
 
-    Every target trains with the usual recipe; the first also with one that the search never saw, and with
-    each countermeasure.
+    Every target trains with the usual recipe. The first target also trains with a recipe that the search for
+    noise does not use, and with each chain.
 
     Args:
-        chosen: The settings.
+        chosen: The defaults.
         count: Number of training images.
-        targets: Networks; by default the surrogate's family and one other.
+        targets: Networks; by default one of the surrogate's family and one other.
         specs: Chains of countermeasures.
 
     Raises:
@@ -110,7 +109,7 @@ def trials(
         models.parse(target)
     fewest, most = chosen.epochs
     usual = {
-        # a few dozen photos need several steps an epoch, or batch normalisation never catches up
+        # small sets need several steps an epoch, or the running statistics of batch normalisation lag behind
         "batch": min(chosen.victim.batch, max(8, count // 6)),
         "epochs": min(most, max(fewest, round(chosen.images / count))),
     }
@@ -127,12 +126,12 @@ def trials(
 
 @dataclass(frozen=True)
 class Schedule:
-    """The trials that run, and those that do not.
+    """The trials that fit into the time limit, and the others.
 
     Args:
-        trials: Trials that run, in order.
-        unmeasured: Name and estimated seconds of trials that do not fit into the time limit.
-        seconds: Estimate for all trials that run.
+        trials: Trials to run, in order.
+        unmeasured: Name and estimated seconds of the trials that do not fit.
+        seconds: Estimated seconds of all trials to run.
     """
 
     trials: tuple[Trial, ...]
@@ -143,29 +142,31 @@ class Schedule:
 def estimate(
     tried: Sequence[Trial], images: ImageSet, train: int, tested: int, classes: int, compute: Compute
 ) -> list[float]:
-    """Estimate the seconds of one training of each trial, countermeasures included, by timing parts of it.
+    """Return the estimated seconds of one training of each trial, countermeasures included.
+
+    A few training steps, a test and the preparation of a few images are timed.
 
     Args:
         tried: The trials.
-        images: The photos, of which a few go through the stage at their own size.
+        images: The photos.
         train: Number of training images.
         tested: Number of test images.
         classes: Number of classes.
-        compute: Where.
+        compute: Device and precision.
     """
-    some = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
+    sample = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
     known: dict[tuple[Victim, Chain], tuple[float, float]] = {}
     found = []
     for trial in tried:
         victim, chain = trial.victim, trial.chain
         batch = min(victim.batch, train)
-        # trials that differ only in what happens before the training take the same steps
+        # countermeasures that run before the training do not change the time of a step
         steps = (victim, Chain(tuple(one for one in chain.members if {"batch", "step"} & {*one.stages})))
         if steps not in known:
             known[steps] = _timed(*steps, batch, classes, compute)
         step, test = known[steps]
         training = victim.epochs * (train // batch * step + tested / batch * test)
-        found.append(training + _preparing(chain, victim, some, train, tested, classes, compute))
+        found.append(training + _preparing(chain, victim, sample, train, tested, classes, compute))
     return found
 
 
@@ -176,9 +177,10 @@ def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Comp
     training = Training(model, victim.recipe, victim.size, pixels, labels, classes, 0, compute, chain)
     ticks = [time.perf_counter()]
     for correct in training.steps(0):
-        float(correct)  # waits for the device
+        # waits for the device, so that the step is finished
+        float(correct)
         ticks.append(time.perf_counter())
-    # the first step also allocates and chooses kernels
+    # without the first step, which also allocates memory and chooses kernels
     step = statistics.median(after - before for before, after in pairwise(ticks[1:]))
 
     def test() -> object:
@@ -189,15 +191,15 @@ def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Comp
 
 
 def _preparing(
-    chain: Chain, victim: Victim, some: ImageSet, train: int, tested: int, classes: int, compute: Compute
+    chain: Chain, victim: Victim, sample: ImageSet, train: int, tested: int, classes: int, compute: Compute
 ) -> float:
-    """Return the seconds of what a chain does before a training."""
+    """Return the seconds that the stages ``photo`` and ``prepare`` of a chain take before a training."""
     if not chain:
         return 0.0
     everything = train + (tested if chain.test_time else 0)
-    changed, seconds = chain.on_photos(some, 0), 0.0
-    if changed is not some:
-        seconds += _seconds(lambda: [changed.photo(id) for id in some.ids]) / len(some) * everything
+    changed, seconds = chain.on_photos(sample, 0), 0.0
+    if changed is not sample:
+        seconds += _seconds(lambda: [changed.photo(id) for id in sample.ids]) / len(sample) * everything
     if any("prepare" in member.stages for member in chain.members):
         pixels, labels = _random(min(train, TIMED_SQUARES), victim.size, classes)
         rng = generator(0, "timing")
@@ -213,18 +215,20 @@ def _random(count: int, side: int, classes: int) -> tuple[torch.Tensor, torch.Te
 
 
 def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT) -> Schedule:
-    """Decide which trials run within a time limit. The first always does; the others as far as they fit.
+    """Return the trials that fit into a time limit. The first always runs, the others if they fit.
 
     Args:
         tried: The trials, the most important first.
-        seconds: Estimate for each of them, all seeds and both arms.
-        limit: Seconds for all of it.
+        seconds: Estimated seconds of each trial, for all seeds and both arms.
+        limit: Time limit for all trials, in seconds.
 
     Raises:
         UsageError: If the limit is not positive.
     """
     if limit <= 0:
-        raise UsageError(f"The time limit is {limit:g} s, which leaves no time.", "Give one like 15m.")
+        raise UsageError(
+            f"The time limit is {limit:g} s, but must be positive.", "Give --time-limit 15m, for example."
+        )
     chosen, unmeasured, spent = [tried[0]], list[tuple[str, float]](), seconds[0]
     for trial, needed in zip(tried[1:], seconds[1:], strict=True):
         if spent + needed <= limit:

@@ -1,6 +1,6 @@
-"""How accuracy is measured, everywhere: balanced accuracy at the last and at the best epoch, and intervals.
+"""The definitions of accuracy: balanced accuracy at the last and at the best epoch, and its interval.
 
-``verify``, the report and the tables of experiments all take their numbers from here. NumPy only.
+``verify``, the report and the tables of experiments all use these. NumPy only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 DRAWS = 2000
 LEVEL = 0.95
-# what was kept is a share of what clean images teach; below one point of accuracy there is nothing to share
+# The smallest difference between the clean arm and chance that is divided by. Below one point of accuracy,
+# a share of it means nothing.
 SMALLEST_GAIN = 0.01
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured value and its 95% bootstrap interval, all shares (1.0 is 100%)."""
+    """A measured value and its 95% bootstrap interval, as shares (1.0 is 100%)."""
 
     value: float
     low: float
@@ -32,10 +33,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Curve:
-    """Balanced accuracy on the test images after every tested epoch, shares in [0, 1].
+    """Balanced accuracy on the test images after every tested epoch.
 
     Args:
-        epochs: One value for each epoch.
+        epochs: One value per epoch, in [0, 1].
     """
 
     epochs: tuple[float, ...]
@@ -47,12 +48,12 @@ class Curve:
 
     @property
     def best(self) -> int:
-        """Position of the best epoch, the first of several; chosen on the test images."""
+        """Position of the best epoch, chosen on the test images; the first one if several are equal."""
         return int(np.argmax(self.epochs))
 
     @property
     def peak(self) -> float:
-        """Balanced accuracy after the best epoch: the most that early stopping could reach."""
+        """Balanced accuracy after the best epoch: the upper limit of early stopping."""
         return self.epochs[self.best]
 
 
@@ -60,9 +61,9 @@ def curve(correct: Sequence[BoolArray], labels: IntArray, judged: Sequence[int] 
     """Return the balanced accuracy after each epoch.
 
     Args:
-        correct: bool (T,) for each epoch: which test images were named correctly.
-        labels: int64 (T,): their classes.
-        judged: Classes that count; all that have test images if None.
+        correct: bool (T,) for each epoch: whether each test image was classified correctly.
+        labels: int64 (T,): true classes of the test images.
+        judged: Classes that count; all classes with test images if None.
     """
     classes = np.unique(labels) if judged is None else judged
     return Curve(tuple(float(value) for value in balanced(np.stack(correct), labels, classes)))
@@ -70,11 +71,11 @@ def curve(correct: Sequence[BoolArray], labels: IntArray, judged: Sequence[int] 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the networks of one seed answered, all on the same test images.
+    """Answers of the networks of one seed, all on the same test images.
 
     Args:
-        labels: int64 (T,): true class of every test image.
-        correct: bool (arms, T): whether each arm's network was right.
+        labels: int64 (T,): true classes of the test images.
+        correct: bool (arms, T): whether each arm's network classified each test image correctly.
     """
 
     labels: IntArray
@@ -82,7 +83,13 @@ class Answers:
 
 
 def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
-    """Return the recall of every judged class, float (..., classes), of answers bool (..., T). NaN where no image tests a class."""
+    """Return the recall of every judged class, float (..., classes); NaN for a class without test images.
+
+    Args:
+        correct: bool (..., T): whether each test image was classified correctly.
+        labels: int64 (T,): true classes of the test images.
+        judged: The classes.
+    """
     columns = [correct[..., labels == label] for label in judged]
     return np.stack(
         [c.mean(axis=-1) if c.shape[-1] else np.full(c.shape[:-1], np.nan) for c in columns], axis=-1
@@ -90,24 +97,21 @@ def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArr
 
 
 def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
-    """Return the balanced accuracy, float (...): the mean recall over the judged classes that have test images."""
+    """Return the balanced accuracy, float (...): the mean of ``recalls`` over classes with test images."""
     return np.asarray(np.nanmean(recalls(correct, labels, judged), axis=-1))
 
 
 def bootstrap(runs: Sequence[Answers], judged: Sequence[int], draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Draw the balanced accuracy again and again, as if seeds and test images had been others.
+    """Return bootstrap draws of the balanced accuracy, float (arms, draws).
 
-    Seeds are resampled, and within each its test images, class by class. Every arm sees the same draws, so
-    differences and ratios of arms are drawn as pairs.
+    Seeds are resampled, and for each of them its test images, class by class. All arms use the same draws, so
+    differences and ratios of arms are paired.
 
     Args:
-        runs: One per seed.
+        runs: One set of answers per seed.
         judged: The classes that count.
-        draws: How many draws.
-        seed: Of the generator.
-
-    Returns:
-        float (arms, draws).
+        draws: Number of draws.
+        seed: Seed of the generator.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(runs), size=(len(runs), draws))
@@ -120,7 +124,7 @@ def bootstrap(runs: Sequence[Answers], judged: Sequence[int], draws: int = DRAWS
 
 
 def _resampled(run: Answers, judged: Sequence[int], draws: int, rng: np.random.Generator) -> Floats:
-    """Balanced accuracy, float (arms, draws), over test images drawn with replacement within every class."""
+    """Return the balanced accuracy, float (arms, draws), on test images drawn with replacement per class."""
     rates = []
     for label in judged:
         images = np.flatnonzero(run.labels == label)
@@ -132,17 +136,22 @@ def _resampled(run: Answers, judged: Sequence[int], draws: int, rng: np.random.G
 
 
 def interval(value: float, drawn: Floats) -> Interval:
-    """Return a value with the percentile interval of its draws."""
+    """Return a value with the percentile interval of its bootstrap draws."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(value), float(low), float(high))
 
 
-def kept(protected: Any, clean: Any, chance: float) -> Any:
-    """Return which share of what clean images teach the protected ones still teach: (protected - chance) / (clean - chance).
+def retained_share(protected: Any, clean: Any, chance: float) -> Any:
+    """Return (protected - chance) / (clean - chance): how much of what clean images teach is still learned.
 
-    1 means that protection did nothing, 0 that the network guesses, below 0 that it does worse. Where the
-    clean arm itself is at chance the share means nothing; the division is kept finite, and the verdict is
-    then ``cannot tell``.
+    1 means that protection changes nothing, 0 that the network guesses, and below 0 that it is worse than
+    guessing. If the clean arm is at chance, the share means nothing: the result stays finite, and the verdict
+    is ``cannot tell``.
+
+    Args:
+        protected: Balanced accuracy of the protected arm, in [0, 1]; a number or an array.
+        clean: Balanced accuracy of the clean arm, likewise.
+        chance: Accuracy of guessing, in [0, 1].
     """
     return (protected - chance) / np.maximum(np.asarray(clean) - chance, SMALLEST_GAIN)

@@ -1,4 +1,4 @@
-"""From numbers to words: the verdict, and goals that a command may require."""
+"""The verdict on a protected arm, and goals that a command may require."""
 
 from __future__ import annotations
 
@@ -11,66 +11,75 @@ from unlearnable.evaluation.statistics import Interval
 
 Verdict = Literal["protected", "weakened", "not protected", "cannot tell"]
 
-# "protected": at most a quarter of what clean images teach is kept, even at the upper end of the interval
-HOLDS = 0.25
-# the clean arm must have learned something: at least so far above chance at the lower end of its interval
-MARGIN = 0.10
-FEWEST = 20  # test images; with fewer a bootstrap interval is narrower than the truth
+# "protected" means that at the upper end of the interval at most a quarter of what clean images teach remains
+MAX_RETAINED = 0.25
+# the lower end of the clean arm's interval must be this far above chance, or it has learned too little
+MIN_GAIN = 0.10
+# with fewer test images, bootstrap intervals are too narrow
+MIN_TEST_IMAGES = 20
 
 
-def judge(clean: Interval, protected: Interval, kept: Interval, chance: float, tested: int) -> Verdict:
+def judge(clean: Interval, protected: Interval, retained: Interval, chance: float, tested: int) -> Verdict:
     """Return the verdict on one protected arm.
 
     Args:
         clean: Balanced accuracy of the clean arm.
         protected: Balanced accuracy of the protected arm.
-        kept: What was kept.
-        chance: Accuracy of guessing.
+        retained: Share of what clean images teach that is still learned, from ``statistics.retained_share``.
+        chance: Accuracy of guessing, in [0, 1].
         tested: Number of test images (the smallest over seeds).
     """
-    if clean.low < chance + MARGIN or tested < FEWEST:
+    if clean.low < chance + MIN_GAIN or tested < MIN_TEST_IMAGES:
         return "cannot tell"
-    if kept.high <= HOLDS:
+    if retained.high <= MAX_RETAINED:
         return "protected"
     return "weakened" if protected.high < clean.low else "not protected"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What ``--require`` asks for.
+    """A goal set with ``--require``.
 
     Args:
-        kind: ``kept``: the upper bound of what was kept is at most ``limit`` (a share). ``chance``: the mean
-            accuracy of the protected arm is at most ``limit`` (a share, 0.05 is five points) above chance.
-        limit: See above.
+        kind: ``retained`` limits the upper bound of the retained share. ``chance`` limits how far the mean
+            accuracy of the protected arm is above chance.
+        limit: The limit, a share; 0.05 is five points of accuracy for ``chance``.
     """
 
-    kind: Literal["kept", "chance"]
+    kind: Literal["retained", "chance"]
     limit: float
 
     @classmethod
     def parse(cls, text: str) -> Goal:
-        """Read ``25%`` or ``chance+5``.
+        """Return the goal written as ``25%`` (retained) or ``chance+5`` (points).
 
         Raises:
-            UsageError: If it is neither.
+            UsageError: If the text is neither.
         """
         match = re.fullmatch(r"\s*(chance\s*\+\s*)?(\d+(?:\.\d+)?)\s*(%?)\s*", text)
         if match is None or (match[1] is None and not match[3]):
             raise UsageError(
-                f"--require {text!r} is no goal.",
-                "Give a share of what may be kept, 25%, or points above chance, chance+5.",
+                f"--require {text!r} is not a goal.",
+                "Give the largest retained share, such as 25%, or points above chance, such as chance+5.",
             )
-        return cls("chance" if match[1] else "kept", float(match[2]) / 100)
+        return cls("chance" if match[1] else "retained", float(match[2]) / 100)
 
     def __str__(self) -> str:
         points = f"{self.limit * 100:g}"
         return (
-            f"kept at most {points}% (upper bound)"
-            if self.kind == "kept"
+            f"retained share at most {points}% (upper bound)"
+            if self.kind == "retained"
             else f"accuracy at most chance + {points} points"
         )
 
-    def met(self, protected: Interval, kept: Interval, chance: float) -> bool:
-        """Return whether an arm reaches the goal."""
-        return kept.high <= self.limit if self.kind == "kept" else protected.value <= chance + self.limit
+    def met(self, protected: Interval, retained: Interval, chance: float) -> bool:
+        """Return whether an arm meets the goal.
+
+        Args:
+            protected: Balanced accuracy of the arm.
+            retained: Its retained share.
+            chance: Accuracy of guessing, in [0, 1].
+        """
+        return (
+            retained.high <= self.limit if self.kind == "retained" else protected.value <= chance + self.limit
+        )

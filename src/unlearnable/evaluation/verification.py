@@ -1,4 +1,4 @@
-"""Clean against protected: what does a network learn from each?"""
+"""Verification: networks trained on clean and on protected images, tested on the same clean images."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ from unlearnable.runs import default_run
 from unlearnable.training.compute import Compute
 
 ARMS = ("clean", "protected")
-SAMPLED = 32
-PICTURES = 6
+# pairs whose visibility is measured
+VISIBILITY_PAIRS = 32
+# pairs shown in the report
+SHOWN_PAIRS = 6
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A pair to look at."""
+    """A photo and its protected image, for the report."""
 
     id: str
     class_name: str
@@ -50,19 +52,19 @@ class Verification:
     """The result of ``verify``.
 
     Args:
-        comparisons: Every trial that was run, the most important first.
-        unmeasured: Name and estimated seconds of what was not.
+        comparisons: Results of the trials that ran, the most important first.
+        unmeasured: Name and estimated seconds of the trials that did not fit into the time limit.
         classes: Names of the protected classes, in the order of every arm's ``recall``.
         context: Names of the classes that are clean in both arms.
         pairs: Number of pairs.
-        unchanged: Pairs in which nothing changed.
-        left_out: Ids that take no part, with the reason.
-        tested_on: Where the test images come from, in words.
-        visibility: Over a sample of pairs; None where sizes differ, so that they cannot be compared.
-        sampled: Size of that sample.
-        samples: A few pairs to look at.
+        unchanged: Number of pairs whose images are equal.
+        left_out: Reason for each id that is in no pair.
+        tested_on: Description of the test images.
+        visibility: Visibility of the noise in a sample of pairs; None if sizes differ within a pair.
+        sampled: Number of pairs in that sample.
+        samples: A few pairs for the report.
         environment: Device and versions.
-        seconds: How long it took.
+        seconds: Duration.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -81,20 +83,21 @@ class Verification:
 
     @property
     def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:
-        """Every trial without countermeasures, with its protected arm."""
+        """The trials without countermeasures, each with its protected arm."""
         plain = [comparison for comparison in self.comparisons if not comparison.trial.chain]
         return tuple((comparison, comparison.arm("protected")) for comparison in plain)
 
     @property
     def headline(self) -> tuple[Comparison, ArmResult]:
-        """The trial on the images as published in which they protect least, and its protected arm.
+        """The trial without countermeasures in which the protection is weakest, and its protected arm.
 
-        Of all that can tell, the one in which most was kept; where none can tell, the first.
+        That is the trial with the largest retained share, ``cannot tell`` aside, or the first trial if every
+        verdict is ``cannot tell``.
         """
-        telling = [pair for pair in self.as_published if pair[1].verdict != "cannot tell"]
-        if not telling:
+        conclusive = [pair for pair in self.as_published if pair[1].verdict != "cannot tell"]
+        if not conclusive:
             return self.as_published[0]
-        return max(telling, key=lambda pair: pair[1].kept.value if pair[1].kept else 0.0)
+        return max(conclusive, key=lambda pair: pair[1].retained.value if pair[1].retained else 0.0)
 
     @property
     def verdict(self) -> Verdict:
@@ -104,22 +107,30 @@ class Verification:
         return verdict
 
     def meets(self, goal: Goal) -> bool:
-        """Say whether every trial on the images as published that can tell reaches a goal.
+        """Return whether every trial without countermeasures meets a goal.
 
-        The first one must be able to tell.
+        A trial with the verdict ``cannot tell`` does not count, except for the first, which then misses the
+        goal.
         """
         if self.as_published[0][1].verdict == "cannot tell":
             return False
         return all(
-            goal.met(arm.peak, arm.kept, comparison.chance)
+            goal.met(arm.peak, arm.retained, comparison.chance)
             for comparison, arm in self.as_published
-            if arm.kept and arm.verdict != "cannot tell"
+            if arm.retained and arm.verdict != "cannot tell"
         )
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A verification that is ready to run: images read and paired, trials chosen, time estimated."""
+    """A verification that is ready to run.
+
+    Args:
+        pairs: The images.
+        schedule: The trials to run, with the estimated time.
+        seeds: Seeds of split, initialisation and order.
+        compute: Device and precision.
+    """
 
     pairs: Pairs
     schedule: Schedule
@@ -127,7 +138,7 @@ class Preparation:
     compute: Compute
 
     def measure(self, on_progress: OnProgress = silent) -> Verification:
-        """Train and test everything that is scheduled."""
+        """Train and test every scheduled trial, and return the results."""
         start = time.perf_counter()
         pairs = self.pairs
         comparisons = tuple(
@@ -143,8 +154,8 @@ class Preparation:
             )
             for trial in self.schedule.trials
         )
-        ids = _spread(pairs.clean.ids, SAMPLED)
-        held_out = "photos held out of both trainings, other ones for each seed"
+        ids = _spread(pairs.clean.ids, VISIBILITY_PAIRS)
+        held_out = "photos held out of both trainings, different ones for each seed"
         return Verification(
             comparisons=comparisons,
             unmeasured=self.schedule.unmeasured,
@@ -156,7 +167,7 @@ class Preparation:
             tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
             visibility=_visibility(pairs, ids),
             sampled=len(ids),
-            samples=tuple(_sample(pairs, id) for id in _to_show(pairs)),
+            samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),
             environment=self.compute.describe(),
             seconds=time.perf_counter() - start,
         )
@@ -176,9 +187,14 @@ def prepare(
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
 ) -> Preparation:
-    """Read and pair the images and choose the trials; the arguments are those of ``verify``."""
+    """Return a verification that is ready to run, with its time estimated; arguments as for ``verify``.
+
+    Raises:
+        DataError: If there is no pair, or there are too few classes or photos to measure anything.
+        UsageError: If a network or a countermeasure is unknown, or there is no seed.
+    """
     if not seeds:
-        raise UsageError("There is no seed to measure with.", "Give at least one.")
+        raise UsageError("There is no seed to measure with.", "Give at least one seed.")
     compute = compute or Compute.choose()
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
         run = default_run(Path(photos), Path(protected))
@@ -205,30 +221,31 @@ def verify(
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
 ) -> Verification:
-    """Measure what a network learns from photos and from their protected images.
+    """Measure what networks learn from photos and from their protected images.
 
-    Both are tested on the same clean images, which neither network has seen.
+    Both networks of a trial are tested on the same clean images, and neither has trained on those.
 
     Args:
         photos: The photos: a folder with one sub-folder per class, or an ImageSet.
-        protected: The protected images, likewise; files are read from the disk as anybody would.
-        test: Clean test images of the same classes; else a quarter of the photos is held out of both
+        protected: The protected images, likewise.
+        test: Clean test images of the same classes. Without them, a quarter of the photos is held out of both
             trainings.
-        context: Other classes, clean in both trainings, to tell the photos from.
-        run: The run folder that ``protect`` left, whose list of files decides what belongs together; for two
-            folders, the default one if it is there.
+        context: Images of other classes, clean in both trainings, for networks to distinguish the photos
+            from.
+        run: The run folder of ``protect``, whose list of files has the pairs. By default, the usual run
+            folder of the two folders, if it exists.
         seeds: Each changes split, initialisation and order.
         targets: Networks, as ``models.create`` takes them.
-        countermeasures: Chains such as ``grey+jpeg:30``. Each is measured with the first network, which then
-            trains on clean and on protected images under the same chain.
-        time_limit: Seconds; what does not fit is listed as not measured. Clean against protected is always
-            measured.
-        compute: Where; chosen by default.
-        on_progress: Called after every image that is read and every epoch.
+        countermeasures: Chains such as ``grey+jpeg:30``. For each chain, the first network trains on clean
+            and on protected images, both under the chain.
+        time_limit: Seconds for all trials. The first trial always runs. Trials that do not fit are listed in
+            ``unmeasured``.
+        compute: Device and precision; chosen by default.
+        on_progress: Called after every image that is read and after every epoch.
 
     Raises:
-        DataError: If nothing pairs, or there are too few classes or photos to measure anything.
-        UsageError: If a network or a countermeasure is unknown.
+        DataError: If there is no pair, or there are too few classes or photos to measure anything.
+        UsageError: If a network or a countermeasure is unknown, or there is no seed.
 
     Example:
         >>> verify("photos", "protected").verdict  # doctest: +SKIP
@@ -262,17 +279,18 @@ def _visibility(pairs: Pairs, ids: tuple[str, ...]) -> Visibility | None:
         return None
 
 
-def _to_show(pairs: Pairs) -> list[str]:
-    """Choose ids to show: one per class as far as they go round, of images that did change."""
-    moved = (pairs.clean_view.pixels != pairs.protected_view.pixels).any(axis=(1, 2, 3))
-    ids = [id for id, differs in zip(pairs.clean.ids, moved, strict=True) if differs] or list(pairs.clean.ids)
+def _shown_ids(pairs: Pairs) -> list[str]:
+    """Return ids of pairs to show: changed ones if there are any, and as many classes as possible."""
+    changed = (pairs.clean_view.pixels != pairs.protected_view.pixels).any(axis=(1, 2, 3))
+    ids = [id for id, differs in zip(pairs.clean.ids, changed, strict=True) if differs]
+    ids = ids or list(pairs.clean.ids)
     turns: dict[str, int] = {}
     order: list[tuple[int, str]] = []
     for id in ids:
         name = pairs.clean.class_of[id]
         order.append((turns.get(name, 0), id))
         turns[name] = turns.get(name, 0) + 1
-    return [id for _, id in sorted(order)[:PICTURES]]
+    return [id for _, id in sorted(order)[:SHOWN_PAIRS]]
 
 
 def _sample(pairs: Pairs, id: str) -> Sample:

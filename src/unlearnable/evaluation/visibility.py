@@ -1,4 +1,4 @@
-"""How visible a change is: levels, PSNR and SSIM at the photo's own size."""
+"""Visibility of the noise: largest and mean change, PSNR and SSIM, at the photo's own size."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
 
-WINDOW = 7  # of SSIM (Wang et al., 2004); a smaller photo has no SSIM
+# side of the window of SSIM (Wang et al., 2004) in pixels; smaller photos have no SSIM
+WINDOW = 7
 
 
 @dataclass(frozen=True)
 class Visibility:
-    """How far a protected image is from its photo.
+    """Distances between a photo and its protected image.
 
     Args:
         largest: Largest change of any channel of any pixel, in levels.
         mean: Mean absolute change, in levels.
-        psnr: Peak signal-to-noise ratio in dB; infinite if nothing changed.
+        psnr: Peak signal-to-noise ratio in dB; infinite for equal images.
         ssim: Structural similarity in [-1, 1]; NaN for photos smaller than its window.
     """
 
@@ -33,7 +34,7 @@ class Visibility:
 
 
 def visibility(clean: Photo, protected: Photo) -> Visibility:
-    """Measure one pair at its own size.
+    """Return the visibility of the noise in one pair, at its own size.
 
     Raises:
         DataError: If the sizes differ.
@@ -42,8 +43,8 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
 
     if clean.size != protected.size:
         raise DataError(
-            f"The protected image is {protected.size} pixels, its photo {clean.size}.",
-            "Compare the files as published.",
+            f"The protected image has {protected.size} pixels, but its photo has {clean.size}.",
+            "Compare files that were not resized.",
         )
     both_grey = clean.grey and protected.grey
     before, after = (photo.opaque if both_grey else photo.rgb() for photo in (clean, protected))
@@ -51,7 +52,8 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
     error = float(np.square(difference, dtype=np.float64).mean())
     ssim = math.nan
     if min(clean.size) >= WINDOW:
-        structure: Any = structural_similarity  # untyped in scikit-image
+        # scikit-image has no types
+        structure: Any = structural_similarity
         ssim = float(
             structure(before, after, win_size=WINDOW, channel_axis=None if both_grey else 2, data_range=255)
         )
@@ -60,7 +62,10 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
 
 
 def overall(measured: Sequence[Visibility]) -> Visibility:
-    """Summarise several pairs: the largest change of all, the means of the rest (PSNR over the pairs that changed)."""
+    """Return the summary of several pairs: the maximum of ``largest`` and the means of the other measures.
+
+    The mean of PSNR is over the pairs that differ.
+    """
     finite = [one.psnr for one in measured if math.isfinite(one.psnr)]
     ssims = [one.ssim for one in measured if not math.isnan(one.ssim)]
     return Visibility(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from unlearnable import hashing
-from unlearnable.budget import LARGEST, Budget, Int8Array
+from unlearnable.budget import MAX_EPSILON, Budget, Int8Array
 from unlearnable.data.arrays import ArraySource
 from unlearnable.data.benchmarks import BenchmarkSource
 from unlearnable.data.folder import FolderSource
@@ -125,7 +125,7 @@ def _unit(values: Array, path: Path) -> Unit:
     largest = float(max(abs(values.min()), abs(values.max())))
     if values.dtype.kind == "i" or largest > 1:
         return "levels"
-    if largest > (LARGEST + 0.5) / 255:
+    if largest > (MAX_EPSILON + 0.5) / 255:
         raise UsageError(
             f"{path} holds values up to {largest:.3g}, in an ambiguous unit.",
             "Give --unit levels or --unit unit.",
@@ -139,9 +139,9 @@ def _levels(values: Array, scale: float, path: Path) -> tuple[Int8Array, float]:
     for start in range(0, len(values), CHUNK):
         exact = values[start : start + CHUNK].astype(np.float64) * scale
         whole = np.rint(exact)
-        if not np.isfinite(exact).all() or np.abs(whole).max() > LARGEST:
+        if not np.isfinite(exact).all() or np.abs(whole).max() > MAX_EPSILON:
             raise DataError(
-                f"{path} holds values that are not numbers, or exceed {LARGEST} levels.",
+                f"{path} holds values that are not numbers, or exceed {MAX_EPSILON} levels.",
                 "Check that it holds noise, and that --unit is right.",
             )
         bank[start : start + CHUNK] = whole

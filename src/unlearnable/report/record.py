@@ -127,7 +127,7 @@ class Record(BaseModel):
 
         The verdict is that of the protected arm with the largest retained share.
         """
-        most = max(comparison.arms[1:], key=lambda arm: arm.kept.value if arm.kept else 0.0)
+        most = max(comparison.arms[1:], key=lambda arm: arm.retained.value if arm.retained else 0.0)
         return cls(
             kind="demo",
             title=title,
@@ -165,7 +165,7 @@ def _arm(arm: ArmResult) -> ArmRecord:
         name=arm.name,
         peak=_range(arm.peak),
         last=arm.last,
-        retained=_range(arm.kept) if arm.kept else None,
+        retained=_range(arm.retained) if arm.retained else None,
         verdict=arm.verdict,
         recall=list(arm.recall),
         curves=curves,

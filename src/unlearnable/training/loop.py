@@ -1,4 +1,4 @@
-"""The one training step, and what goes around it. Surrogates and victims are trained by the same code."""
+"""The training step and the training loop, shared by surrogates and victims."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from unlearnable.training.transforms import Transform
 
 
 class Stages(Protocol):
-    """What a countermeasure does inside a training; ``countermeasures.base`` says what each stage gets."""
+    """The stages of countermeasures that run here; ``countermeasures.base`` documents them."""
 
     @property
     def test_time(self) -> bool:
-        """Whether test images are prepared too (with ``labels`` None)."""
+        """Whether ``prepare`` also changes test images (with ``labels`` None)."""
 
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return images as they are trained on: uint8 (N, 3, S, S) on the host."""
+        """Return the images to train on: uint8 (N, 3, S, S) on the host."""
 
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return float (B, 3, s, s) in [0, 1] and the probabilities of the classes, float (B, classes)."""
+        """Return a batch to train on: float (B, 3, s, s) in [0, 1], and class probabilities (B, classes)."""
 
     def step(
         self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
-        """Return the input on which the step is taken."""
+        """Return the input of a training step: float (B, 3, s, s) in [0, 1]."""
 
 
 def train_step(
@@ -48,20 +48,20 @@ def train_step(
     clip: float = 0.0,
     frozen: Sequence[nn.Module] = (),
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take one step on a batch in train mode.
+    """Train a model on one batch, in train mode; return loss and number of correct predictions.
 
     Args:
         model: The model; changed in place.
         optimizer: Its optimiser.
         x: float (B, 3, s, s) in [0, 1], on the device.
-        y: int64 (B,), or float (B, classes) with the probabilities of the classes.
-        compute: Where and how precisely.
+        y: int64 (B,) classes, or float (B, classes) class probabilities.
+        compute: Device and precision.
         clip: Largest norm of the gradient; 0 for no limit.
-        frozen: Parts of the model that stay in eval mode, because they do not train.
+        frozen: Layers that stay in eval mode because they do not train.
 
     Returns:
-        The mean loss and the number of correct answers, both on the device. With probabilities, the likeliest
-        class counts as correct.
+        The mean loss and the number of correct predictions, both on the device. For class probabilities, the
+        most probable class is the correct one.
     """
     model.train()
     for part in frozen:
@@ -78,7 +78,7 @@ def train_step(
 
 
 def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
-    """Yield one epoch of shuffled indices in batches of one shape; the rest waits for another epoch."""
+    """Yield shuffled indices for one epoch, int64 (size,) per batch; a last, smaller batch is left out."""
     size = min(size, count)
     order = torch.randperm(count, generator=rng)
     for start in range(0, count - size + 1, size):
@@ -88,7 +88,15 @@ def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tenso
 def predict(
     model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256
 ) -> torch.Tensor:
-    """Return the predicted classes, int64 (N,) on the CPU, of uint8 (N, 3, S, S) images, in eval mode."""
+    """Return the predicted classes of images, int64 (N,) on the CPU, in eval mode.
+
+    Args:
+        model: The model, on the device.
+        pixels: uint8 (N, 3, S, S) on the host.
+        size: Side of the network's input in pixels.
+        compute: Device and precision.
+        batch: Images at a time.
+    """
     model.eval()
     resize = Transform()
     answers = []
@@ -100,19 +108,19 @@ def predict(
 
 
 class Training:
-    """A model in training: its data on the device, its optimiser, and where it is.
+    """A model in training, with its images and its optimiser.
 
     Args:
         model: The model, on the device; trained in place.
-        recipe: How it is trained.
-        size: Side in pixels that it sees.
-        pixels: uint8 (N, 3, S, S) on the host, prepared.
+        recipe: Training recipe.
+        size: Side of the network's input in pixels.
+        pixels: uint8 (N, 3, S, S) on the host, after ``prepare``.
         labels: int64 (N,).
         classes: Number of classes.
-        seed: From which order, transformations and draws of countermeasures are derived.
-        compute: Where and how precisely.
+        seed: Seed of order, augmentation and the draws of countermeasures.
+        compute: Device and precision.
         chain: Countermeasures; None or an empty chain for none.
-        frozen: Parts of the model that do not train.
+        frozen: Layers that do not train.
     """
 
     def __init__(
@@ -137,14 +145,23 @@ class Training:
         self.per_epoch = len(labels) // self.batch
 
     def epoch(self, number: int) -> float:
-        """Train for an epoch and return the accuracy on its batches, augmented as they were, in [0, 1]."""
+        """Train for one epoch and return the accuracy on its augmented batches, in [0, 1].
+
+        Args:
+            number: Number of the epoch, from 0.
+        """
+        # summed on the device, so that the loop waits for it only once
         correct = torch.zeros((), dtype=torch.long, device=self.compute.device)
         for right in self.steps(number):
             correct += right
         return float(correct) / (self.per_epoch * self.batch)
 
     def steps(self, number: int) -> Iterator[torch.Tensor]:
-        """Take the steps of an epoch; yield after each how many answers were correct, on the device."""
+        """Train for one epoch, and yield the number of correct predictions of each step, on the device.
+
+        Args:
+            number: Number of the epoch, from 0.
+        """
         recipe, compute = self.recipe, self.compute
         # two generators, so that crops and flips are the same with and without countermeasures
         rng, other = (generator(self.seed, name, number) for name in ("epoch", "countermeasure"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unlearnable.lifting import Interpolation, seen_through
+from unlearnable.lifting import Interpolation, grid_to_view
 from unlearnable.training.compute import Compute
 from unlearnable.training.jpeg import encoded
 from unlearnable.training.transforms import Draw, Transform
@@ -45,7 +45,7 @@ class TrainerView:
         jpeg: int = 0,
     ) -> None:
         self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
-        down, across = (torch.tensor(seen_through(side, length, grid, interpolation)) for length in frame)
+        down, across = (torch.tensor(grid_to_view(side, length, grid, interpolation)) for length in frame)
         self.plain = side == grid == size and bool(
             (down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all()
         )

@@ -1,4 +1,4 @@
-"""Victims: the networks that train on images, protected or not, and the one way in which they learn."""
+"""Victims: networks that train on images, protected or not. ``learn`` trains every one of them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ FRESH = "fresh"
 
 
 class Victim(Spec):
-    """A network and the way it trains: the fields of ``Recipe`` and ``Transform``, at a size in pixels.
+    """A network and its training: input size, recipe and starting weights.
 
     Attributes:
-        model: The network, as ``models.create`` takes it.
-        size: Side in pixels that it sees.
-        zoom: Side of the squares in memory over ``size``, so that a crop magnifies what is in the photo.
+        model: Specification of the network, as ``models.create`` takes it.
+        size: Side of the network's input in pixels.
+        zoom: Side of the squares in memory over ``size``; above 1, a crop shows more detail.
         epochs: Passes over the images.
-        batch: Images per step; all of them where there are fewer.
+        batch: Images per step; all images if there are fewer.
         lr: Largest learning rate.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD.
         clip: Largest norm of the gradient; 0 for no limit.
-        schedule: Of the learning rate; see ``Recipe``.
-        transform: What happens to each batch; see ``Transform``.
-        crop_min: ``photo`` only: smallest share of the frame that a crop keeps.
+        schedule: Schedule of the learning rate; see ``Recipe``.
+        transform: Augmentation of each batch; see ``Transform``.
+        crop_min: ``photo`` only: smallest share of the frame that a crop shows.
         jitter: Largest relative change of brightness, contrast and saturation.
         rotation: Largest angle in degrees.
-        start: ``fresh``, or the path of a safetensors file with weights to start from. A head for another
-            number of classes is initialised freshly.
-        trains: Which layers train: ``all``, or the ``head`` alone.
+        start: ``fresh``, or the path of a safetensors file with weights to start from. If the number of
+            classes differs, the last layer is initialised at random.
+        trains: Layers that train: ``all``, or the last layer only (``head``).
     """
 
     model: str
@@ -65,7 +65,7 @@ class Victim(Spec):
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe."""
+        """The training recipe of these fields."""
         return Recipe(
             epochs=self.epochs,
             batch=self.batch,
@@ -79,7 +79,7 @@ class Victim(Spec):
 
     @property
     def words(self) -> str:
-        """The recipe in words."""
+        """Description of the recipe for reports."""
         crops = {
             "none": "no augmentation",
             "flip-crop": "shifts and flips",
@@ -92,11 +92,15 @@ class Victim(Spec):
         return f"{crops}{colours}{turns}, {self.size} px, {self.epochs} epochs{start}{head}"
 
     def build(self, classes: int, seed: int) -> nn.Module:
-        """Return the network with its weights at the start, on the host.
+        """Return the network with its starting weights, on the host.
+
+        Args:
+            classes: Number of classes.
+            seed: Seed of the initialisation.
 
         Raises:
             DataError: If the file of weights cannot be read.
-            UsageError: If it holds the weights of another model.
+            UsageError: If it has the weights of another model.
         """
         with seeded(seed, "init"):
             model = models.create(self.model, classes)
@@ -106,7 +110,13 @@ class Victim(Spec):
 
 
 class Labelled(NamedTuple):
-    """Images to train or test on: uint8 (N, 3, S, S), int64 (N,) labels, and the number of classes."""
+    """Images with labels, to train or test on.
+
+    Attributes:
+        pixels: uint8 (N, 3, S, S) on the host.
+        labels: int64 (N,).
+        classes: Number of classes.
+    """
 
     pixels: torch.Tensor
     labels: torch.Tensor
@@ -115,13 +125,13 @@ class Labelled(NamedTuple):
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch.
+    """The results of one epoch.
 
     Args:
-        number: From 1.
-        train_accuracy: Share of the images of its batches that were named correctly, as they were augmented.
-        answers: int64 (tests,): the class that the network gives each test image after the epoch.
-        correct: bool (tests,): which answers are right.
+        number: Number of the epoch, from 1.
+        train_accuracy: Accuracy on the augmented training batches during the epoch, in [0, 1].
+        answers: int64 (T,): predicted class of each test image after the epoch.
+        correct: bool (T,): whether each prediction is correct.
     """
 
     number: int
@@ -131,13 +141,18 @@ class Epoch:
 
     @property
     def test_accuracy(self) -> float:
-        """Share of the test images that are named correctly, in [0, 1]."""
+        """Share of the test images that are classified correctly, in [0, 1]."""
         return float(self.correct.double().mean())
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a victim learned: the model after the last epoch, and its tested epochs."""
+    """The result of a training.
+
+    Args:
+        model: The model after the last epoch.
+        epochs: The epochs after which it was tested.
+    """
 
     model: nn.Module
     epochs: tuple[Epoch, ...]
@@ -153,22 +168,22 @@ def learn(
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     test_every: int = 1,
 ) -> Learned:
-    """Train a victim on images, and test it on others after its epochs.
+    """Train a victim on images and test it on others after its epochs; return model and results.
 
     Args:
         victim: Network, recipe and starting weights.
-        train: Images to train on.
-        test: Images to test on; never transformed at random.
-        seed: Decides initialisation, order, transformations and the draws of countermeasures. Order and
-            transformations are the same with and without a chain.
-        compute: Where and how precisely.
-        chain: Countermeasures of the trainer, beyond the stage at the photo's own size.
+        train: Training images.
+        test: Test images; they are not augmented.
+        seed: Seed of initialisation, order, augmentation and the draws of countermeasures. Order and
+            augmentation are the same with and without a chain.
+        compute: Device and precision.
+        chain: Countermeasures. Their stage ``photo`` must already be applied, with ``Chain.on_photos``.
         on_epoch: Called after each epoch that is tested.
-        test_every: Epochs between two tests; the last epoch is always tested.
+        test_every: Test after every so many epochs; the last epoch is always tested.
 
     Raises:
-        DataError: If the weights to start from cannot be read.
-        UsageError: If they belong to another model.
+        DataError: If the file of starting weights cannot be read.
+        UsageError: If it has the weights of another model.
     """
     model = victim.build(train.classes, seed)
     frozen = freeze_all_but_head(model) if victim.trains == "head" else []

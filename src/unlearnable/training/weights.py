@@ -1,4 +1,4 @@
-"""Weights to start from, and which layers of a model train."""
+"""Starting weights, and the choice of the layers that train."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from unlearnable.errors import DataError, UsageError
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file of weights by name.
+    """Return the weights in a safetensors file, by name.
 
     Raises:
-        DataError: If it is missing or damaged.
+        DataError: If the file is missing or damaged.
     """
     try:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(
-            f"{path} is no file of weights ({error}).", "Give a safetensors file with the weights of a model."
+            f"{path} is not a readable file of weights ({error}).",
+            "Give a safetensors file with the weights of a model.",
         ) from error
 
 
 def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
-    """Put weights into a model. Its head keeps its own where the number of classes is another one.
+    """Load weights into a model. If the number of classes differs, the last layer is left unchanged.
 
     Args:
         model: The model; changed in place.
         weights: Weights of a model of the same architecture, by name.
-        name: What to call the model in messages.
+        name: Name of the model for messages.
 
     Raises:
         UsageError: If the weights are those of another architecture.
@@ -44,18 +45,17 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], name: str) 
     others = all(weights[key].shape == own[key].shape for key in own.keys() & weights.keys() - resized)
     if weights.keys() != own.keys() or not fits or not others:
         raise UsageError(
-            f"The weights to start from are not those of a model {name!r}.",
-            "Start from weights of the same model.",
+            f"The starting weights are not those of a model {name!r}.",
+            "Give the weights of the same model.",
         )
-    kept = head if resized else set()
-    model.load_state_dict({key: own[key] if key in kept else weights[key] for key in own})
+    unchanged = head if resized else set()
+    model.load_state_dict({key: own[key] if key in unchanged else weights[key] for key in own})
 
 
 def freeze_all_but_head(model: nn.Module) -> list[nn.Module]:
-    """Let only the last layer of a model train.
+    """Freeze all layers of a model but the last, and return them.
 
-    Returns:
-        The other layers, which stay in eval mode, so that their running statistics stay as they are.
+    The caller leaves the returned layers in eval mode, so that their running statistics do not change either.
     """
     name = _head_name(model)
     layers = dict(model.named_modules())
