@@ -26,7 +26,7 @@ LAYERS = [
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget"},
+    {"budget", "durations"},
     {"errors", "events", "files", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
