@@ -39,8 +39,8 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
     entries = experiment.entries(scale)
     assert entries
     assert {entry.cell.seed for entry in entries} >= set(scale.seeds)
-    places = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
-    assert len(set(places)) == len(places), "two cells at one place"
+    positions = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
+    assert len(set(positions)) == len(positions), "two cells at one position"
     for entry in entries:
         assert revisions(entry.cell)  # every method, model, setting and countermeasure exists
         if entry.cell.poison is not None and entry.cell.data == entry.cell.poison.search.data:
@@ -135,7 +135,7 @@ def test_claims_are_judged_by_means_and_spread() -> None:
         claim("noise", "none", 0.0, "peak"),
         claim("far", "none"),
     )
-    assert [verdict.word for verdict in one.verdicts] == [
+    assert [outcome.word for outcome in one.outcomes] == [
         "holds",
         "does not hold",
         "within the spread",
@@ -146,14 +146,15 @@ def test_claims_are_judged_by_means_and_spread() -> None:
 
 def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
     one = filled(claim("noise", "none"))
-    assert table.text(one.places["noise", "last"]) == "32.0 ± 2.0 (70.0)"
+    assert table.text(one.measured["noise", "last"]) == "32.0 ± 2.0 (70.0)"
     written = markdown.section(one, "toy.svg")
+    assert "Accuracy in percent, last epoch (in brackets: best epoch):" in written
     assert "| noise | 32.0 ± 2.0 (70.0) |" in written
-    assert "**Holds**: it is so (32.0 against 62.0, 3 seeds)." in written
+    assert "**Holds**: it is so (32.0 against 62.0 at the last epoch, 3 seeds)." in written
     assert "3 of 9 cells of these seeds have not been run" in written
     assert "`unlearnable experiment toy --profile smoke`" in written
     lines = list(csv.DictReader(io.StringIO(table.to_csv(one))))
-    assert [line["last"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
+    assert [line["last_epoch"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
 
 
 def test_published_figures_stand_beside_ours_with_the_difference() -> None:

@@ -107,7 +107,7 @@ def experiment(
             for one in (
                 table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()
             )
-            if one.places
+            if one.measured
         ]
         page = pages.render(filled, folder) if filled else None
         shown = [table.tabulate(one, scale, files.all()) for one in chosen]
@@ -158,9 +158,7 @@ def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Re
     )
 
     def told(result: Result, done: int, total: int) -> None:
-        console.say(
-            f"{done} of {total}: {result.cell.label}: {result.last:.1%} (best {result.peak:.1%}), {duration(result.seconds)}"
-        )
+        console.say(f"{done} of {total}: {result.cell.label}: {result.summary}, {duration(result.seconds)}")
 
     with console.progress() as on_progress:
         cell_runner.on_progress = on_progress

@@ -9,7 +9,7 @@ from unlearnable.experiments.profile import Profile
 
 
 @experiment(
-    place=5,
+    order=5,
     title="A protected class added to a clean data set",
     rows="the added class",
     columns="whose images are counted",

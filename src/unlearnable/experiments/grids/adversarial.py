@@ -11,7 +11,7 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
 
 
 @experiment(
-    place=12,
+    order=12,
     title="Adversarial training against the noise",
     rows="training, epsilon of the noise",
     columns="trained on",

@@ -20,7 +20,7 @@ AUGMENTATIONS = (
 
 
 @experiment(
-    place=11,
+    order=11,
     title="Augmentation against the noise",
     rows="augmentation, besides crops and flips",
     columns="trained on",

@@ -11,7 +11,7 @@ USUAL = 8
 
 
 @experiment(
-    place=6,
+    order=6,
     title="Budgets",
     rows="epsilon, of 255",
     figure="lines",

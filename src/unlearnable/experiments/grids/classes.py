@@ -11,7 +11,7 @@ SEVERAL = (0, 1, 8, 9)  # of the classes in order, as in the paper
 
 
 @experiment(
-    place=4,
+    order=4,
     title="Protected classes among clean ones",
     rows="protected classes",
     columns="form of the noise, and whose images are counted",

@@ -15,7 +15,7 @@ PUBLISHED = {
 
 
 @experiment(
-    place=1,
+    order=1,
     title="Data sets and networks",
     rows="data, network",
     claims=[

@@ -23,7 +23,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 @experiment(
-    place=2,
+    order=2,
     title="Random, error-maximizing and error-minimizing noise",
     rows="noise",
     figure="curves",

@@ -11,7 +11,7 @@ OWN, MOVED = "found on these images", "found on other data"
 
 
 @experiment(
-    place=9,
+    order=9,
     title="Noise moved between data sets",
     rows="class-wise noise",
     columns="trained and tested on",

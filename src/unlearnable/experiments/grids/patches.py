@@ -11,7 +11,7 @@ PLACES = {"centre": "in the centre", "random": "at a place of its own for each i
 
 
 @experiment(
-    place=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines", gallery=True
+    order=8, title="Patches", rows="side of the patch", columns="form and place", figure="lines", gallery=True
 )
 def patches(p: Profile) -> Iterator[Entry]:
     """Is noise in a part of the image enough?"""

@@ -16,7 +16,7 @@ BOTH, UNLIFTED, STILL, NEITHER = (
 
 
 @experiment(
-    place=14,
+    order=14,
     title="Photos, with and without lifting and transformations in the search",
     rows="the search sees",
     claims=[

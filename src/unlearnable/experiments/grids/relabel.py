@@ -16,7 +16,7 @@ RULES = {
 
 
 @experiment(
-    place=15,
+    order=15,
     title="Labels that differ from the protector's",
     rows="labels of the trainer",
     columns="trained on",

@@ -14,7 +14,7 @@ SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profil
 
 
 @experiment(
-    place=20,
+    order=20,
     title="The paper's search and that of the presets",
     rows="search, target",
     claims=[

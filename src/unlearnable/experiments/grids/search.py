@@ -11,7 +11,7 @@ FIVE = 5  # seeds: the two differ by less than one seed does from another
 
 
 @experiment(
-    place=19,
+    order=19,
     title="The fast search and the exact one",
     rows="search",
     columns="trained on",

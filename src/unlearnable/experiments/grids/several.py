@@ -11,7 +11,7 @@ COUNTS = (1, 2, 4)
 
 
 @experiment(
-    place=7,
+    order=7,
     title="Several noises per class",
     rows="noises per class",
     columns="trained on",

@@ -17,7 +17,7 @@ def row(percent: int) -> str:
 
 
 @experiment(
-    place=3,
+    order=3,
     title="Share of the images that is protected",
     rows="protected",
     columns="form of the noise, and training on the rest alone",

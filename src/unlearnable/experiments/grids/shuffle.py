@@ -16,7 +16,7 @@ ROWS: dict[str, Literal["", "within", "across"]] = {
 
 
 @experiment(
-    place=18,
+    order=18,
     title="Shuffled noise",
     rows="noise is on",
     claims=[

@@ -11,7 +11,7 @@ SIGNED, POSITIVE = "signed", "positive only"
 
 
 @experiment(
-    place=17,
+    order=17,
     title="Signed noise, and noise without its negative half",
     rows="noise",
     claims=[

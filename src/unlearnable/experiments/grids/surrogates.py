@@ -11,7 +11,7 @@ NETWORKS = ("resnet18", "vgg11", "cnn")
 
 
 @experiment(
-    place=10,
+    order=10,
     title="From each surrogate to each target",
     rows="form, surrogate",
     columns="target",
