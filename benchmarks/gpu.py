@@ -186,7 +186,12 @@ def main() -> int:
         **{name: part for seed in range(1, args.seeds) for name, part in clean(seed).items()},
     }
     todo = {name: fresh(part, compute) for name, part in todo.items()}
-    measure(args.out, head(compute, {"FOLDER": args.data_dir}) | {"processor": processor()}, todo, args.quick)
+    measure(
+        args.out,
+        head("speed", compute, {"FOLDER": args.data_dir}) | {"processor": processor()},
+        todo,
+        args.quick,
+    )
     return 0
 
 

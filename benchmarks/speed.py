@@ -237,7 +237,7 @@ def main() -> None:
     compute = Compute.choose(args.device)
     measure(
         args.out,
-        head(compute, {}) | {"processor": processor()},
+        head("speed", compute, {}) | {"processor": processor()},
         parts(compute, args.quick),
         args.quick,
         args.only,
