@@ -1,4 +1,4 @@
-"""The unit of an experiment: one training, described whole; what it needs is made once and kept, what it found is a small file."""
+"""The unit of an experiment: one training, completely described. Noise and weights are made once; a result is a small file."""
 
 from unlearnable.cells.spec import Cell, Data, Poison, Search, Victim
 

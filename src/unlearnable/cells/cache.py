@@ -1,4 +1,4 @@
-"""Artefacts: what is large and made once, in a folder outside the project, and who is making what at the moment."""
+"""Artefacts (noise and weights): large, made once, in a folder outside the project; and locks on those in the making."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from unlearnable.files import cache
 
 
 def usual() -> Path:
-    """Return where artefacts are kept unless somebody says otherwise."""
+    """Return the folder of artefacts unless the caller names another."""
     return cache() / "experiments"
 
 
 class Busy(Exception):
-    """Another process is making it."""
+    """Another process holds the lock on an artefact or a cell."""
 
 
 class Cache:
-    """A folder of artefacts, each in a folder of its own that is named by its hash.
+    """A folder of artefacts, each in a folder of its own that its hash names.
 
     Args:
-        folder: Where; made if it is not there.
+        folder: The folder; created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def place(self, kind: str, hash: str) -> Path:
+    def path(self, kind: str, hash: str) -> Path:
         """Return the folder of an artefact."""
         return self.folder / kind / hash[:16]
 
     def room(self) -> Path:
-        """Return a folder for images that memory does not hold."""
+        """Return the folder for images that do not fit into memory."""
         folder = self.folder / "views"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextmanager
     def claim(self, kind: str, hash: str) -> Iterator[None]:
-        """Hold the right to make something. The kernel gives it back when the process ends, however it ends.
+        """Lock an artefact or a cell while it is made.
+
+        The OS releases the lock when the process exits, even if it is killed.
 
         Raises:
-            Busy: If another process holds it.
+            Busy: If another process holds the lock.
         """
         path = self.folder / "locks" / f"{kind}-{hash[:16]}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One cell, made: its data opened, its noise found or taken from the cache, its network trained and tested."""
+"""Run one cell: open its data, find its noise or take it from the cache, train and test its network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import torch
 
 from unlearnable import countermeasures, methods
 from unlearnable.cells.cache import Cache
-from unlearnable.cells.poisoning import poisoned
+from unlearnable.cells.poisoning import poisoned, published
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import data_of, revisions, search_revisions
-from unlearnable.cells.sets import Sets, relabelled, standing_against
+from unlearnable.cells.sets import Sets, first_share, relabelled, standing_against
 from unlearnable.cells.spec import Cell, Search, digest
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
@@ -27,23 +28,23 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Epoch, fit_model
 from unlearnable.version import __version__
 
-CONFUSION = 20  # classes up to which the whole table is kept
+CONFUSION = 20  # classes up to which the confusion matrix is recorded
 
 
 class TimeIsUp(Exception):
-    """The budget is spent; what was done so far is kept."""
+    """The time limit is reached. Finished work and the checkpoint of the search are saved."""
 
 
 @dataclass
 class CellRunner:
-    """Where cells are made.
+    """Runs cells.
 
     Args:
         sets: Opens data.
-        cache: Keeps noise and weights.
+        cache: Stores noise and weights.
         compute: Device and precision.
-        on_progress: Told about progress.
-        deadline: ``time.monotonic()`` after which a search is put aside.
+        on_progress: Called with progress.
+        deadline: Value of ``time.monotonic()`` after which a search stops at its next checkpoint.
         every: Seconds between two checkpoints of a search.
     """
 
@@ -55,7 +56,7 @@ class CellRunner:
     every: float = 60.0
 
     def hash(self, cell: Cell) -> str:
-        """Return the name of a cell's result: over the description, the data and the revisions of what it uses."""
+        """Return the hash that names a cell's result: over the description, the data and the revisions of its code."""
         return digest(cell.text, self.fingerprints(cell), revisions(cell))
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
@@ -63,40 +64,44 @@ class CellRunner:
         return {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
 
     def search_hash(self, search: Search) -> str:
-        """Return the name of a search's noise."""
+        """Return the hash that names a search's noise."""
         return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search))
 
     def is_found(self, search: Search) -> bool:
-        """Say whether a search's noise is in the cache."""
-        return (self.cache.place("noise", self.search_hash(search)) / "noise.safetensors").exists()
+        """Return whether a search's noise is in the cache."""
+        return (self.cache.path("noise", self.search_hash(search)) / "noise.safetensors").exists()
 
     def fitted(self, search: Search) -> tuple[Fitted, float]:
-        """Return noise and the seconds that finding it took; from the cache, or found now.
+        """Return noise and the seconds that the search took; from the cache, or found now.
 
         Raises:
             Busy: If another process is finding it.
-            TimeIsUp: If the time is over; the search goes on where it was when it is asked for again.
+            TimeIsUp: If the deadline passes; the next call resumes the search.
         """
         hash = self.search_hash(search)
-        place = self.cache.place("noise", hash)
-        if not (place / "noise.safetensors").exists():
+        folder = self.cache.path("noise", hash)
+        if not (folder / "noise.safetensors").exists():
             with self.cache.claim("noise", hash):
-                if not (place / "noise.safetensors").exists():
-                    self._find(search, place)
-        seconds = load_tensors(place / "time.safetensors")[1]["seconds"]
-        return Fitted.load(place), seconds
+                # another process may have found it while this one waited for the lock
+                if not (folder / "noise.safetensors").exists():
+                    self._find(search, folder)
+        seconds = load_tensors(folder / "time.safetensors")[1]["seconds"]
+        return Fitted.load(folder), seconds
 
-    def _find(self, search: Search, place: Path) -> None:
+    def _find(self, search: Search, folder: Path) -> None:
         images = standing_against(self.sets(search.data)[0], search.own)
+        seen = first_share(images, search.found_on)
         frame = images.photo(images.ids[0]).size
-        method = methods.create(search.method, dict(search.settings)).resolve(frame, len(images))
-        view = images.view(int(method.config.resolution), method.zoom, self.cache.room())
-        if not search.lifted:
-            view = replace(view, frame=view.pixels.shape[-2:])
-        checkpoint, identity = (
-            place / "checkpoint.safetensors",
-            {"search": search.text, "revisions": search_revisions(search)},
-        )
+        method = methods.create(search.method, dict(search.settings)).resolve(frame, len(seen))
+        compute = Compute.choose(self.compute.device, search.precision) if search.precision else self.compute
+        context = Context(search.seed, compute)
+
+        def view_of(chosen: ImageSet) -> View:
+            view = chosen.view(int(method.config.resolution), method.zoom, self.cache.room())
+            return view if search.lifted else replace(view, frame=view.pixels.shape[-2:])
+
+        checkpoint = folder / "checkpoint.safetensors"
+        identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
         before = 0.0 if state is None else float(state.pop("seconds"))
         started = time.monotonic()
@@ -107,23 +112,22 @@ class CellRunner:
                 raise TimeIsUp
 
         fitted = method.fit(
-            view,
-            Context(search.seed, self.compute),
-            self.on_progress,
-            state=state,
-            save=save,
-            every=self.every,
+            view_of(seen), context, self.on_progress, state=state, save=save, every=self.every
         )
-        save_tensors(
-            place / "time.safetensors", {}, {"seconds": round(before + time.monotonic() - started, 1)}
-        )
-        fitted.save(place)  # the noise last: where it is, everything is
+        unseen = sorted(set(images.own) - set(seen.ids))
+        if unseen and method.form == "samplewise":  # class-wise noise holds for every image of its class
+            more = method.extend(fitted, view_of(images.subset(unseen)), context)
+            fitted = replace(fitted, noise=fitted.noise.joined(more))
+        seconds = round(before + time.monotonic() - started, 1)
+        save_tensors(folder / "time.safetensors", {}, {"seconds": seconds})
+        # Fitted.save writes the noise last: where it is, everything is
+        fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
 
     def weights(self, cell: Cell) -> dict[str, torch.Tensor]:
-        """Return the weights that a training ends with; from the cache, or trained now."""
+        """Return the weights at the end of a training; from the cache, or trained now."""
         hash = self.hash(cell)
-        path = self.cache.place("weights", hash) / "weights.safetensors"
+        path = self.cache.path("weights", hash) / "weights.safetensors"
         if not path.exists():
             with self.cache.claim("weights", hash):
                 if not path.exists():
@@ -131,11 +135,11 @@ class CellRunner:
         return load_tensors(path)[0]
 
     def run(self, cell: Cell) -> Result:
-        """Make a cell.
+        """Run a cell.
 
         Raises:
-            Busy: If another process is making something that it needs.
-            TimeIsUp: If the time is over before its noise is found.
+            Busy: If another process is finding its noise or training its starting weights.
+            TimeIsUp: If the deadline passes before its noise is found.
         """
         artefacts, search = {}, None
         if cell.poison is not None:
@@ -176,7 +180,7 @@ class CellRunner:
             protected = {
                 id for id in train.ids if noise.slot(id, train.class_of[id], digests[id]) is not None
             }
-            train = train.with_noise(noise)
+            train = published(train, noise, cell.poison)
         if cell.keep == "clean":
             train = train.subset([id for id in train.ids if id not in protected])
         train, test = relabelled(train, cell.relabel), relabelled(test, cell.relabel)

@@ -1,11 +1,11 @@
-"""What the result of a cell depends on besides its description: the data, and the revisions of the code that it runs."""
+"""The dependencies of a cell's result besides its description: its data, and the revisions of the code it runs."""
 
 from __future__ import annotations
 
 from unlearnable import countermeasures, methods, models
 from unlearnable.cells.spec import Cell, Data, Search
 
-CELL = 1  # of what ``cell_runner.py`` does with a description
+CELL = 1  # revision of ``cell_runner.py``: raised when the same description gives another result
 
 
 def revisions(cell: Cell) -> dict[str, int]:

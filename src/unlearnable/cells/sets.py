@@ -14,21 +14,21 @@ from unlearnable.data.view import Source
 from unlearnable.errors import DataError, UsageError
 
 HELD_OUT = 0.2  # of data that has no test images of its own
-# labels of a trainer who does not use ours: (place among the sorted classes, how many there are) -> name
+# labels of a trainer who does not use ours: (index in the sorted classes, number of classes) -> name
 RULES: dict[str, Callable[[int, int], str]] = {
-    "pairs": lambda place, count: f"{place // 2:03d}",
-    "halves": lambda place, count: f"{2 * place // count:03d}",
-    "first": lambda place, count: "first" if place == 0 else "rest",
+    "pairs": lambda index, count: f"{index // 2:03d}",
+    "halves": lambda index, count: f"{2 * index // count:03d}",
+    "first": lambda index, count: "first" if index == 0 else "rest",
 }
 
 
 @dataclass
 class Sets:
-    """Opens data, and keeps what it opened.
+    """Opens data once and remembers it.
 
     Args:
-        data_dir: Where the files of benchmarks are, and folders of photos; None for the usual cache.
-        download: Whether a benchmark that is not there may be fetched.
+        data_dir: Folder of the files of benchmarks and of folders of photos; None for the user's cache.
+        download: Whether missing files of a benchmark may be downloaded.
     """
 
     data_dir: Path | None = None
@@ -40,7 +40,7 @@ class Sets:
         """Return the images to train and to test on, of the same classes.
 
         Raises:
-            DataError: If the data is not there, or has not what is asked for.
+            DataError: If the data is missing, or lacks a class that is asked for.
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
@@ -109,12 +109,16 @@ def relabelled(images: ImageSet, rule: str) -> ImageSet:
         return images
     if rule not in RULES:
         raise UsageError(f"There is no relabelling {rule!r}.", f"There are: {', '.join(RULES)}.")
-    names = {name: RULES[rule](place, len(images.classes)) for place, name in enumerate(images.classes)}
+    names = {name: RULES[rule](index, len(images.classes)) for index, name in enumerate(images.classes)}
     return images.relabel(lambda id, name: names[name])
 
 
 def joined(parts: dict[str, ImageSet]) -> ImageSet:
-    """Return several sets as one; ids begin with the name of the set they come from."""
+    """Return several sets as one; ids begin with the name of their set.
+
+    Raises:
+        DataError: If a class is in two of the sets.
+    """
     entries, sources, seen = [], {}, set[str]()
     for name, images in parts.items():
         shared = seen & set(images.classes)
@@ -127,8 +131,19 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
 
 
 def standing_against(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
-    """Return the images with every class but ``own`` as context; with nothing in ``own``, none is."""
+    """Return the images with every class but ``own`` as context; without context if ``own`` is empty."""
     return replace(images, context=frozenset(set(images.classes) - set(own))) if own else images
+
+
+def first_share(images: ImageSet, share: float) -> ImageSet:
+    """Return the first images of every class, ``share`` of each in (0, 1], at least one."""
+    if share == 1:
+        return images
+    chosen: list[str] = []
+    for name in images.classes:
+        ids = [id for id in images.ids if images.class_of[id] == name]
+        chosen += ids[: max(1, round(share * len(ids)))]
+    return images.subset(chosen)
 
 
 @dataclass(frozen=True)
