@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,6 +86,7 @@ def load_plugin(path: Path) -> None:
         raise UsageError(f"{path} cannot be imported ({type(error).__name__}: {error}).") from error
 
 
+@cache  # looking them up reads the metadata of every installed package
 def _load_entry_points() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         if point.name not in _METHODS:
