@@ -107,7 +107,7 @@ def experiment(
             for one in (
                 table.tabulate(experiments.get(name), scale, files.all()) for name in experiments.names()
             )
-            if one.measured
+            if one.begun
         ]
         page = pages.render(filled, folder) if filled else None
         shown = [table.tabulate(one, scale, files.all()) for one in chosen]

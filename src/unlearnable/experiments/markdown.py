@@ -18,7 +18,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
     """
     experiment = table.experiment
     lines = [f"### {experiment.title}", "", experiment.question, ""]
-    if not table.measured:
+    if not table.begun:
         return "\n".join([*lines, about(table), ""])
     lines += [
         caption(table),
@@ -74,7 +74,7 @@ def command(table: Table) -> str:
 def about(table: Table) -> str:
     """Return the origin of the numbers as text: seeds, trainings, searches, time, machines, dates, command."""
     results = table.results
-    if not results:
+    if not table.begun:
         return f"Not run yet: {command(table)}."
     seeds = sorted({len(one.last) for one in table.measured.values()})
     many = (

@@ -21,7 +21,7 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
     """
     shown = []
     for one in tables:
-        name, drawn = one.experiment.name, figures.draw(one) if one.measured else ""
+        name, drawn = one.experiment.name, figures.draw(one) if one.begun else ""
         if drawn:
             write(folder / f"{name}.svg", standalone(drawn).encode())
         write(folder / f"{name}.csv", table.to_csv(one).encode())

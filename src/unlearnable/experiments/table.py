@@ -87,6 +87,11 @@ class Table:
         )
 
     @property
+    def begun(self) -> bool:
+        """Whether any training on protected images was run; tables share clean cells, which tell nothing alone."""
+        return any(result.cell.poison is not None for result in self.results)
+
+    @property
     def outcomes(self) -> list[ClaimOutcome]:
         """The outcomes of the claims."""
         return [self._outcome(claim) for claim in self.experiment.claims]
@@ -126,7 +131,7 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
             continue
         used.setdefault((entry.row, entry.column), []).append((entry, result))
     measured = {position: _measured(pairs) for position, pairs in used.items()}
-    # Tables share clean cells: a clean cell that another table needed does not mean that this table was begun.
+    # as in ``Table.begun``: a clean cell may have been run for another table
     seeds = {
         result.cell.seed
         for one in measured.values()
