@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from unlearnable.budget import Budget
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
@@ -24,6 +25,7 @@ from unlearnable.cells.sets import Sets, first_share, joined, relabelled, standi
 from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import registry
 from unlearnable.noise import Noise
@@ -257,8 +259,10 @@ def test_a_shuffle_within_the_class_and_across(form: str) -> None:
 
 def test_a_victim_that_starts_from_other_weights_starts_from_them(cell_runner: CellRunner) -> None:
     still = VICTIM.model_copy(update={"lr": 1e-12})
-    begun = cell_runner.weights(Cell(data=DIGITS, victim=still, start=CLEAN))
-    before, fresh = cell_runner.weights(CLEAN), cell_runner.weights(Cell(data=DIGITS, victim=still))
+    begun, before, fresh = (
+        load_file(cell_runner.weights(cell))
+        for cell in (Cell(data=DIGITS, victim=still, start=CLEAN), CLEAN, Cell(data=DIGITS, victim=still))
+    )
     trained = [name for name, value in before.items() if value.is_floating_point() and "running" not in name]
     assert trained
     assert all(torch.allclose(begun[name], before[name], atol=1e-6) for name in trained)
@@ -266,13 +270,27 @@ def test_a_victim_that_starts_from_other_weights_starts_from_them(cell_runner: C
     assert "start" in cell_runner.run(Cell(data=DIGITS, victim=still, start=CLEAN)).artefacts
 
 
+def test_a_cell_that_starts_from_a_file_is_named_by_its_content(
+    cell_runner: CellRunner, tmp_path: Path
+) -> None:
+    first, second = (
+        load_file(cell_runner.weights(CLEAN.model_copy(update={"seed": seed}))) for seed in (0, 1)
+    )
+    path = tmp_path / "weights.safetensors"
+    save_file(first, path)
+    cell = Cell(data=DIGITS, victim=VICTIM.model_copy(update={"start": str(path)}))
+    before = cell_runner.hash(cell)
+    assert before != cell_runner.hash(CLEAN)
+    save_file(second, path)
+    assert cell_runner.hash(cell) != before
+
+
 def test_what_is_counted_by_class_is_what_was_tested(
     cell_runner: CellRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = {"epochs": 6}
-    monkeypatch.setattr(
-        Grey, "prepare", lambda self, pixels, labels, rng: 255 - pixels
-    )  # digits are grey already
+    # digits are grey already
+    monkeypatch.setattr(Grey, "photo", lambda self, photo, rng: Photo(255 - photo.pixels))
     grey = cell_runner.run(Cell(data=DIGITS, victim=VICTIM.model_copy(update=more), countermeasure="grey"))
     assert abs(np.mean(grey.recall) - grey.last) < 1e-3
     assert np.trace(np.array(grey.confusion)) == round(grey.last * 60)

@@ -1,4 +1,4 @@
-"""What somebody may try who wants to learn from the data anyway: each countermeasure does what it says, and training takes it."""
+"""Every countermeasure does what it says, at its stage, and training takes it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ from unlearnable.countermeasures.autoaugment import POLICY
 from unlearnable.countermeasures.autoaugment import SPACE as AUTO
 from unlearnable.countermeasures.operations import FILL, OPERATIONS, apply
 from unlearnable.countermeasures.project import Project, orthonormal, removed
+from unlearnable.data.arrays import arrays
+from unlearnable.data.photo import Photo
 from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, fit_model, train_step
+from unlearnable.training.loop import train_step
 from unlearnable.training.pgd import attack
 from unlearnable.training.randomness import generator, seeded
-from unlearnable.training.recipe import Recipe
-from unlearnable.training.transforms import Transform
+from unlearnable.training.victim import Epoch, Labelled, Victim, learn
 
 CPU = Compute()
-PREPARING = ["bitdepth", "blur", "grey", "jpeg", "project"]
+STAGES = {
+    "photo": {"grey", "jpeg", "shrink"},
+    "prepare": {"bitdepth", "blur", "project"},
+    "step": {"adversarial"},
+}
 
 
 def some(count: int = 24, side: int = 32, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,10 +46,19 @@ def a_batch(count: int = 24, side: int = 32) -> tuple[torch.Tensor, torch.Tensor
 
 
 def prepared(spec: str, x: torch.Tensor | None = None, y: torch.Tensor | None = None) -> torch.Tensor:
+    """Training images after the stages of a chain that come before the training."""
     images, labels = some()
-    return create(spec).prepare(
-        images if x is None else x, labels if y is None else y, generator(0, "prepare")
+    images, labels = images if x is None else x, labels if y is None else y
+    return before_training(create(spec), images, labels)
+
+
+def before_training(chain: Chain, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+    found = arrays(
+        images.permute(0, 2, 3, 1).numpy(), [0] * len(images), ids=[f"{i:03d}" for i in range(len(images))]
     )
+    found = chain.on_photos(found, 0, test=labels is None)
+    squares = torch.from_numpy(found.view(images.shape[-1]).pixels)
+    return chain.prepare(squares, labels, generator(0, "prepare"), CPU)
 
 
 def lived_in(name: str = "cnn:width=8,depth=2") -> torch.nn.Module:
@@ -67,7 +81,7 @@ def test_contract(name: str, side: int) -> None:
     model = lived_in()
     found = []
     for _ in range(2):
-        out = chain.prepare(images, labels, generator(7, "p"))
+        out = before_training(chain, images, labels)
         assert (out.dtype, out.shape, out.device.type) == (torch.uint8, images.shape, "cpu")
         rng = generator(7, "b")
         seen, targets = chain.batch(x, y, rng, CPU)
@@ -82,8 +96,11 @@ def test_contract(name: str, side: int) -> None:
         torch.equal(one, other) for one, other in zip(*found, strict=True)
     )  # the same seed, the same result
     assert all(torch.equal(*pair) for pair in zip(before, (images, x, y), strict=True))  # nothing in place
-    assert torch.equal(found[0][0], images) == (name not in PREPARING)
-    tested = chain.prepare(images, None, generator(7, "p"))
+    (member,) = chain.members
+    expected = next((stage for stage, names in STAGES.items() if name in names), "batch")
+    assert member.stages == (expected,)
+    assert torch.equal(found[0][0], images) == (expected in ("batch", "step"))
+    tested = before_training(chain, images, None)
     assert torch.equal(tested, images) == (not chain.test_time)
     assert create(chain.spec) == chain
     assert chain.revisions == {name: chain.members[0].revision}
@@ -93,7 +110,7 @@ def test_contract(name: str, side: int) -> None:
 def test_every_countermeasure_says_in_a_line_what_it_does_and_cites(name: str) -> None:
     assert countermeasures.names()[name].endswith(".")
     kind = type(create(name).members[0])
-    assert "arXiv:" in str(sys.modules[kind.__module__].__doc__) or name == "noise"  # which is nobody's
+    assert "arXiv:" in str(sys.modules[kind.__module__].__doc__) or name in ("noise", "shrink")
 
 
 def test_chains_are_read_in_order_and_write_themselves() -> None:
@@ -104,19 +121,62 @@ def test_chains_are_read_in_order_and_write_themselves() -> None:
     assert create("grey+jpeg").test_time
     assert not create("jpeg").test_time
     images, _ = some()
-    grey_then_bits = prepared("grey+bitdepth:2")
-    assert torch.equal(grey_then_bits, prepared("bitdepth:2", prepared("grey")))
-    assert not torch.equal(grey_then_bits, prepared("bitdepth:2+grey"))
-    assert torch.equal(
-        create("grey+bitdepth:2").prepare(images, None, generator(0)), prepared("grey")
-    )  # test images: what holds for them
+    grey_then_jpeg = prepared("grey+jpeg:10")
+    assert torch.equal(grey_then_jpeg[:, 0], grey_then_jpeg[:, 1])
+    assert not torch.equal(grey_then_jpeg, prepared("jpeg:10+grey"))
+    assert torch.equal(prepared("grey+bitdepth:2"), prepared("bitdepth:2", prepared("grey")))
+    # test images: those members that hold for them
+    assert torch.equal(before_training(create("grey+bitdepth:2"), images, None), prepared("grey"))
+
+
+@pytest.mark.parametrize(
+    ("written", "applied"),
+    [
+        ("blur+jpeg:30", "jpeg:30+blur:1"),
+        ("cutout+grey", "grey+cutout:16"),
+        ("adversarial:4,1+mixup", "mixup+adversarial:4,1"),
+        ("mixup+blur+cutout", "blur:1+mixup+cutout:16"),
+    ],
+)
+def test_a_chain_that_is_not_written_as_it_is_applied_is_refused(written: str, applied: str) -> None:
+    with pytest.raises(UsageError, match=f"Write {applied}".replace("+", r"\+")):
+        create(written)
+    assert create(applied).spec == applied
+
+
+def test_the_stage_at_the_photos_own_size_sees_the_photo_and_not_the_square() -> None:
+    rng = np.random.default_rng(0)
+    photos = arrays(rng.integers(0, 256, (2, 120, 80, 3), dtype=np.uint8), [0, 1], ids=["a", "b"])
+    for spec in ("jpeg:30", "grey", "shrink:3"):
+        changed = create(spec).on_photos(photos, 0)
+        assert changed.photo("a").size == (120, 80)
+        assert changed.source.load("a")[1] == photos.source.load("a")[1]  # it is still that photo
+        assert not np.array_equal(changed.view(32).pixels, photos.view(32).pixels)
+    with_alpha = Photo(rng.integers(0, 256, (40, 30, 4), dtype=np.uint8))
+    for name in STAGES["photo"]:
+        assert create(name).members[0].photo(with_alpha, generator(0)).alpha is None
+
+
+def test_draws_at_the_photos_own_size_belong_to_the_photo() -> None:
+    class Tilt(Countermeasure):
+        name = "tilt"
+
+        def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
+            return Photo(np.roll(photo.pixels, int(torch.randint(1, 16, (), generator=rng)), axis=0))
+
+    photos = arrays(pixels(12, 16), [0] * 12, ids=[f"{i:02d}" for i in range(12)])
+    one, same, other = (Chain((Tilt(),)).on_photos(photos, seed) for seed in (0, 0, 1))
+    few = Chain((Tilt(),)).on_photos(photos.subset(["07", "03"]), 0)
+    assert np.array_equal(one.photo("07").pixels, same.photo("07").pixels)
+    assert np.array_equal(one.photo("07").pixels, few.photo("07").pixels)
+    assert any(not np.array_equal(one.photo(id).pixels, other.photo(id).pixels) for id in photos.ids)
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("sharpen", "no countermeasure 'sharpen'.*\n.*There are: none, adversarial.*jpeg"),
-        ("jpeg:0", "jpeg: quality is 0.*\n.*from 1 to 100"),
+        ("jpeg:0", "jpeg: quality is 0, but must be between 1 and 100"),
         ("jpeg:101", "quality is 101"),
         ("jpeg:ten", "whole number, not 'ten'"),
         ("jpeg:10,20", "2 values.*\n.*quality"),
@@ -210,7 +270,7 @@ def test_projection_removes_what_a_linear_classifier_sees() -> None:
     left = [torch.stack([one[labels == k].float().mean(0) for k in range(3)]) for one in (noisy, cleaned)]
     agreement = [float(((one - one.mean(0)) * signs).mean()) for one in left]
     assert abs(agreement[1]) < 0.35 * agreement[0], agreement
-    assert torch.equal(create("project").prepare(noisy, None, generator(0)), noisy)
+    assert torch.equal(create("project").prepare(noisy, None, generator(0), CPU), noisy)
 
 
 # Batches
@@ -360,16 +420,18 @@ def test_batches_and_steps_never_wait_for_the_gpu(name: str) -> None:
 # Training
 
 
-RECIPE = Recipe(epochs=2, batch=8, lr=0.05, transform=Transform("flip-crop"))
+VICTIM = Victim(model="cnn:width=8,depth=2", size=16, epochs=2, batch=8, lr=0.05)
+RECIPE = VICTIM.recipe
 
 
-def weights(spec: str | None, **more) -> tuple[torch.Tensor, list[Epoch]]:
-    data = some(24, 16)
+def labelled(count: int = 24, side: int = 16, classes: int = 3) -> Labelled:
+    return Labelled(*some(count, side), classes)
+
+
+def weights(spec: str | None) -> tuple[torch.Tensor, tuple[Epoch, ...]]:
     chain = None if spec is None else create(spec)
-    model, history = fit_model(
-        "cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=chain, **more
-    )
-    return torch.cat([p.detach().flatten() for p in model.parameters()]), history
+    learned = learn(VICTIM, labelled(), labelled(), 0, CPU, chain)
+    return torch.cat([p.detach().flatten() for p in learned.model.parameters()]), learned.epochs
 
 
 def test_training_without_a_countermeasure_is_as_it_was() -> None:
@@ -387,18 +449,19 @@ def test_training_without_a_countermeasure_is_as_it_was() -> None:
             x = RECIPE.transform(pixels[rows].float() / 255, 16, RECIPE.transform.draw(8, rng, CPU))
             train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels[rows], CPU)
     assert torch.equal(weights(None)[0], torch.cat([p.detach().flatten() for p in model.parameters()]))
-    assert torch.allclose(
-        weights(None)[0], weights("none")[0], atol=1e-6
-    )  # labels as probabilities round differently
+    assert torch.equal(weights(None)[0], weights("none")[0])
 
 
-@pytest.mark.parametrize("spec", [*countermeasures.names(), "jpeg:50+grey+cutout+mixup+adversarial:4,1"])
+IN_TRAINING = [name for name in countermeasures.names() if name not in STAGES["photo"]]
+
+
+@pytest.mark.parametrize("spec", [*IN_TRAINING, "blur+cutout+mixup+adversarial:4,1"])
 def test_training_takes_every_countermeasure_and_repeats(spec: str) -> None:
-    (first, history), (again, _) = weights(spec), weights(spec)
+    (first, epochs), (again, _) = weights(spec), weights(spec)
     assert torch.isfinite(first).all()
     assert torch.equal(first, again)
     assert not torch.equal(first, weights(None)[0])
-    assert all(0 <= epoch.train_accuracy <= 1 for epoch in history)
+    assert all(0 <= epoch.train_accuracy <= 1 for epoch in epochs)
 
 
 def test_test_images_are_prepared_where_that_is_said() -> None:
@@ -406,39 +469,9 @@ def test_test_images_are_prepared_where_that_is_said() -> None:
         name, test_time = "black", True
 
         def prepare(
-            self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+            self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
         ) -> torch.Tensor:
             return pixels if labels is not None else torch.zeros_like(pixels)
 
-    data = some(24, 16)
-    _, history = fit_model("cnn:width=8,depth=2", data, data, 3, RECIPE, 16, 0, CPU, countermeasure=Black())
-    assert history[-1].test_accuracy == pytest.approx(1 / 3)  # one answer for all
-
-
-def test_training_starts_from_given_weights_and_renews_a_last_layer_of_another_size() -> None:
-    data = some(24, 16)
-    still = Recipe(epochs=1, batch=8, lr=0.0)
-    start = models.create("cnn:width=8,depth=2", 3).state_dict()
-    kept = {name: value.clone() for name, value in start.items()}
-
-    def named(spec: str, classes: int, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-        model = fit_model(spec, data, data, classes, still, 16, 0, CPU, start=start)[0]
-        return {name: p.detach() for name, p in model.named_parameters()}
-
-    assert all(torch.equal(p, start[name]) for name, p in named("cnn:width=8,depth=2", 3, start).items())
-    other, fresh = (named("cnn:width=8,depth=2", 5, weights) for weights in (start, None))
-    changed = [
-        name for name, p in other.items() if p.shape != start[name].shape or not torch.equal(p, start[name])
-    ]
-    assert len(changed) == 2
-    assert all(torch.equal(other[name], fresh[name]) for name in changed)
-    assert all(torch.equal(start[name], value) for name, value in kept.items())
-    for spec in ("cnn:width=16,depth=2", "resnet18:width=8"):
-        with pytest.raises(UsageError, match="not those of a model"):
-            named(spec, 3, start)
-
-
-def test_the_schedule_of_steps() -> None:
-    recipe = Recipe(lr=0.1, schedule="steps")
-    rates = [recipe.rate(step, 100) for step in (0, 74, 75, 89, 90, 99)]
-    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    epochs = learn(VICTIM, labelled(), labelled(), 0, CPU, Chain((Black(),))).epochs
+    assert epochs[-1].test_accuracy == pytest.approx(1 / 3)  # one answer for all

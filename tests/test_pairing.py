@@ -11,8 +11,7 @@ import pytest
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError
-from unlearnable.evaluation.pairing import aligned, pair
-from unlearnable.evaluation.treatments import TREATMENTS, treated
+from unlearnable.evaluation.pairing import aligned, match
 
 
 def images(*ids: str, offset: int = 0) -> ImageSet:
@@ -22,17 +21,17 @@ def images(*ids: str, offset: int = 0) -> ImageSet:
 
 
 def test_paths_pair_without_their_extension() -> None:
-    pairs = pair(images("a/1.jpg", "a/1.b.jpg", "b/2.JPG"), images("a/1.png", "a/1.b.png", "b/2.png"))
+    pairs = match(images("a/1.jpg", "a/1.b.jpg", "b/2.JPG"), images("a/1.png", "a/1.b.png", "b/2.png"))
     assert pairs.partner == {"a/1.jpg": "a/1.png", "a/1.b.jpg": "a/1.b.png", "b/2.JPG": "b/2.png"}
     assert not pairs.left_out
 
 
 def test_names_in_another_unicode_form_pair() -> None:
-    assert pair(images("a/e\u0301.jpg"), images("a/\u00e9.png")).partner == {"a/e\u0301.jpg": "a/\u00e9.png"}
+    assert match(images("a/e\u0301.jpg"), images("a/\u00e9.png")).partner == {"a/e\u0301.jpg": "a/\u00e9.png"}
 
 
 def test_what_is_ambiguous_or_alone_is_named_and_left_out() -> None:
-    pairs = pair(images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg"), images("a/1.png", "a/2.png", "a/4.png"))
+    pairs = match(images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg"), images("a/1.png", "a/2.png", "a/4.png"))
     assert pairs.partner == {"a/2.jpg": "a/2.png"}
     assert set(pairs.left_out) == {"a/1.jpg", "a/1.png", "a/3.jpg", "a/4.png"}
     assert "a/1.jpg and a/1.png differ in their extension only" in pairs.left_out["a/1.jpg"]
@@ -40,7 +39,7 @@ def test_what_is_ambiguous_or_alone_is_named_and_left_out() -> None:
 
 def test_equal_ids_pair_even_where_extensions_would_be_ambiguous() -> None:
     both = images("a/1.jpg", "a/1.png")
-    assert pair(both, both).partner == {"a/1.jpg": "a/1.jpg", "a/1.png": "a/1.png"}
+    assert match(both, both).partner == {"a/1.jpg": "a/1.jpg", "a/1.png": "a/1.png"}
 
 
 def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
@@ -52,7 +51,7 @@ def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
         {"id": "a/4.jpg", "output": "a/4.png"},
     ]
     (tmp_path / "files.jsonl").write_text("\n".join(map(json.dumps, entries)) + '\n{"id": "a/5.jp')
-    pairs = pair(
+    pairs = match(
         images("a/1.jpg", "a/1.png", "a/2.jpg", "a/3.jpg", "a/5.jpg"),
         images("a/1.jpg.png", "a/1.png.png", "a/4.png"),
         tmp_path,
@@ -69,23 +68,12 @@ def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
 
 def test_nothing_in_common_is_an_error() -> None:
     with pytest.raises(DataError, match="No protected image belongs"):
-        pair(images("a/1.jpg"), images("b/1.png"))
+        match(images("a/1.jpg"), images("b/1.png"))
 
 
 def test_aligned_sets_share_ids_and_keep_their_own_pixels() -> None:
     clean, protected = images("a/1.jpg", "b/2.jpg", "b/3.jpg"), images("a/1.png", "b/2.png", offset=5)
-    mine, theirs = aligned(clean, protected, pair(clean, protected))
+    mine, theirs = aligned(clean, protected, match(clean, protected))
     assert mine.ids == theirs.ids == ("a/1.jpg", "b/2.jpg")
     assert theirs.photo("b/2.jpg").pixels[4, 4, 1] == 15
     assert mine.photo("b/2.jpg").pixels[4, 4, 1] == 10
-
-
-@pytest.mark.parametrize("name", TREATMENTS)
-def test_treatments_change_pixels_and_not_the_set(name: str) -> None:
-    rng = np.random.default_rng(0)
-    before = arrays(rng.integers(0, 256, (2, 20, 30, 3), dtype=np.uint8), ["a", "b"], ids=["1", "2"])
-    after = treated(before, name)
-    assert after.ids == before.ids
-    assert after.photo("1").size == ((10, 15) if name == "half size" else (20, 30))
-    assert after.photo("1").grey == (name == "grey")
-    assert not np.array_equal(after.view(16).pixels, before.view(16).pixels)

@@ -10,9 +10,10 @@ import pytest
 
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.comparison import Comparison, Run, summarise
-from unlearnable.evaluation.trials import PHOTOS, trials
-from unlearnable.evaluation.unlearnability import Sample, Verification
+from unlearnable.evaluation.schedule import PHOTOS, trials
+from unlearnable.evaluation.statistics import Curve
 from unlearnable.evaluation.verdict import Goal
+from unlearnable.evaluation.verification import Sample, Verification
 from unlearnable.evaluation.visibility import Visibility
 from unlearnable.report import Record, page, sentence, table
 
@@ -24,7 +25,8 @@ def runs(rate: float, seeds: int = 2) -> tuple[Run, ...]:
     found = []
     for seed in range(seeds):
         correct = np.random.default_rng([seed, int(rate * 100)]).random(90) < rate
-        found.append(Run(seed, (0.4, 0.8, 1.0), (0.3, float(correct.mean()), 0.31), correct, labels))
+        test = Curve((0.3, float(correct.mean()), 0.31))
+        found.append(Run(seed, (0.4, 0.8, 1.0), test, correct, labels))
     return tuple(found)
 
 
@@ -45,7 +47,7 @@ def verification(clean: float = 0.95, protected: float = 0.33, psnr: float = 36.
             comparison(clean=clean, protected=protected),
             comparison(clean=clean, protected=min(1.0, protected + 0.02)),
         ),
-        unmeasured=(("protected photos after: grey", 200.0),),
+        unmeasured=(("grey (after grey)", 200.0),),
         classes=CLASSES,
         context=(),
         pairs=360,
@@ -116,7 +118,7 @@ def test_the_headline_is_the_trial_in_which_most_was_kept() -> None:
 
 def test_the_table_says_what_was_not_measured_and_who_was_left_out() -> None:
     text = table(record(verification(), "chance+5"))
-    assert "not measured: protected photos after: grey (estimated 3 min)" in text
+    assert "not measured: grey (after grey) (estimated 3 min)" in text
     assert "cats/<2>.jpg: has no protected image" in text
     assert "Required: accuracy at most chance + 5 points: " in text
 

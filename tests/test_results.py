@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from unlearnable import experiments
 from unlearnable.cells.cache import Cache
 from unlearnable.cells.cell_runner import CellRunner
-from unlearnable.cells.results import Result, Results, balanced_epochs
+from unlearnable.cells.results import Result, Results
 from unlearnable.cells.revisions import revisions
 from unlearnable.cells.sets import Sets
 from unlearnable.cells.spec import Cell
@@ -114,12 +114,28 @@ def test_every_committed_cell_belongs_to_an_experiment() -> None:
         assert {text for text in found if text not in yielded} == set()
 
 
-def test_plain_accuracy_stands_for_balanced_accuracy_only_where_the_two_are_equal() -> None:
-    assert balanced_epochs([0.5, 0.6], [0.9, 0.9], [0.5, 0.7], None) == [0.5, 0.6]
-    assert balanced_epochs(None, [0.7, 0.6], [0.5, 0.7], [[1, 1], [0, 2]]) == [0.7, 0.6]
-    assert balanced_epochs(None, [0.7, 0.6], [0.5, 0.7], [[1, 1], [0, 5]]) == []
-    assert balanced_epochs(None, [0.7, 0.6], [0.5, 0.7], None) == [0.7, 0.6]
-    assert balanced_epochs(None, [0.7, 0.9], [0.5, 0.7], None) == []
+@pytest.mark.parametrize(
+    ("balanced", "test", "confusion", "last", "peak"),
+    [
+        ([0.8, 0.6], [0.9, 0.9], None, 0.6, 0.8),
+        (None, [0.7, 0.6], [[1, 1], [0, 2]], 0.6, 0.7),
+        (None, [0.7, 0.9], [[1, 1], [0, 5]], 0.6, None),
+        (None, [0.7, 0.6], None, 0.6, 0.7),
+        (None, [0.7, 0.9], None, 0.6, None),
+    ],
+)
+def test_plain_accuracy_stands_for_balanced_accuracy_only_where_the_two_are_equal(
+    balanced: list[float] | None,
+    test: list[float],
+    confusion: list[list[int]] | None,
+    last: float,
+    peak: float | None,
+) -> None:
+    some = Result.model_validate_json(CELLS[0][1].read_bytes())
+    told = {"balanced": balanced, "test": test, "recall": [0.5, 0.7], "confusion": confusion}
+    result = some.model_copy(update=told)
+    assert result.last == pytest.approx(last)
+    assert result.peak == peak
 
 
 def test_the_best_epoch_is_left_out_where_the_file_does_not_tell() -> None:

@@ -19,14 +19,16 @@ LAYERS = [
     {"cli"},
     {"demo", "experiments"},
     {"report"},
-    {"evaluation", "api", "cells"},
+    {"api", "cells"},
+    {"evaluation"},
     {"publish", "search"},
     {"methods", "presets", "countermeasures"},
     {"training", "exchange", "worker", "pool", "disk_space"},
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget", "durations"},
+    {"budget", "durations", "spec"},
+    {"hashing"},
     {"errors", "events", "files", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -13,10 +13,11 @@ from unlearnable import models
 from unlearnable.errors import UsageError
 from unlearnable.training import precision_probe
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import batches, fit_model, predict
+from unlearnable.training.loop import batches, predict
 from unlearnable.training.randomness import derive, generator, seeded
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
+from unlearnable.training.victim import Labelled, Victim, learn
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -136,14 +137,13 @@ def test_training_learns_repeats_and_depends_on_its_seed() -> None:
     pixels = torch.from_numpy(rng.integers(0, 100, (64, 3, 16, 16), dtype=np.uint8)) + (
         labels * 100
     ).byte().view(-1, 1, 1, 1)
-    recipe = Recipe(epochs=4, batch=16, lr=0.05)
+    data = Labelled(pixels, labels, 2)
+    victim = Victim(model="cnn:width=8,depth=2", size=16, epochs=4, batch=16, lr=0.05, transform="none")
 
     def train(seed: int) -> torch.Tensor:
-        model, history = fit_model(
-            "cnn:width=8,depth=2", (pixels, labels), (pixels, labels), 2, recipe, 16, seed, Compute()
-        )
-        assert history[-1].test_accuracy > 0.95
-        assert torch.equal(predict(model, pixels, 16, Compute()) == labels, history[-1].correct)
+        model, epochs = (learned := learn(victim, data, data, seed, Compute())).model, learned.epochs
+        assert epochs[-1].test_accuracy > 0.95
+        assert torch.equal(predict(model, pixels, 16, Compute()) == labels, epochs[-1].correct)
         return torch.cat([p.flatten() for p in model.parameters()])
 
     first, again, other = train(0), train(0), train(1)

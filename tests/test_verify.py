@@ -15,13 +15,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from unlearnable.cli.verify import verify as verb
+from unlearnable.countermeasures import Chain, Countermeasure
+from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
 from unlearnable.evaluation import Arm, Goal, Trial, Verification, compare, verify
-from unlearnable.evaluation import unlearnability as entry
-from unlearnable.evaluation.material import gather
-from unlearnable.evaluation.trials import SMALL, plan, trials
+from unlearnable.evaluation.pairs import gather
+from unlearnable.evaluation.schedule import SMALL, estimate, schedule, trials
+from unlearnable.evaluation.verification import prepare
 from unlearnable.training.compute import Compute
-from unlearnable.training.recipe import Recipe
+from unlearnable.training.victim import Labelled, Victim
 
 CPU = Compute("cpu", "float32")
 TINY = "cnn:width=8,depth=2"
@@ -63,26 +65,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few epochs, without flips, on one thread: for images so small a second one only waits."""
-    recipe = Recipe(batch=16, lr=0.05, schedule="onecycle")
-    monkeypatch.setattr("unlearnable.evaluation.material.defaults", lambda frame: _small(recipe))
+    small = Victim(model=TINY, size=24, batch=16, lr=0.05, schedule="onecycle", transform="none")
+    settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8))
+    monkeypatch.setattr("unlearnable.evaluation.pairs.defaults", lambda frame: settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def _small(recipe: Recipe) -> object:
-    return replace(
-        SMALL,
-        family=TINY,
-        other=TINY,
-        size=24,
-        unseen_size=20,
-        side=24,
-        recipe=recipe,
-        unseen=recipe.transform,
-        epochs=(8, 8),
-    )
 
 
 def once(photos: object, public: object, **options: object) -> Verification:
@@ -102,7 +91,15 @@ def test_a_shortcut_keeps_a_network_from_learning(folders: tuple[Path, Path]) ->
     first = found.comparisons[0]
     assert first.arm("clean").peak.value > 0.9
     assert first.arm("protected").peak.value < first.arm("clean").peak.value - 0.2
-    assert [arm.name for arm in first.arms] == ["clean", "protected", "JPEG 75", "half size", "grey"]
+    assert [one.trial.chain.spec for one in found.comparisons] == [
+        "none",
+        "none",
+        "jpeg:75",
+        "shrink:2",
+        "grey",
+    ]
+    assert all([arm.name for arm in one.arms] == ["clean", "protected"] for one in found.comparisons)
+    assert not found.headline[0].trial.chain
     assert found.pairs == 120
     assert found.unchanged == 0
     assert len({sample.class_name for sample in found.samples}) == 2
@@ -172,15 +169,15 @@ def test_a_missed_goal_is_exit_5_after_the_table(folders: tuple[Path, Path]) -> 
 
 
 def test_test_images_are_held_out_of_both_arms(folders: tuple[Path, Path]) -> None:
-    material = gather(*folders, None, None, None)
-    clean, protected = material.arm("clean", 3), material.arm("protected", 3)
+    pairs = gather(*folders)
+    clean, protected = pairs.arm("clean", 3), pairs.arm("protected", 3)
     assert torch.equal(clean.test[0], protected.test[0])
     assert torch.equal(clean.train[1], protected.train[1])
     seen = {row.numpy().tobytes() for row in clean.train[0]}
     assert not seen & {row.numpy().tobytes() for row in clean.test[0]}
     assert len(clean.train[1]) == 90
     assert torch.bincount(clean.test[1]).tolist() == [15, 15]
-    assert not torch.equal(material.arm("clean", 4).test[0], clean.test[0])
+    assert not torch.equal(pairs.arm("clean", 4).test[0], clean.test[0])
 
 
 def test_a_folder_of_test_images_gives_up_twins_and_unknown_classes(
@@ -192,14 +189,14 @@ def test_a_folder_of_test_images_gives_up_twins_and_unknown_classes(
         (tmp_path / "test" / name).mkdir(parents=True)
         Image.fromarray(stripes(rng, label)).save(tmp_path / "test" / name / "new.png")
     (tmp_path / "test" / "down" / "twin.png").write_bytes((photos / "down" / "003.png").read_bytes())
-    material = gather(photos, public, tmp_path / "test", None, None)
-    assert material.test is not None
-    assert material.test.ids == ("across/new.png", "down/new.png")
-    assert {id: reason for id, reason in material.left_out.items() if id.startswith("test")} == {
+    pairs = gather(photos, public, tmp_path / "test")
+    assert pairs.test is not None
+    assert pairs.test.ids == ("across/new.png", "down/new.png")
+    assert {id: reason for id, reason in pairs.left_out.items() if id.startswith("test")} == {
         "test: down/twin.png": "is also trained on",
         "test: else/new.png": "class 'else' is not among the photos",
     }
-    assert len(material.arm("protected", 0).train[1]) == 120
+    assert len(pairs.arm("protected", 0).train[1]) == 120
 
 
 def test_one_class_needs_a_context_and_is_judged_alone(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -207,15 +204,15 @@ def test_one_class_needs_a_context_and_is_judged_alone(folders: tuple[Path, Path
     (tmp_path / "others").mkdir()
     (photos / "down").rename(tmp_path / "others" / "down")
     with pytest.raises(DataError, match="--context"):
-        gather(photos, public, None, None, None)
-    material = gather(photos, public, None, tmp_path / "others", None)
-    assert material.classes == ("across", "down")
-    assert material.judged == (0,)
-    arms = material.arm("clean", 0), material.arm("protected", 0)
+        gather(photos, public)
+    pairs = gather(photos, public, context=tmp_path / "others")
+    assert pairs.classes == ("across", "down")
+    assert pairs.judged == (0,)
+    arms = pairs.arm("clean", 0), pairs.arm("protected", 0)
     context = [arm.train[0][arm.train[1] == 1] for arm in arms]
     assert torch.equal(*context)
     assert set(arms[0].test[1].tolist()) == {0}
-    assert len(material.left_out) == 60
+    assert len(pairs.left_out) == 60
 
 
 def test_damaged_and_changed_files_are_left_out(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -229,19 +226,61 @@ def test_damaged_and_changed_files_are_left_out(folders: tuple[Path, Path], tmp_
         for n in range(60)
     ]
     (run / "files.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    material = gather(photos, public, None, None, run)
-    assert set(material.left_out) == {"down/004.png", "across/007.png", "down/007.png"}
-    assert material.left_out["down/007.png"] == "has changed since it was protected"
-    assert len(material.plain.ids) == len(material.changed.ids) == 117
+    pairs = gather(photos, public, run=run)
+    assert set(pairs.left_out) == {"down/004.png", "across/007.png", "down/007.png"}
+    assert pairs.left_out["down/007.png"] == "has changed since it was protected"
+    assert len(pairs.clean_view.ids) == len(pairs.protected_view.ids) == 117
 
 
-def test_what_does_not_fit_is_listed_with_an_estimate() -> None:
-    tried = trials(SMALL, 100, (TINY,))
-    made = plan(tried, 1, 100, 20, 2, CPU, limit=1e-6)
-    assert [job.arms for job in made.jobs] == [("clean", "protected")]
-    assert len(made.unmeasured) == 4
-    assert all(seconds > 0 for _, seconds in made.unmeasured)
-    assert not plan(tried, 1, 100, 20, 2, CPU, limit=1e6).unmeasured
+def test_trials_that_do_not_fit_are_listed_with_an_estimate(folders: tuple[Path, Path]) -> None:
+    tried = trials(gather(*folders).settings, 100, (TINY,))
+    seconds = estimate(tried, gather(*folders).clean, 100, 20, 2, CPU)
+    assert all(needed > 0 for needed in seconds)
+    made = schedule(tried, seconds, limit=1e-6)
+    assert made.trials == tried[:1]
+    assert [needed for _, needed in made.unmeasured] == seconds[1:]
+    assert not schedule(tried, seconds, limit=1e6).unmeasured
+
+
+def test_the_estimate_counts_every_stage_of_a_chain(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = gather(*folders)
+    tried = trials(pairs.settings, 100, (TINY,), ("jpeg:30", "project:400", "adversarial:8,9"))
+    plain, _, *chains = estimate(tried, pairs.clean, 100, 20, 2, CPU)
+    assert all(seconds > plain for seconds in chains)
+    assert chains[2] > 3 * plain
+
+
+@pytest.mark.parametrize("test_time", [False, True])
+def test_a_chain_changes_what_is_trained_on_and_tested_on_where_it_says_so(
+    folders: tuple[Path, Path], test_time: bool
+) -> None:
+    class Invert(Countermeasure):
+        name = "invert"
+
+        def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
+            return Photo(255 - photo.pixels)
+
+    Invert.test_time = test_time
+    pairs, chain = gather(*folders), Chain((Invert(),))
+    for name in ("clean", "protected"):
+        plain, changed = pairs.arm(name, 3), pairs.arm(name, 3, chain)
+        assert torch.equal(changed.train.pixels, 255 - plain.train.pixels)
+        assert torch.equal(changed.test.pixels, 255 - plain.test.pixels if test_time else plain.test.pixels)
+        assert torch.equal(changed.train.labels, plain.train.labels)
+
+
+def test_the_command_measures_the_countermeasures_that_are_asked_for(folders: tuple[Path, Path]) -> None:
+    arguments = [*map(str, folders), "--seeds", "1", "--target", TINY, "--device", "cpu", "--json", "--quiet"]
+    asked = ["--countermeasure", "grey+jpeg:30+cutout", "--countermeasure", "mixup"]
+    result = command([*arguments, *asked])
+    assert result.exit_code == 0, result.output
+    trials = json.loads(result.stdout)["trials"]
+    assert [one["countermeasure"] for one in trials] == ["none", "none", "grey+jpeg:30+cutout:16", "mixup"]
+    unknown = command([*arguments, "--countermeasure", "sharpen"])
+    assert unknown.exit_code == 2
+    assert "no countermeasure 'sharpen'" in unknown.stderr
 
 
 def test_compare_takes_any_arms_and_repeats_itself() -> None:
@@ -250,10 +289,10 @@ def test_compare_takes_any_arms_and_repeats_itself() -> None:
     pixels = np.stack([stripes(rng, label).transpose(2, 0, 1) for label in labels])
     x, y = torch.from_numpy(pixels), torch.from_numpy(labels)
     arms = {
-        "clean": Arm((x[:50], y[:50]), (x[50:], y[50:])),
-        "wrong labels": Arm((x[:50], 1 - y[:50]), (x[50:], y[50:])),
+        "clean": Arm(Labelled(x[:50], y[:50], 2), Labelled(x[50:], y[50:], 2)),
+        "wrong labels": Arm(Labelled(x[:50], 1 - y[:50], 2), Labelled(x[50:], y[50:], 2)),
     }
-    trial = Trial("tiny", TINY, 24, Recipe(epochs=6, batch=10, lr=0.05))
+    trial = Trial("tiny", Victim(model=TINY, size=24, epochs=6, batch=10, lr=0.05, transform="none"))
     heard: list[int] = []
     results = [
         compare(
@@ -284,4 +323,4 @@ def command(arguments: list[str]) -> object:
 
 def test_no_seed_is_a_mistake(folders: tuple[Path, Path]) -> None:
     with pytest.raises(Exception, match="no seed"):
-        entry.prepare(*folders, seeds=())
+        prepare(*folders, seeds=())

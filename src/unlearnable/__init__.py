@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from unlearnable.data import load
     from unlearnable.data.image_set import ImageSet
     from unlearnable.errors import DataError, GoalMissed, UnlearnableError, UsageError
-    from unlearnable.evaluation.unlearnability import verify
+    from unlearnable.evaluation.verification import verify
     from unlearnable.methods.error_minimizing import ErrorMinimizing
     from unlearnable.methods.fitted import Fitted
     from unlearnable.methods.random import Random
@@ -46,7 +46,7 @@ _HOMES = {
     "fit": "api",
     "load": "data",
     "protect": "api",
-    "verify": "evaluation.unlearnability",
+    "verify": "evaluation.verification",
 }
 
 __all__ = [

@@ -13,15 +13,15 @@ from unlearnable.data.digits import INK, SIDE, digits
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm, compare
-from unlearnable.evaluation.trials import Trial
-from unlearnable.evaluation.unlearnability import Sample
+from unlearnable.evaluation.schedule import Trial
+from unlearnable.evaluation.verification import Sample
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise
 from unlearnable.report import Record, page
 from unlearnable.training.compute import Compute
-from unlearnable.training.recipe import Recipe
+from unlearnable.training.victim import Labelled, Victim
 
 HELD_OUT = 0.25
 NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}
@@ -62,7 +62,7 @@ COMMON: dict[str, object] = {
     "restart_error": 0.01,
 }
 SETTINGS = Settings(
-    trial=Trial("demo", SURROGATE, SIDE, Recipe(epochs=20, batch=128, lr=0.1, schedule="cosine")),
+    trial=Trial("demo", Victim(model=SURROGATE, size=SIDE, epochs=20, transform="none")),
     samplewise={
         **COMMON,
         "form": "samplewise",
@@ -97,13 +97,13 @@ def demo(
     started = time.monotonic()
     compute = compute or Compute.choose()
     train, test = digits(SIDE, ink).split(HELD_OUT, seed)
-    view, tested = train.view(SIDE), _tensors(test.view(SIDE))
+    view, tested = train.view(SIDE), _labelled(test.view(SIDE))
     sets: dict[str, ImageSet] = {"clean": train}
     for form, settings in (("samplewise", SETTINGS.samplewise), ("classwise", SETTINGS.classwise)):
         noise = _noise(view, settings, seed, compute, on_progress)
         sets[NAMES[noise.form]] = train.with_noise(noise)
         on_progress(Event(f"noise, {NAMES[noise.form]}", 1, 1, form))
-    arms = {name: Arm(_tensors(images.view(SIDE)), tested) for name, images in sets.items()}
+    arms = {name: Arm(_labelled(images.view(SIDE)), tested) for name, images in sets.items()}
     comparison = compare(
         list(arms),
         lambda name, _: arms[name],
@@ -147,5 +147,5 @@ def _noise(
     ).noise
 
 
-def _tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
+def _labelled(view: View) -> Labelled:
+    return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from unlearnable import hashing
 
 LONGEST = (
     255  # bytes of UTF-8 in one component: the limit of most file systems, and within that of all common ones
@@ -92,7 +93,7 @@ def _candidates(source: str, wishes: Sequence[str], tail: str) -> Iterator[str]:
         if len(_bytes(wish + tail)) <= LONGEST:
             yield wish + tail
     for attempt in itertools.count():
-        digest = hashlib.sha256(_bytes(f"{source}\0{attempt}" if attempt else source)).hexdigest()
+        digest = hashing.of_bytes(_bytes(f"{source}\0{attempt}" if attempt else source))
         end = f"~{digest[:DIGITS]}{tail}"
         head = wishes[-1]
         room = LONGEST - len(_bytes(end))

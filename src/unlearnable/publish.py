@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from unlearnable import disk_space
+from unlearnable import disk_space, hashing
 from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
@@ -19,7 +19,7 @@ from unlearnable.names import output_names
 from unlearnable.noise import Noise
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
-from unlearnable.worker import File, Job, make, sha256
+from unlearnable.worker import File, Job, make
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
 
 
 def _in_place(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path.read_bytes()) == digest
+    return path.is_file() and hashing.of_file(path) == digest
 
 
 def _died(job: Job, reason: str) -> File:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from unlearnable import hashing
 from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.photo import Photo
@@ -118,7 +118,7 @@ def make(job: Job, noise_file: Path) -> File:
         job.id,
         job.class_name,
         digest,
-        sha256(data),
+        hashing.of_bytes(data),
         largest,
         round(mean, 4),
         encoded[0],
@@ -127,20 +127,15 @@ def make(job: Job, noise_file: Path) -> File:
     )
 
 
-def sha256(data: bytes) -> str:
-    """Return the SHA-256 of bytes, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def _read(job: Job) -> tuple[Photo, str]:
     if isinstance(job.origin, Photo):
         pixels = job.origin.pixels
-        return job.origin, sha256(repr(pixels.shape).encode() + pixels.tobytes())
+        return job.origin, hashing.of_pixels(pixels)
     try:
         data = job.origin.read_bytes()
     except OSError as error:
         raise DataError(f"{job.origin} cannot be read ({error.strerror}).") from error
-    return decode(data, str(job.origin), job.max_pixels, job.encoding.metadata), sha256(data)
+    return decode(data, str(job.origin), job.max_pixels, job.encoding.metadata), hashing.of_bytes(data)
 
 
 def _same_alpha(photo: Photo, back: Photo, name: str) -> None:

@@ -1,5 +1,6 @@
 """The unit of an experiment: one training, completely described. Noise and weights are made once; a result is a small file."""
 
-from unlearnable.cells.spec import Cell, Data, Poison, Search, Victim
+from unlearnable.cells.spec import Cell, Data, Poison, Search
+from unlearnable.training.victim import Victim
 
 __all__ = ["Cell", "Data", "Poison", "Search", "Victim"]

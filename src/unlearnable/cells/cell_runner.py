@@ -12,20 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearnable import countermeasures, methods
+from unlearnable import countermeasures, hashing, methods
 from unlearnable.cells.cache import Cache
 from unlearnable.cells.poisoning import poisoned, published
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import data_of, revisions, search_revisions
 from unlearnable.cells.sets import Sets, first_share, relabelled, standing_against
-from unlearnable.cells.spec import Cell, Search, digest
+from unlearnable.cells.spec import Cell, Search
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
+from unlearnable.evaluation.statistics import curve
 from unlearnable.events import Event, OnProgress, silent
+from unlearnable.hashing import digest
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, fit_model
+from unlearnable.training.victim import FRESH, Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
 
 CONFUSION = 20  # classes up to which the confusion matrix is recorded
@@ -61,7 +63,10 @@ class CellRunner:
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
-        return {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
+        found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
+        if cell.victim.start != FRESH:
+            found["start"] = hashing.of_file(Path(cell.victim.start))
+        return found
 
     def search_hash(self, search: Search) -> str:
         """Return the hash that names a search's noise."""
@@ -91,8 +96,7 @@ class CellRunner:
     def _find(self, search: Search, folder: Path) -> None:
         images = standing_against(self.sets(search.data)[0], search.own)
         seen = first_share(images, search.found_on)
-        frame = images.photo(images.ids[0]).size
-        method = methods.create(search.method, dict(search.settings)).resolve(frame, len(seen))
+        method = methods.create(search.method, dict(search.settings)).resolve(images.frame, len(seen))
         compute = Compute.choose(self.compute.device, search.precision) if search.precision else self.compute
         context = Context(search.seed, compute)
 
@@ -124,15 +128,15 @@ class CellRunner:
         fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
 
-    def weights(self, cell: Cell) -> dict[str, torch.Tensor]:
-        """Return the weights at the end of a training; from the cache, or trained now."""
+    def weights(self, cell: Cell) -> Path:
+        """Return the file of the weights at the end of a training; from the cache, or trained now."""
         hash = self.hash(cell)
         path = self.cache.path("weights", hash) / "weights.safetensors"
         if not path.exists():
             with self.cache.claim("weights", hash):
                 if not path.exists():
                     save_tensors(path, self._train(cell)[0], {"cell": cell.text})
-        return load_tensors(path)[0]
+        return path
 
     def run(self, cell: Cell) -> Result:
         """Run a cell.
@@ -184,42 +188,37 @@ class CellRunner:
         if cell.keep == "clean":
             train = train.subset([id for id in train.ids if id not in protected])
         train, test = relabelled(train, cell.relabel), relabelled(test, cell.relabel)
-        victim, count = cell.victim, len(test.classes)
-        folder = self.cache.room()
-        pixels, tested = (_tensors(images, victim.size, victim.zoom, folder) for images in (train, test))
+        victim, chain = self.victim(cell), countermeasures.create(cell.countermeasure)
+        train, test = chain.on_photos(train, cell.seed), chain.on_photos(test, cell.seed, test=True)
+        pixels, tested = (self._labelled(images, victim) for images in (train, test))
 
-        def told(epoch: Epoch) -> None:
-            self.on_progress(Event("training", epoch.number, victim.epochs, f"{epoch.test_accuracy:.1%}"))
+        def report(epoch: Epoch) -> None:
+            text = f"{epoch.test_accuracy:.1%}"
+            self.on_progress(Event("training", epoch.number, victim.epochs, text))
 
-        model, history = fit_model(
-            victim.model,
-            pixels,
-            tested,
-            count,
-            victim.recipe(),
-            victim.size,
-            cell.seed,
-            self.compute,
-            told,
-            countermeasure=None
-            if cell.countermeasure == "none"
-            else countermeasures.create(cell.countermeasure),
-            start=None if cell.start is None else self.weights(cell.start),
-        )
+        learned = learn(victim, pixels, tested, cell.seed, self.compute, chain, report)
+        epochs, labels, count = learned.epochs, tested.labels.numpy(), tested.classes
+        judged = curve([epoch.correct.numpy() for epoch in epochs], labels)
         table = np.zeros((count, count), np.int64)
-        np.add.at(table, (tested[1].numpy(), history[-1].answers.numpy()), 1)
+        np.add.at(table, (labels, epochs[-1].answers.numpy()), 1)
         facts = {
             "classes": list(test.classes),
             "images": len(train),
             "protected": len(protected & set(train.ids)),
-            "train": [round(epoch.train_accuracy, 4) for epoch in history],
-            "test": [round(epoch.test_accuracy, 4) for epoch in history],
+            "train": [round(epoch.train_accuracy, 4) for epoch in epochs],
+            "test": [round(epoch.test_accuracy, 4) for epoch in epochs],
+            "balanced": [round(value, 4) for value in judged.epochs],
             "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
             "confusion": table.tolist() if count <= CONFUSION else None,
         }
-        return {name: value.detach().cpu() for name, value in model.state_dict().items()}, facts
+        return {name: value.detach().cpu() for name, value in learned.model.state_dict().items()}, facts
 
+    def victim(self, cell: Cell) -> Victim:
+        """Return the victim of a cell; one that starts from another cell starts from a file of its weights."""
+        if cell.start is None:
+            return cell.victim
+        return cell.victim.model_copy(update={"start": str(self.weights(cell.start))})
 
-def _tensors(images: ImageSet, size: int, zoom: float, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    view = images.view(size, zoom, folder)
-    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)
+    def _labelled(self, images: ImageSet, victim: Victim) -> Labelled:
+        view = images.view(victim.size, victim.zoom, self.cache.room())
+        return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))

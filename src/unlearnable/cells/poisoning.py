@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
 from unlearnable.cells.spec import Poison
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Photo
-from unlearnable.data.view import Source
+from unlearnable.data.source import Change, changed
 from unlearnable.noise import Noise
 
 
@@ -43,33 +41,20 @@ def published(images: ImageSet, noise: Noise, poison: Poison) -> ImageSet:
         poison: The description; ``encoding`` holds for images without noise too, as in a published folder.
     """
     protected = images.with_noise(noise)
-    return (
-        replace(protected, source=_Files(protected.source, poison.encoding)) if poison.encoding else protected
-    )
+    if not poison.encoding:
+        return protected
+    return replace(protected, source=changed(protected.source, _through_file(poison.encoding)))
 
 
-@dataclass(frozen=True)
-class _Files:
-    """A source whose photos go through the bytes of a file, at their own size."""
+def _through_file(encoding: str) -> Change:
+    """Return a change that writes a photo as a file at its own size, and decodes it again."""
+    # cells must be described where Pillow is missing, so it is imported where a photo is encoded
+    from unlearnable.data.decoding import decode
+    from unlearnable.data.encoding import Encoding, encode
 
-    source: Source
-    encoding: str
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        # cells must be described where Pillow is missing, so it is imported where a photo is encoded
-        from unlearnable.data.decoding import decode
-        from unlearnable.data.encoding import Encoding, encode
-
-        photo, digest = self.source.load(id)
-        format, _, quality = self.encoding.partition(":")
-        encoding = Encoding(format, int(quality)) if quality else Encoding(format)  # type: ignore[arg-type]
-        return decode(encode(photo, encoding), id), digest
-
-    def stamp(self, id: str) -> str:
-        return self.source.stamp(id)
-
-    def origin(self, id: str) -> Path | Photo:
-        return self.load(id)[0]
+    format, _, quality = encoding.partition(":")
+    chosen = Encoding(format, int(quality)) if quality else Encoding(format)  # type: ignore[arg-type]
+    return lambda id, photo, digest: decode(encode(photo, chosen), id)
 
 
 def _shuffled(noise: Noise, how: str, class_of: Mapping[str, str], seed: int) -> Noise:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unlearnable.cells.spec import Cell
 from unlearnable.errors import DataError
+from unlearnable.evaluation.statistics import Curve
 from unlearnable.files import write
 
 FORMAT = 1
@@ -69,46 +70,35 @@ class Result(BaseModel):
     date: str
 
     @property
-    def epochs(self) -> list[float]:
-        """Balanced accuracy by epoch; empty where a file of an older run does not tell."""
-        return balanced_epochs(self.balanced, self.test, self.recall, self.confusion)
+    def curve(self) -> Curve | None:
+        """Balanced accuracy by epoch; None where a file of an older run does not tell.
+
+        Plain accuracy stands for it where every class has equally many test images, because the two are then
+        equal. Without a confusion matrix, that is inferred from the last epoch, where both are known.
+        """
+        if self.balanced is not None:
+            return Curve(tuple(self.balanced))
+        if self.confusion is not None:
+            equal = len({sum(row) for row in self.confusion}) == 1
+        else:
+            equal = abs(mean(self.recall) - self.test[-1]) <= ROUNDING
+        return Curve(tuple(self.test)) if equal else None
 
     @property
     def last(self) -> float:
         """Balanced accuracy at the last epoch."""
-        return self.epochs[-1] if self.epochs else mean(self.recall)
+        return mean(self.recall) if self.curve is None else self.curve.last
 
     @property
     def peak(self) -> float | None:
-        """Balanced accuracy at the best epoch, chosen on the test images: the upper bound of early stopping.
-
-        None where a file of an older run does not tell.
-        """
-        return max(self.epochs, default=None)
+        """Balanced accuracy at the best epoch; None where a file of an older run does not tell."""
+        return None if self.curve is None else self.curve.peak
 
     @property
     def summary(self) -> str:
         """The accuracy in words, for a line of progress."""
         best = "" if self.peak is None else f" (best {self.peak:.1%})"
         return f"last epoch {self.last:.1%}{best}"
-
-
-def balanced_epochs(
-    balanced: list[float] | None,
-    test: list[float],
-    recall: list[float],
-    confusion: list[list[int]] | None,
-) -> list[float]:
-    """Return balanced accuracy by epoch, or nothing where it is not known.
-
-    Plain accuracy stands for it where every class has equally many test images, because the two are then equal.
-    Without a confusion matrix, that is inferred from the last epoch, where both are known.
-    """
-    if balanced is not None:
-        return balanced
-    if confusion is not None:
-        return test if len({sum(row) for row in confusion}) == 1 else []
-    return test if abs(mean(recall) - test[-1]) <= ROUNDING else []
 
 
 class Results:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unlearnable import data
-from unlearnable.cells.spec import Data, digest
-from unlearnable.data.image_set import ImageSet, table
-from unlearnable.data.photo import Photo
-from unlearnable.data.view import Source
+from unlearnable import data, hashing
+from unlearnable.cells.spec import Data
+from unlearnable.data.image_set import ImageSet, join
 from unlearnable.errors import DataError, UsageError
 
 HELD_OUT = 0.2  # of data that has no test images of its own
@@ -76,7 +74,7 @@ class Sets:
                 [[id, images.class_of[id], images.source.load(id)[1]] for id in images.ids]
                 for images in self(wanted)
             ]
-            self._prints[wanted] = digest(rows)
+            self._prints[wanted] = hashing.digest(rows)
         return self._prints[wanted]
 
     def _parts(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
@@ -119,15 +117,13 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
     Raises:
         DataError: If a class is in two of the sets.
     """
-    entries, sources, seen = [], {}, set[str]()
-    for name, images in parts.items():
+    seen: set[str] = set()
+    for images in parts.values():
         shared = seen & set(images.classes)
         if shared:
             raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
         seen |= set(images.classes)
-        entries += [(f"{name}/{id}", images.class_of[id]) for id in images.ids]
-        sources[name] = images.source
-    return table(entries, _Joined(sources))
+    return join({f"{name}/": images for name, images in parts.items()})
 
 
 def standing_against(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
@@ -144,24 +140,3 @@ def first_share(images: ImageSet, share: float) -> ImageSet:
         ids = [id for id in images.ids if images.class_of[id] == name]
         chosen += ids[: max(1, round(share * len(ids)))]
     return images.subset(chosen)
-
-
-@dataclass(frozen=True)
-class _Joined:
-    sources: dict[str, Source]
-
-    def _of(self, id: str) -> tuple[Source, str]:
-        name, _, key = id.partition("/")
-        return self.sources[name], key
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        source, key = self._of(id)
-        return source.load(key)
-
-    def stamp(self, id: str) -> str:
-        source, key = self._of(id)
-        return source.stamp(key)
-
-    def origin(self, id: str) -> Path | Photo:
-        source, key = self._of(id)
-        return source.origin(key)

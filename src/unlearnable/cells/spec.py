@@ -6,28 +6,12 @@ that result.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from unlearnable.training.recipe import Recipe
-from unlearnable.training.transforms import Name, Transform
-
-
-class Spec(BaseModel):
-    """A frozen description with a canonical text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @property
-    def text(self) -> str:
-        """The description as canonical JSON. Defaults are left out, so that a new field changes no old hash."""
-        return canonical(self.model_dump(mode="json", exclude_defaults=True))
-
-    def __hash__(self) -> int:
-        return hash(self.text)
+from unlearnable.spec import Spec
+from unlearnable.training.victim import Victim
 
 
 class Data(Spec):
@@ -99,37 +83,6 @@ class Poison(Spec):
     encoding: str = Field(default="", pattern=r"^(png|webp|jpeg:([1-9][0-9]?|100))?$")
 
 
-class Victim(Spec):
-    """Who trains: a network and a recipe (the fields of ``Recipe`` and ``Transform``), at a size in pixels."""
-
-    model: str
-    size: int = 32
-    zoom: Annotated[float, Field(ge=1)] = 1.0
-    epochs: int = 60
-    batch: int = 128
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    clip: float = 0.0
-    schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
-    transform: Name = "flip-crop"
-    crop_min: float = 0.35
-    jitter: float = 0.0
-    rotation: float = 0.0
-
-    def recipe(self) -> Recipe:
-        """Return the recipe."""
-        transform = Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation)
-        return Recipe(
-            epochs=self.epochs,
-            batch=self.batch,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-            schedule=self.schedule,
-            transform=transform,
-        )
-
-
 class Cell(Spec):
     """One training and its test.
 
@@ -172,13 +125,3 @@ class Cell(Spec):
         return "-".join(
             "".join(c if c.isalnum() or c in "-_" else "" for c in part) for part in parts if part
         )
-
-
-def canonical(value: Any) -> str:
-    """Return a value as canonical JSON, the text that is hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(*parts: Any) -> str:
-    """Return the hash of some values."""
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()

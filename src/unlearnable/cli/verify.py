@@ -41,6 +41,12 @@ def verify(
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Network to train; may be given several times.")
     ] = None,
+    countermeasure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--countermeasure", help="Chain to train under, e.g. grey+jpeg:30; may be given several times."
+        ),
+    ] = None,
     time_limit: Annotated[
         str, typer.Option("--time-limit", help="What does not fit is listed as not measured: 90s, 15m, 2h.")
     ] = "15m",
@@ -56,8 +62,9 @@ def verify(
         limit = _seconds(time_limit)
         from unlearnable.cli import work
         from unlearnable.data.folder import folder
-        from unlearnable.evaluation.unlearnability import prepare
+        from unlearnable.evaluation.schedule import COUNTERMEASURES
         from unlearnable.evaluation.verdict import Goal
+        from unlearnable.evaluation.verification import prepare
         from unlearnable.files import write
         from unlearnable.report import Record, page, table
         from unlearnable.runs import RunFolder, default_run, keep_apart
@@ -77,12 +84,13 @@ def verify(
             run=place,
             seeds=range(first, first + seeds),
             targets=target or (),
+            countermeasures=COUNTERMEASURES if countermeasure is None else countermeasure,
             time_limit=limit,
             compute=compute,
         )
         console.say(
-            f"{len(prepared.material.clean)} pairs of {len(prepared.material.clean.classes)} classes; "
-            f"{compute.device}, {compute.precision}; about {duration(prepared.plan.seconds)}"
+            f"{len(prepared.pairs.clean)} pairs of {len(prepared.pairs.clean.classes)} classes; "
+            f"{compute.device}, {compute.precision}; about {duration(prepared.schedule.seconds)}"
         )
         with console.progress() as on_progress:
             found = prepared.measure(on_progress)

@@ -9,6 +9,7 @@ import torch
 
 from unlearnable.countermeasures.base import Countermeasure, changed, setting
 from unlearnable.countermeasures.registry import register
+from unlearnable.training.compute import Compute
 
 
 @register
@@ -26,7 +27,7 @@ class BitDepth(Countermeasure):
     bits: int = setting(3, 1, 8)
 
     def prepare(
-        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return images of at most 2^bits levels."""
         top = 2**self.bits - 1

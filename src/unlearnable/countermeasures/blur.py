@@ -9,6 +9,7 @@ import torch
 
 from unlearnable.countermeasures.base import SIDE, Countermeasure, changed, setting
 from unlearnable.countermeasures.registry import register
+from unlearnable.training.compute import Compute
 
 
 @register
@@ -27,7 +28,7 @@ class Blur(Countermeasure):
     sigma: float = setting(1.0, 0.4, 16)
 
     def prepare(
-        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return blurred images."""
         kernel = matrix(pixels.shape[-1], self.sigma * pixels.shape[-1] / SIDE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 
 from unlearnable.countermeasures.base import Countermeasure, setting
 from unlearnable.countermeasures.registry import register
+from unlearnable.data.photo import Photo
 
 
 @register
 @dataclass(frozen=True)
 class Jpeg(Countermeasure):
-    """Training images are compressed as JPEG of a low quality, 4:2:0 chroma, once (Liu et al., ICML 2023).
+    """Training images are compressed as JPEG, at their own size, 4:2:0 chroma, once (Liu et al., ICML 2023).
 
     As in the paper's main results and its code, test images stay as they are.
 
@@ -27,17 +28,10 @@ class Jpeg(Countermeasure):
     name: ClassVar[str] = "jpeg"
     quality: int = setting(10, 1, 100)
 
-    def prepare(
-        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
-    ) -> torch.Tensor:
-        """Return the images decoded again. The codec takes one image at a time."""
+    def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
+        """Return the photo decoded again; JPEG has no transparency."""
         from PIL import Image
 
-        out = torch.empty_like(pixels)
-        for row, image in zip(out, pixels, strict=True):
-            buffer = io.BytesIO()
-            Image.fromarray(image.permute(1, 2, 0).numpy()).save(
-                buffer, "JPEG", quality=self.quality, subsampling="4:2:0"
-            )
-            row.copy_(torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1))
-        return out
+        buffer = io.BytesIO()
+        Image.fromarray(photo.opaque).save(buffer, "JPEG", quality=self.quality, subsampling="4:2:0")
+        return replace(photo, pixels=np.array(Image.open(buffer)))

@@ -9,6 +9,7 @@ import torch
 
 from unlearnable.countermeasures.base import Countermeasure, changed, setting
 from unlearnable.countermeasures.registry import register
+from unlearnable.training.compute import Compute
 
 BATCH, STEPS, RATE = (
     1024,
@@ -35,7 +36,7 @@ class Project(Countermeasure):
     epochs: int = setting(20, 1, 1000)
 
     def prepare(
-        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator
+        self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return the images without the directions that tell their classes apart linearly."""
         if labels is None:

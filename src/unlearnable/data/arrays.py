@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from unlearnable import hashing
 from unlearnable.data.image_set import ImageSet, table
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
@@ -23,11 +23,15 @@ class ArraySource:
     def load(self, id: str) -> tuple[Photo, str]:
         """Return the photo and the hash of its pixels."""
         photo = self.photos[id]
-        return photo, _digest(photo)
+        return photo, hashing.of_pixels(photo.pixels)
+
+    def size(self, id: str) -> tuple[int, int]:
+        """Return (height, width)."""
+        return self.photos[id].size
 
     def stamp(self, id: str) -> str:
         """The content is at hand, so the stamp is its hash."""
-        return _digest(self.photos[id])
+        return hashing.of_pixels(self.photos[id].pixels)
 
     def origin(self, id: str) -> Photo:
         """The photo."""
@@ -115,11 +119,7 @@ def _from_pixels(photos: list[Photo]) -> list[str]:
     seen: dict[str, int] = {}
     keys = []
     for photo in photos:
-        digest = _digest(photo)[:32]
+        digest = hashing.of_pixels(photo.pixels)[:32]
         count = seen[digest] = seen.get(digest, -1) + 1
         keys.append(digest if count == 0 else f"{digest}.{count}")
     return keys
-
-
-def _digest(photo: Photo) -> str:
-    return hashlib.sha256(repr(photo.pixels.shape).encode() + photo.pixels.tobytes()).hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unlearnable import hashing
 from unlearnable.budget import UInt8Array
 from unlearnable.data.benchmark_table import BENCHMARKS, Benchmark, File, Part
 from unlearnable.data.formats import Pair, members
@@ -44,9 +45,14 @@ class BenchmarkSource:
         """Return an image and the hash of its pixels."""
         return Photo(self._image(id)), self.stamp(id)
 
+    def size(self, id: str) -> tuple[int, int]:
+        """Return (height, width)."""
+        height, width = self._image(id).shape[:2]
+        return height, width
+
     def stamp(self, id: str) -> str:
         """The pixels are at hand, so the stamp is their hash."""
-        return hashlib.sha256(self._image(id).tobytes()).hexdigest()
+        return hashing.of_pixels(self._image(id))
 
     def origin(self, id: str) -> Photo:
         """The image."""
@@ -99,7 +105,7 @@ def benchmark(
         raise DataError(
             f"The files of {name} in {folder} do not hold what they should ({error}).", where
         ) from error
-    digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+    digests = {file: hashing.of_bytes(content) for file, content in contents.items()}
     entries = ((f"{part}/{index:05d}", found.classes[label]) for index, label in enumerate(labels.tolist()))
     return table(entries, BenchmarkSource(images, found.classes, digests))
 
@@ -120,7 +126,7 @@ def _published(found: Benchmark, file: File, folder: Path, download: bool, where
 
 def _repacked(content: bytes, file: File) -> bool:
     try:
-        return bool(file.content) and hashlib.sha256(gzip.decompress(content)).hexdigest() == file.content
+        return bool(file.content) and hashing.of_bytes(gzip.decompress(content)) == file.content
     except (OSError, EOFError, zlib.error):
         return False
 

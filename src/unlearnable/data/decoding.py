@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from unlearnable.budget import STRIP, UInt8Array
-from unlearnable.data.metadata import cleaned
+from unlearnable.data.metadata import ORIENTATION, cleaned
 from unlearnable.data.photo import Metadata, Photo
 from unlearnable.errors import DataError
 
@@ -18,6 +19,7 @@ MAX_PIXELS = 250_000_000
 HEIC = frozenset({".heic", ".heif"})
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}) | HEIC
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange height and width
 BITS_PER_SAMPLE = 258  # TIFF tag
 # every file is measured against ``max_pixels`` before it is decoded, and its header is all that was read
 Image.MAX_IMAGE_PIXELS = None
@@ -41,7 +43,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
     """
     if not data:
         raise DataError(f"{name} is empty.", "Replace or remove the file.")
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]:
+    if _is_heif(data[:64]):
         _register_heif(name)
     try:
         with Image.open(io.BytesIO(data)) as opened:
@@ -70,6 +72,20 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
         raise DataError(
             f"{name} cannot be read as an image ({what}).", "Replace or remove the file."
         ) from error
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Return the (height, width) that the header of an image file says, upright; None if it cannot be told."""
+    try:
+        with open(path, "rb") as file:
+            if _is_heif(file.read(64)):
+                _register_heif(str(path))
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION, 1) in TURNED
+    except Exception:  # the reason is told when the photo is decoded
+        return None
+    return (width, height) if turned else (height, width)
 
 
 def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
@@ -150,6 +166,10 @@ def _fits(profile: bytes, space: bytes) -> bool:
         and profile[16:20] == space
         and int.from_bytes(profile[:4]) == len(profile)
     )
+
+
+def _is_heif(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS and b"avif" not in head[8:64]
 
 
 def _register_heif(name: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unlearnable.data.decoding import MAX_PIXELS, decode
+from unlearnable import hashing
+from unlearnable.data.decoding import MAX_PIXELS, decode, size_of
 from unlearnable.data.image_set import ImageSet, table
 from unlearnable.data.labels import labels_and_lines
 from unlearnable.data.photo import Photo
@@ -39,13 +39,17 @@ class FolderSource:
             raise DataError(
                 f"{path} cannot be read ({error.strerror}).", "Check that it exists and that you may read it."
             ) from error
-        digest = hashlib.sha256(data).hexdigest()
+        digest = hashing.of_bytes(data)
         if self.digests.setdefault(id, digest) != digest:
             raise DataError(
                 f"{path} changed while it was being worked on.",
                 "Start again when nothing else writes to the folder.",
             )
         return decode(data, str(path), self.max_pixels), digest
+
+    def size(self, id: str) -> tuple[int, int] | None:
+        """Return (height, width) as the header of the file says; None if it says nothing."""
+        return size_of(self.paths[id])
 
     def stamp(self, id: str) -> str:
         """Size and time of the file."""

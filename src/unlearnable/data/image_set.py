@@ -7,7 +7,6 @@ array of squares.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +14,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from unlearnable import hashing
 from unlearnable.budget import UInt8Array
-from unlearnable.data.photo import Photo, squash
-from unlearnable.data.square_views import squares
-from unlearnable.data.view import Facts, Source, View, hashed
+from unlearnable.data.photo import Photo
+from unlearnable.data.reading import Squares, read
+from unlearnable.data.source import Change, Derived, Facts, Source, changed
+from unlearnable.data.view import View
 from unlearnable.errors import DataError
-from unlearnable.events import Event, OnProgress, silent
+from unlearnable.events import OnProgress, silent
 from unlearnable.noise import Slot
 
-READERS = 4
+SMALL = 40  # pixels: digits, CIFAR
+
+
+def is_small(frame: tuple[int, int]) -> bool:
+    """Say whether images of a usual (height, width) are worked on at their own size, as in the paper."""
+    return max(frame) <= SMALL
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class ImageSet:
         context: Classes that are trained on and never given noise.
         skipped: Files that were found and cannot be used, with the reason.
         facts: What ``readable`` found out, by id.
+        squares: Squares that ``readable`` made in the same pass, for ``view``.
     """
 
     ids: tuple[str, ...]
@@ -45,6 +52,7 @@ class ImageSet:
     context: frozenset[str] = frozenset()
     skipped: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
+    squares: Squares | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.ids:
@@ -74,7 +82,7 @@ class ImageSet:
     @cached_property
     def stamp(self) -> str:
         """A hash over sizes and times, to notice change without reading a pixel."""
-        return hashed([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
+        return hashing.digest([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
 
     def photo(self, id: str) -> Photo:
         """Return one image at its own size."""
@@ -84,56 +92,87 @@ class ImageSet:
         """Return what is known of one image, reading it if need be."""
         return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
 
-    def readable(self, on_progress: OnProgress = silent) -> ImageSet:
-        """Return the set without the images that cannot be decoded; ``skipped`` says which, and why. Reads every image once."""
+    @cached_property
+    def frame(self) -> tuple[int, int]:
+        """Median (height, width) of the own images: the one answer to how large the photos are.
 
-        def look(id: str) -> Facts | DataError:
-            try:
-                return Facts.of(*self.source.load(id))
-            except DataError as error:
-                return error
+        Sizes come from the headers of files that have not been decoded yet.
+        """
+        sizes = [size for id in self.own or self.ids if (size := self._size(id)) is not None]
+        if not sizes:
+            raise DataError("No image can be read, so nothing says how large they are.")
+        height, width = np.median(sizes, axis=0)
+        return int(height), int(width)
 
-        found: dict[str, Facts | DataError] = {}
-        with ThreadPoolExecutor(READERS) as pool:
-            for id, fact in zip(self.ids, pool.map(look, self.ids), strict=True):
-                found[id] = fact
-                on_progress(Event("checking", len(found), len(self)))
-        facts = {id: fact for id, fact in found.items() if isinstance(fact, Facts)}
-        bad = {id: fact for id, fact in found.items() if isinstance(fact, DataError)}
-        if not facts:
-            raise DataError(
-                f"None of the {len(self)} images can be read; the first: {next(iter(bad.values())).problem}"
-            )
-        reasons = {id: f"{error.problem} {error.remedy or ''}".strip() for id, error in bad.items()}
-        return replace(self.subset(facts), facts=facts, skipped={**self.skipped, **reasons})
+    def _size(self, id: str) -> tuple[int, int] | None:
+        if id in self.facts:
+            return self.facts[id].size
+        try:
+            return self.source.size(id) or self.about(id).size
+        except DataError:
+            return None
+
+    def readable(
+        self, on_progress: OnProgress = silent, side: int | None = None, folder: Path | None = None
+    ) -> ImageSet:
+        """Return the set without the images that cannot be decoded. Reads every image once.
+
+        Args:
+            on_progress: Called after each image.
+            side: Side in pixels of the view that will be asked for: its squares are made in the same pass.
+                None where no view is needed.
+            folder: Where squares are mapped from that memory does not hold.
+
+        Returns:
+            The images that can be read. ``skipped`` names the own images that cannot, with the reason.
+
+        Raises:
+            DataError: If none can be read.
+        """
+        found = read(self.source, self.ids, side, folder, on_progress)
+        if not found.facts:
+            first = next(iter(found.errors.values())).problem
+            raise DataError(f"None of the {len(self)} images can be read; the first: {first}")
+        reasons = {
+            id: f"{error.problem} {error.remedy}".strip()
+            for id, error in found.errors.items()
+            if self.class_of[id] not in self.context
+        }
+        skipped = {**self.skipped, **reasons}
+        return replace(self.subset(found.facts), facts=found.facts, squares=found.squares, skipped=skipped)
 
     def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
-        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB; ``folder`` is for what memory does not hold.
+        """Return every image squashed to a square of ``size * zoom`` pixels, as uint8 RGB.
+
+        Args:
+            size: Side in pixels that a network sees.
+            zoom: How much larger the squares are.
+            folder: Where squares are mapped from that memory does not hold; the system's temporary folder
+                if None.
 
         Raises:
             DataError: If an image cannot be read, naming it, or the disk has no room.
         """
         side = round(size * zoom)
-        pixels = squares((len(self), 3, side, side), folder)
-
-        def fill(row: int) -> tuple[bool, tuple[int, int], str]:
-            photo, digest = self.source.load(self.ids[row])
-            square = squash(photo.opaque, side)
-            pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
-            return photo.grey, photo.size, digest
-
-        with ThreadPoolExecutor(READERS) as pool:
-            facts = list(pool.map(fill, range(len(self))))
-        height, width = np.median([fact[1] for fact in facts], axis=0)
+        made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
+        if made is None or not self.facts.keys() >= set(self.ids):
+            reading = read(self.source, self.ids, side, folder)
+            for error in reading.errors.values():
+                raise error
+            assert reading.squares is not None
+            facts: Mapping[str, Facts] = reading.facts
+            made = reading.squares.pixels
+        else:
+            facts = self.facts
         return View(
             ids=self.ids,
-            pixels=pixels,
+            pixels=made,
             labels=self.labels,
             classes=self.classes,
-            grey=np.array([fact[0] for fact in facts]),
+            grey=np.array([facts[id].grey for id in self.ids]),
             own=np.array([self.class_of[id] not in self.context for id in self.ids]),
-            frame=(int(height), int(width)),
-            digests=tuple(fact[2] for fact in facts),
+            frame=replace(self, facts=facts).frame,
+            digests=tuple(facts[id].digest for id in self.ids),
         )
 
     def subset(self, ids: Collection[str]) -> ImageSet:
@@ -173,27 +212,37 @@ class ImageSet:
         return self.subset([id for id in self.ids if id not in out]), self.subset(out)
 
     def join(self, context: ImageSet) -> ImageSet:
-        """Return this set standing against the classes of another, which never get noise."""
+        """Return this set standing against the classes of another, which never get noise.
+
+        Ids of the context get a prefix that no own id begins with.
+
+        Raises:
+            DataError: If a class is in both.
+        """
         shared = set(self.classes) & set(context.classes)
         if shared:
             raise DataError(
-                f"Class {sorted(shared)[0]!r} is among the photos and in the context.",
+                f"Class {min(shared)!r} is among the photos and in the context.",
                 "Context holds other classes.",
             )
-        mine = {id: self.class_of[id] for id in self.ids}
-        theirs = {f"context/{id}": context.class_of[id] for id in context.ids}
-        return ImageSet(
-            ids=tuple(sorted({*mine, *theirs})),
-            class_of={**mine, **theirs},
-            source=_Joined(self, context),
-            context=frozenset(context.classes),
-            skipped=self.skipped,
-            facts={**self.facts, **{f"context/{id}": fact for id, fact in context.facts.items()}},
-        )
+        prefix = "context/"
+        while any(id.startswith(prefix) for id in self.ids):
+            prefix = f"_{prefix}"
+        joined = join({"": self, prefix: context})
+        return replace(joined, context=frozenset(context.classes), skipped=self.skipped)
 
     def with_noise(self, noise: Noisy) -> ImageSet:
         """Return the set with noise added to the images at their own size."""
-        return replace(self, source=_WithNoise(self, noise))
+
+        def add(id: str, photo: Photo, digest: str) -> Photo:
+            slot = noise.slot(id, self.class_of[id], digest)
+            return photo if slot is None else replace(photo, pixels=noise.add(photo.pixels, slot))
+
+        return self.changed(add)
+
+    def changed(self, change: Change) -> ImageSet:
+        """Return the set with every photo changed at its own size: ``change(id, photo, digest)``."""
+        return replace(self, source=changed(self.source, change), facts={}, squares=None)
 
 
 class Noisy(Protocol):
@@ -206,46 +255,17 @@ class Noisy(Protocol):
         """Return the image with that noise."""
 
 
-@dataclass(frozen=True)
-class _Joined:
-    own: ImageSet
-    context: ImageSet
+def join(parts: Mapping[str, ImageSet]) -> ImageSet:
+    """Return several sets as one; ids of each get its prefix.
 
-    def _side(self, id: str) -> tuple[Source, str]:
-        return (
-            (self.own.source, id)
-            if id in self.own.class_of
-            else (self.context.source, id.removeprefix("context/"))
-        )
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        source, key = self._side(id)
-        return source.load(key)
-
-    def stamp(self, id: str) -> str:
-        source, key = self._side(id)
-        return source.stamp(key)
-
-    def origin(self, id: str) -> Path | Photo:
-        source, key = self._side(id)
-        return source.origin(key)
-
-
-@dataclass(frozen=True)
-class _WithNoise:
-    clean: ImageSet
-    noise: Noisy
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        photo, digest = self.clean.source.load(id)
-        slot = self.noise.slot(id, self.clean.class_of[id], digest)
-        return (photo if slot is None else replace(photo, pixels=self.noise.add(photo.pixels, slot))), digest
-
-    def stamp(self, id: str) -> str:
-        return self.clean.source.stamp(id)
-
-    def origin(self, id: str) -> Path | Photo:
-        return self.load(id)[0]
+    Args:
+        parts: Sets by prefix; no two prefixed ids may be equal.
+    """
+    origins = {f"{prefix}{id}": (images.source, id) for prefix, images in parts.items() for id in images.ids}
+    class_of = {f"{prefix}{id}": images.class_of[id] for prefix, images in parts.items() for id in images.ids}
+    facts = {f"{prefix}{id}": fact for prefix, images in parts.items() for id, fact in images.facts.items()}
+    source = Derived(lambda id: origins[id][0], lambda id: origins[id][1])
+    return replace(table(class_of.items(), source), facts=facts)
 
 
 def table(

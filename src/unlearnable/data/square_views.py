@@ -15,7 +15,7 @@ from unlearnable.errors import DataError
 MEMORY = 1 << 30  # bytes; some 39,000 squares of 96 pixels
 
 
-def squares(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
+def square_views(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
     """Return room for squares, uint8 of a shape, uninitialised.
 
     Up to 1 GiB lies in memory. More is mapped from a file that is removed as soon as it is open, so that

@@ -1,56 +1,14 @@
-"""What is known of images, cheapest first: where they come from, facts, squares ready for training."""
+"""Squares of one size, ready for training, with everything that a search has to know of them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from unlearnable import hashing
 from unlearnable.budget import UInt8Array
-from unlearnable.data.photo import Photo
-
-
-def hashed(value: Sequence[Any]) -> str:
-    """Return a hash over anything that JSON can write."""
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
-
-
-class Source(Protocol):
-    """Where pixels come from."""
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        """Return a photo and the SHA-256 of its content."""
-
-    def stamp(self, id: str) -> str:
-        """Return what changes when the content does, without reading it."""
-
-    def origin(self, id: str) -> Path | Photo:
-        """Return what a worker in another process reads the photo from."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is worth knowing of a photo without its pixels.
-
-    Args:
-        size: (height, width).
-        see_through: Whether it has an alpha channel.
-        digest: SHA-256 of its content.
-    """
-
-    size: tuple[int, int]
-    see_through: bool
-    digest: str
-
-    @classmethod
-    def of(cls, photo: Photo, digest: str) -> Facts:
-        """Return the facts of a photo."""
-        return cls(photo.size, photo.alpha is not None, digest)
 
 
 @dataclass(frozen=True)
@@ -64,8 +22,8 @@ class View:
         classes: Class names, in code-point order.
         grey: bool (N,): the photo is grey, so its noise must be the same in the three channels.
         own: bool (N,): False for context images, which are trained on and never given noise.
-        frame: Median (height, width) of the photos themselves, in pixels.
-        digests: SHA-256 of each image's content.
+        frame: Median (height, width) of the own photos themselves, in pixels.
+        digests: Hash of each image's content.
     """
 
     ids: tuple[str, ...]
@@ -80,4 +38,4 @@ class View:
     @property
     def fingerprint(self) -> str:
         """A hash over ids, classes and contents."""
-        return hashed([self.ids, [self.classes[label] for label in self.labels], self.digests])
+        return hashing.digest(self.ids, [self.classes[label] for label in self.labels], self.digests)

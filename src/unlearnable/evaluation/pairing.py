@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Photo
-from unlearnable.data.view import Source
+from unlearnable.data.source import renamed
 from unlearnable.errors import DataError
 from unlearnable.runs import RunFolder
 
@@ -17,8 +16,8 @@ LIST = "files.jsonl"
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of a photo and its protected image.
+class Matching:
+    """Which protected image belongs to which photo.
 
     Args:
         partner: Id among the protected images of every photo's id, sorted by the photo's id.
@@ -31,7 +30,7 @@ class Pairs:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
-def pair(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Pairs:
+def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matching:
     """Pair photos with protected images.
 
     The list that ``protect`` left in the run folder decides. Without one: the same id where both sides have
@@ -49,7 +48,7 @@ def pair(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Pairs
     if run is not None and (run / LIST).is_file():
         pairs = _listed(clean, protected, run)
     elif set(clean.ids) == set(protected.ids):
-        pairs = Pairs({id: id for id in clean.ids}, {})
+        pairs = Matching({id: id for id in clean.ids}, {})
     else:
         pairs = _by_path(clean.ids, protected.ids)
     if not pairs.partner:
@@ -61,7 +60,7 @@ def pair(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Pairs
     return pairs
 
 
-def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Pairs:
+def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
     mine, theirs = set(clean.ids), set(protected.ids)
     partner: dict[str, str] = {}
     digests: dict[str, str] = {}
@@ -89,10 +88,10 @@ def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Pairs:
         for id in protected.ids
         if id not in listed and id not in left_out
     }
-    return Pairs(dict(sorted(partner.items())), left_out, digests)
+    return Matching(dict(sorted(partner.items())), left_out, digests)
 
 
-def _by_path(clean: Iterable[str], protected: Iterable[str]) -> Pairs:
+def _by_path(clean: Iterable[str], protected: Iterable[str]) -> Matching:
     sides = (_stems(clean), _stems(protected))
     partner: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -105,7 +104,7 @@ def _by_path(clean: Iterable[str], protected: Iterable[str]) -> Pairs:
             left_out |= dict.fromkeys(mine + theirs, reason)
         else:
             left_out |= dict.fromkeys(mine, "has no protected image") | dict.fromkeys(theirs, "has no photo")
-    return Pairs(dict(sorted(partner.items())), left_out)
+    return Matching(dict(sorted(partner.items())), left_out)
 
 
 def _stems(ids: Iterable[str]) -> dict[str, list[str]]:
@@ -115,22 +114,8 @@ def _stems(ids: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-@dataclass(frozen=True)
-class _Renamed:
-    source: Source
-    partner: Mapping[str, str]
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        return self.source.load(self.partner[id])
-
-    def stamp(self, id: str) -> str:
-        return self.source.stamp(self.partner[id])
-
-    def origin(self, id: str) -> Path | Photo:
-        return self.source.origin(self.partner[id])
-
-
-def aligned(clean: ImageSet, protected: ImageSet, pairs: Pairs) -> tuple[ImageSet, ImageSet]:
+def aligned(clean: ImageSet, protected: ImageSet, matching: Matching) -> tuple[ImageSet, ImageSet]:
     """Return both sides with the photos' ids and classes, so that one id means one pair."""
-    mine = clean.subset(pairs.partner)
-    return mine, replace(mine, source=_Renamed(protected.source, pairs.partner), skipped={}, facts={})
+    mine = clean.subset(matching.partner)
+    source = renamed(protected.source, matching.partner.__getitem__)
+    return mine, replace(mine, source=source, skipped={}, facts={}, squares=None)

@@ -1,4 +1,7 @@
-"""Balanced accuracy, what was kept of it, and bootstrap intervals. NumPy only."""
+"""How accuracy is measured, everywhere: balanced accuracy at the last and at the best epoch, and intervals.
+
+``verify``, the report and the tables of experiments all take their numbers from here. NumPy only.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,44 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Balanced accuracy on the test images after every tested epoch, shares in [0, 1].
+
+    Args:
+        epochs: One value for each epoch.
+    """
+
+    epochs: tuple[float, ...]
+
+    @property
+    def last(self) -> float:
+        """Balanced accuracy after the last epoch."""
+        return self.epochs[-1]
+
+    @property
+    def best(self) -> int:
+        """Position of the best epoch, the first of several; chosen on the test images."""
+        return int(np.argmax(self.epochs))
+
+    @property
+    def peak(self) -> float:
+        """Balanced accuracy after the best epoch: the most that early stopping could reach."""
+        return self.epochs[self.best]
+
+
+def curve(correct: Sequence[BoolArray], labels: IntArray, judged: Sequence[int] | None = None) -> Curve:
+    """Return the balanced accuracy after each epoch.
+
+    Args:
+        correct: bool (T,) for each epoch: which test images were named correctly.
+        labels: int64 (T,): their classes.
+        judged: Classes that count; all that have test images if None.
+    """
+    classes = np.unique(labels) if judged is None else judged
+    return Curve(tuple(float(value) for value in balanced(np.stack(correct), labels, classes)))
+
+
+@dataclass(frozen=True)
 class Answers:
     """What the networks of one seed answered, all on the same test images.
 
@@ -40,7 +81,7 @@ class Answers:
     correct: BoolArray
 
 
-def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Floats:
+def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
     """Return the recall of every judged class, float (..., classes), of answers bool (..., T). NaN where no image tests a class."""
     columns = [correct[..., labels == label] for label in judged]
     return np.stack(
@@ -48,7 +89,7 @@ def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Floa
     )
 
 
-def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int]) -> Floats:
+def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
     """Return the balanced accuracy, float (...): the mean recall over the judged classes that have test images."""
     return np.asarray(np.nanmean(recalls(correct, labels, judged), axis=-1))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from unlearnable import hashing
 from unlearnable.budget import LARGEST, Budget, Int8Array
 from unlearnable.data.arrays import ArraySource
 from unlearnable.data.benchmarks import BenchmarkSource
@@ -75,12 +75,10 @@ def import_noise(
             f"{path} holds values of {largest} levels, over the budget of {epsilon}.",
             "Name a larger epsilon.",
         )
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     provenance = {
         "method": "imported",
         "file": path.name,
-        "sha256": digest,
+        "sha256": hashing.of_file(path),
         "unit": found,
         "largest_rounding": round(rounding, 4),
     }

@@ -90,8 +90,10 @@ def curves(table: Table) -> str:
     for axes, column in zip(panels, table.columns, strict=True):
         for row, colour in zip(table.rows, COLOURS, strict=False):
             found = table.measured.get((row, column))
-            if found and all(result.epochs for result in found.results):
-                test = 100 * np.array([result.epochs for result in found.results])
+            curves = [result.curve for result in found.results] if found else []
+            known = [curve.epochs for curve in curves if curve is not None]
+            if known:
+                test = 100 * np.array(known)
                 epochs = np.arange(1, test.shape[1] + 1)
                 axes.plot(epochs, test.mean(0), color=colour, linewidth=2, label=row)
                 if len(test) > 1:

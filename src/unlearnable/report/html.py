@@ -37,7 +37,10 @@ def page(record: Record) -> str:
         "headline": headline,
         "sentence": text.sentence(record).partition(": ")[2],
         "words": WORDS[headline.verdict or "cannot tell"],
-        "rows": [(one, first, arm, text.label(arm, record.kind)) for one, first, arm in text.rows(record)],
+        "rows": [
+            (one, first, arm, text.network(one), text.label(one, arm, record.kind))
+            for one, first, arm in text.rows(record)
+        ],
         "curves": Markup(figures.curves(record)),  # our own drawing; matplotlib escapes the names in it
         "by_class": None if by_class is None else Markup(by_class),
         "seeds": len(clean.curves),

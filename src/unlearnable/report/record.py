@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from unlearnable.evaluation.comparison import ArmResult, Comparison
 from unlearnable.evaluation.statistics import Interval
-from unlearnable.evaluation.unlearnability import Sample, Verification
 from unlearnable.evaluation.verdict import Goal, Verdict
+from unlearnable.evaluation.verification import Sample, Verification
 from unlearnable.report.pictures import Picture, picture
 from unlearnable.version import __version__
 
@@ -61,6 +61,7 @@ class TrialRecord(_Model):
 
     name: str
     target: str
+    countermeasure: str = "none"
     recipe: str
     settings: dict[str, Any]
     chance: float
@@ -203,21 +204,13 @@ class Record(_Model):
 
 
 def _trial(comparison: Comparison) -> TrialRecord:
-    trial, recipe = comparison.trial, comparison.trial.recipe
-    settings = {
-        "size": trial.size,
-        "epochs": recipe.epochs,
-        "batch": recipe.batch,
-        "lr": recipe.lr,
-        "momentum": recipe.momentum,
-        "weight_decay": recipe.weight_decay,
-        "schedule": recipe.schedule,
-    }
+    trial = comparison.trial
     return TrialRecord(
         name=trial.name,
-        target=trial.target,
-        recipe=trial.words,
-        settings=settings,
+        target=trial.victim.model,
+        countermeasure=trial.chain.spec,
+        recipe=trial.victim.words,
+        settings=trial.victim.model_dump(mode="json", exclude={"model"}),
         chance=comparison.chance,
         tested=comparison.tested,
         arms=[_arm(arm) for arm in comparison.arms],
@@ -225,7 +218,7 @@ def _trial(comparison: Comparison) -> TrialRecord:
 
 
 def _arm(arm: ArmResult) -> ArmRecord:
-    curves = [Curve(seed=run.seed, train=list(run.train), test=list(run.test)) for run in arm.runs]
+    curves = [Curve(seed=run.seed, train=list(run.train), test=list(run.test.epochs)) for run in arm.runs]
     return ArmRecord(
         name=arm.name,
         peak=_range(arm.peak),

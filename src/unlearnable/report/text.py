@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from unlearnable.report.record import ArmRecord, Range, Record, TrialRecord
 
-PUBLISHED = {"protected": "as published"}
-
 
 def percent(share: float) -> str:
     """Write a share with as many digits as it deserves."""
@@ -17,11 +15,16 @@ def spread(value: Range) -> str:
     return f"{value.value * 100:.1f}% ({value.low * 100:.1f} to {value.high * 100:.1f})"
 
 
-def label(arm: ArmRecord, kind: str) -> str:
-    """Return what an arm is called in a table."""
-    if kind == "demo" or arm.verdict is None:
+def network(trial: TrialRecord) -> str:
+    """Return what the network of a trial is called in a table."""
+    return trial.name if trial.countermeasure == "none" else trial.target.partition(":")[0]
+
+
+def label(trial: TrialRecord, arm: ArmRecord, kind: str) -> str:
+    """Return what the images of an arm are called in a table."""
+    if kind == "demo":
         return arm.name
-    return PUBLISHED.get(arm.name, f"after: {arm.name}")
+    return "as published" if trial.countermeasure == "none" else f"after {trial.countermeasure}"
 
 
 def sentence(record: Record) -> str:
@@ -65,8 +68,8 @@ def table(record: Record) -> str:
         last = f"{percent(clean.last)}, {percent(arm.last)}"
         lines.append(
             (
-                trial.name,
-                label(arm, record.kind),
+                network(trial),
+                label(trial, arm, record.kind),
                 spread(clean.peak),
                 spread(arm.peak),
                 last,
@@ -80,7 +83,8 @@ def table(record: Record) -> str:
         for line in lines
     ]
     out.insert(1, "  ".join("-" * width for width in widths))
-    out += [f"  {trial.name}: {trial.target}; {trial.recipe}" for trial in record.trials]
+    plain = [trial for trial in record.trials if trial.countermeasure == "none"]
+    out += [f"  {trial.name}: {trial.target}; {trial.recipe}" for trial in plain]
     out += [f"  not measured: {one.name} (estimated {minutes(one.seconds)})" for one in record.unmeasured]
     if record.left_out:
         out.append(f"  left out: {len(record.left_out)} files")

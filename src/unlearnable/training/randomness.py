@@ -6,18 +6,13 @@ on as if it had never stopped, and why the order of the files does not matter.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-
-def derive(seed: int, *names: str | int) -> int:
-    """Return a 63-bit seed that depends on a seed and on every name."""
-    text = "\0".join([str(seed), *map(str, names)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+from unlearnable.hashing import derive
 
 
 def generator(seed: int, *names: str | int) -> torch.Generator:

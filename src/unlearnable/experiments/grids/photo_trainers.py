@@ -9,7 +9,7 @@ from unlearnable.cells import Cell, Poison
 from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-TREATMENTS = ("jpeg:75", "grey")
+TREATMENTS = ("jpeg:75", "shrink:2", "grey")
 LARGER = (2.0, 3.5)  # sides of the network's input, over the usual one
 
 

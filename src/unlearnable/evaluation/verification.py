@@ -5,21 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.comparison import ArmResult, Comparison, compare
-from unlearnable.evaluation.material import SAMPLED, Images, Material, gather, sample
-from unlearnable.evaluation.trials import TIME_LIMIT, Plan, plan, trials
+from unlearnable.evaluation.pairs import Images, Pairs, gather
+from unlearnable.evaluation.schedule import (
+    COUNTERMEASURES,
+    TIME_LIMIT,
+    Schedule,
+    estimate,
+    schedule,
+    trials,
+)
 from unlearnable.evaluation.verdict import Goal, Verdict
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
 from unlearnable.events import OnProgress, silent
 from unlearnable.runs import default_run
 from unlearnable.training.compute import Compute
 
+ARMS = ("clean", "protected")
+SAMPLED = 32
 PICTURES = 6
 
 
@@ -68,18 +80,21 @@ class Verification:
     seconds: float
 
     @property
-    def headline(self) -> tuple[Comparison, ArmResult]:
-        """The published images where they protect least: of all trials that can tell, the one in which most was kept.
+    def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:
+        """Every trial without countermeasures, with its protected arm."""
+        plain = [comparison for comparison in self.comparisons if not comparison.trial.chain]
+        return tuple((comparison, comparison.arm("protected")) for comparison in plain)
 
-        Where none can tell, the first trial.
+    @property
+    def headline(self) -> tuple[Comparison, ArmResult]:
+        """The trial on the images as published in which they protect least, and its protected arm.
+
+        Of all that can tell, the one in which most was kept; where none can tell, the first.
         """
-        published = [(comparison, comparison.arm("protected")) for comparison in self.comparisons]
-        telling = [(comparison, arm) for comparison, arm in published if arm.verdict != "cannot tell"]
-        return (
-            max(telling, key=lambda pair: pair[1].kept.value if pair[1].kept else 0.0)
-            if telling
-            else published[0]
-        )
+        telling = [pair for pair in self.as_published if pair[1].verdict != "cannot tell"]
+        if not telling:
+            return self.as_published[0]
+        return max(telling, key=lambda pair: pair[1].kept.value if pair[1].kept else 0.0)
 
     @property
     def verdict(self) -> Verdict:
@@ -89,59 +104,59 @@ class Verification:
         return verdict
 
     def meets(self, goal: Goal) -> bool:
-        """Return whether every trial that can tell reaches a goal on the published images, and the first one can tell."""
-        if self.comparisons[0].arm("protected").verdict == "cannot tell":
+        """Say whether every trial on the images as published that can tell reaches a goal.
+
+        The first one must be able to tell.
+        """
+        if self.as_published[0][1].verdict == "cannot tell":
             return False
-        arms = [(comparison.chance, comparison.arm("protected")) for comparison in self.comparisons]
         return all(
-            goal.met(arm.peak, arm.kept, chance)
-            for chance, arm in arms
+            goal.met(arm.peak, arm.kept, comparison.chance)
+            for comparison, arm in self.as_published
             if arm.kept and arm.verdict != "cannot tell"
         )
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A verification that is ready to run: images read and paired, trials planned, time estimated."""
+    """A verification that is ready to run: images read and paired, trials chosen, time estimated."""
 
-    material: Material
-    plan: Plan
+    pairs: Pairs
+    schedule: Schedule
     seeds: tuple[int, ...]
     compute: Compute
 
     def measure(self, on_progress: OnProgress = silent) -> Verification:
-        """Train and test everything that is planned."""
+        """Train and test everything that is scheduled."""
         start = time.perf_counter()
-        material = self.material
+        pairs = self.pairs
         comparisons = tuple(
             compare(
-                job.arms,
-                material.arm,
-                job.trial,
-                len(material.classes),
+                ARMS,
+                partial(pairs.arm, chain=trial.chain),
+                trial,
+                len(pairs.classes),
                 seeds=self.seeds,
-                judged=material.judged,
+                judged=pairs.judged,
                 compute=self.compute,
                 on_progress=on_progress,
             )
-            for job in self.plan.jobs
+            for trial in self.schedule.trials
         )
-        ids = sample(material.clean.ids, SAMPLED)
-        held = material.test is None
+        ids = _spread(pairs.clean.ids, SAMPLED)
+        held_out = "photos held out of both trainings, other ones for each seed"
         return Verification(
             comparisons=comparisons,
-            unmeasured=self.plan.unmeasured,
-            classes=material.clean.classes,
-            context=material.context.classes if material.context else (),
-            pairs=len(material.clean),
-            unchanged=material.unchanged,
-            left_out=dict(material.left_out),
-            tested_on="photos held out of both trainings, other ones for each seed"
-            if held
-            else "a separate folder of clean photos",
-            visibility=_visibility(material, ids),
+            unmeasured=self.schedule.unmeasured,
+            classes=pairs.clean.classes,
+            context=pairs.context.classes if pairs.context else (),
+            pairs=len(pairs.clean),
+            unchanged=pairs.unchanged,
+            left_out=dict(pairs.left_out),
+            tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
+            visibility=_visibility(pairs, ids),
             sampled=len(ids),
-            samples=tuple(_sample(material, id) for id in _to_show(material)),
+            samples=tuple(_sample(pairs, id) for id in _to_show(pairs)),
             environment=self.compute.describe(),
             seconds=time.perf_counter() - start,
         )
@@ -156,22 +171,24 @@ def prepare(
     run: str | Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     targets: Sequence[str] = (),
+    countermeasures: Sequence[str] = COUNTERMEASURES,
     time_limit: float = TIME_LIMIT,
     compute: Compute | None = None,
+    on_progress: OnProgress = silent,
 ) -> Preparation:
-    """Read and pair the images and plan the trials; the arguments are those of ``verify``."""
+    """Read and pair the images and choose the trials; the arguments are those of ``verify``."""
     if not seeds:
         raise UsageError("There is no seed to measure with.", "Give at least one.")
     compute = compute or Compute.choose()
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
         run = default_run(Path(photos), Path(protected))
-    material = gather(photos, protected, test, context, None if run is None else Path(run))
-    out = int(material.held_out(seeds[0]).sum())
-    train = len(material.clean) - out + (len(material.context) if material.context else 0)
-    tested = out if material.test is None else len(material.test)
-    tried = trials(material.settings, train, targets)
-    planned = plan(tried, len(seeds), train, tested, len(material.classes), compute, time_limit)
-    return Preparation(material, planned, tuple(seeds), compute)
+    pairs = gather(photos, protected, test, context, None if run is None else Path(run), on_progress)
+    tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
+    size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
+    once = estimate(tried, pairs.protected, *size, compute)
+    runs = len(seeds) * len(ARMS)
+    chosen = schedule(tried, [runs * seconds for seconds in once], time_limit)
+    return Preparation(pairs, chosen, tuple(seeds), compute)
 
 
 def verify(
@@ -183,11 +200,14 @@ def verify(
     run: str | Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     targets: Sequence[str] = (),
+    countermeasures: Sequence[str] = COUNTERMEASURES,
     time_limit: float = TIME_LIMIT,
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
 ) -> Verification:
-    """Measure what a network learns from photos and from their protected images, tested on clean images it has not seen.
+    """Measure what a network learns from photos and from their protected images.
+
+    Both are tested on the same clean images, which neither network has seen.
 
     Args:
         photos: The photos: a folder with one sub-folder per class, or an ImageSet.
@@ -199,13 +219,16 @@ def verify(
             folders, the default one if it is there.
         seeds: Each changes split, initialisation and order.
         targets: Networks, as ``models.create`` takes them.
+        countermeasures: Chains such as ``grey+jpeg:30``. Each is measured with the first network, which then
+            trains on clean and on protected images under the same chain.
         time_limit: Seconds; what does not fit is listed as not measured. Clean against protected is always
             measured.
         compute: Where; chosen by default.
-        on_progress: Hears of every epoch.
+        on_progress: Called after every image that is read and every epoch.
 
     Raises:
         DataError: If nothing pairs, or there are too few classes or photos to measure anything.
+        UsageError: If a network or a countermeasure is unknown.
 
     Example:
         >>> verify("photos", "protected").verdict  # doctest: +SKIP
@@ -219,33 +242,38 @@ def verify(
         run=run,
         seeds=seeds,
         targets=targets,
+        countermeasures=countermeasures,
         time_limit=time_limit,
         compute=compute,
+        on_progress=on_progress,
     )
     return prepared.measure(on_progress)
 
 
-def _visibility(material: Material, ids: tuple[str, ...]) -> Visibility | None:
+def _spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return about ``count`` ids, evenly spread."""
+    return tuple(ids[i] for i in sorted({int(i) for i in np.linspace(0, len(ids) - 1, min(count, len(ids)))}))
+
+
+def _visibility(pairs: Pairs, ids: tuple[str, ...]) -> Visibility | None:
     try:
-        return overall([visibility(material.clean.photo(id), material.protected.photo(id)) for id in ids])
+        return overall([visibility(pairs.clean.photo(id), pairs.protected.photo(id)) for id in ids])
     except DataError:
         return None
 
 
-def _to_show(material: Material) -> list[str]:
-    """Choose ids to look at: one per class as far as they go round, of images that did change."""
-    moved = (material.plain.pixels != material.changed.pixels).any(axis=(1, 2, 3))
-    ids = [id for id, differs in zip(material.clean.ids, moved, strict=True) if differs] or list(
-        material.clean.ids
-    )
+def _to_show(pairs: Pairs) -> list[str]:
+    """Choose ids to show: one per class as far as they go round, of images that did change."""
+    moved = (pairs.clean_view.pixels != pairs.protected_view.pixels).any(axis=(1, 2, 3))
+    ids = [id for id, differs in zip(pairs.clean.ids, moved, strict=True) if differs] or list(pairs.clean.ids)
     turns: dict[str, int] = {}
     order: list[tuple[int, str]] = []
     for id in ids:
-        name = material.clean.class_of[id]
+        name = pairs.clean.class_of[id]
         order.append((turns.get(name, 0), id))
         turns[name] = turns.get(name, 0) + 1
     return [id for _, id in sorted(order)[:PICTURES]]
 
 
-def _sample(material: Material, id: str) -> Sample:
-    return Sample(id, material.clean.class_of[id], material.clean.photo(id), material.protected.photo(id))
+def _sample(pairs: Pairs, id: str) -> Sample:
+    return Sample(id, pairs.clean.class_of[id], pairs.clean.photo(id), pairs.protected.photo(id))

@@ -1,0 +1,24 @@
+"""Frozen descriptions with one canonical text, which results are named and found by."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from unlearnable import hashing
+
+
+class Spec(BaseModel):
+    """A frozen description. Two with the same text describe the same thing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def text(self) -> str:
+        """The description as canonical JSON.
+
+        Values at their default are left out, so that a new field with a default changes no old hash.
+        """
+        return hashing.canonical(self.model_dump(mode="json", exclude_defaults=True))
+
+    def __hash__(self) -> int:
+        return hash(self.text)

@@ -1,0 +1,113 @@
+"""A victim learns in one way, from fresh or given weights, with all of its layers or the last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from conftest import pixels
+from unlearnable import models
+from unlearnable.errors import DataError, UsageError
+from unlearnable.training.compute import Compute
+from unlearnable.training.victim import Labelled, Victim, learn
+
+CPU = Compute()
+SPEC = "cnn:width=8,depth=2"
+VICTIM = Victim(model=SPEC, size=16, epochs=2, batch=8, lr=0.05)
+
+
+def labelled(count: int = 24, classes: int = 3) -> Labelled:
+    images = torch.from_numpy(pixels(count, 16).transpose(0, 3, 1, 2).copy())
+    return Labelled(images, torch.arange(count) % 3, classes)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+    """A file of weights, and the weights."""
+    torch.manual_seed(5)
+    weights = models.create(SPEC, 3).state_dict()
+    save_file(weights, tmp_path / "weights.safetensors")
+    return tmp_path / "weights.safetensors", weights
+
+
+def parameters(victim: Victim, classes: int = 3) -> dict[str, torch.Tensor]:
+    data = labelled(classes=classes)
+    return {name: p.detach() for name, p in learn(victim, data, data, 0, CPU).model.named_parameters()}
+
+
+def test_a_description_leaves_out_what_is_at_its_default() -> None:
+    assert Victim(model=SPEC).text == f'{{"model":"{SPEC}"}}'
+    assert Victim(model=SPEC, start="fresh", trains="all").text == Victim(model=SPEC).text
+    assert len({VICTIM, VICTIM.model_copy(), VICTIM.model_copy(update={"epochs": 3})}) == 2
+
+
+def test_training_starts_from_given_weights_and_renews_a_head_of_another_size(
+    start: tuple[Path, dict[str, torch.Tensor]],
+) -> None:
+    path, weights = start
+    still = Victim(model=SPEC, size=16, epochs=1, batch=8, lr=0.0, start=str(path))
+    assert all(torch.equal(p, weights[name]) for name, p in parameters(still).items())
+    other = parameters(still, classes=5)
+    fresh = parameters(still.model_copy(update={"start": "fresh"}), classes=5)
+    changed = [
+        name
+        for name, p in other.items()
+        if p.shape != weights[name].shape or not torch.equal(p, weights[name])
+    ]
+    assert len(changed) == 2
+    assert all(torch.equal(other[name], fresh[name]) for name in changed)
+
+
+@pytest.mark.parametrize("model", ["cnn:width=16,depth=2", "resnet18:width=8"])
+def test_weights_of_another_model_are_refused(
+    start: tuple[Path, dict[str, torch.Tensor]], model: str
+) -> None:
+    with pytest.raises(UsageError, match="not those of a model"):
+        parameters(Victim(model=model, size=16, epochs=1, start=str(start[0])))
+
+
+def test_a_file_that_holds_no_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.safetensors").write_text("none")
+    for name in ("notes.safetensors", "missing.safetensors"):
+        with pytest.raises(DataError, match=name):
+            parameters(VICTIM.model_copy(update={"start": str(tmp_path / name)}))
+
+
+@pytest.mark.parametrize("model", [SPEC, "resnet18:width=8", "vgg11:width=8", "densenet121:width=8"])
+def test_a_head_trains_alone_and_nothing_else_moves(model: str, tmp_path: Path) -> None:
+    victim = Victim(model=model, size=32, epochs=2, batch=8, lr=0.05, trains="head")
+    before = victim.build(3, 0).state_dict()
+    after = learn(victim, labelled(), labelled(), 0, CPU).model.state_dict()
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved == list(before)[-2:]  # weight and bias of the last layer, and no running statistic
+    everything = learn(victim.model_copy(update={"trains": "all"}), labelled(), labelled(), 0, CPU).model
+    assert sum(not torch.equal(before[name], value) for name, value in everything.state_dict().items()) > 6
+
+
+def test_a_tested_epoch_has_answers_and_their_accuracy() -> None:
+    reported: list[int] = []
+    data = labelled()
+    epochs = learn(
+        VICTIM.model_copy(update={"epochs": 5}),
+        data,
+        data,
+        0,
+        CPU,
+        None,
+        lambda epoch: reported.append(epoch.number),
+        test_every=2,
+    ).epochs
+    assert [epoch.number for epoch in epochs] == reported == [2, 4, 5]
+    for epoch in epochs:
+        assert epoch.test_accuracy == pytest.approx(float((epoch.answers == data.labels).double().mean()))
+
+
+def test_words_say_how_a_victim_differs() -> None:
+    assert Victim(model=SPEC).words == "shifts and flips, 32 px, 60 epochs"
+    more = Victim(model=SPEC, transform="photo", jitter=0.4, start="a/b.safetensors", trains="head").words
+    assert "crops of 35% to 100%" in more
+    assert "colour jitter 0.4" in more
+    assert "from the weights in b.safetensors, the last layer only" in more
