@@ -1,4 +1,4 @@
-"""Time applying noise to large photos, against plain Pillow: decode the photo, encode the same protected pixels as PNG.
+"""Time applying noise to large photos against Pillow, which decodes them and encodes the protected pixels.
 
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying.json
     python benchmarks/applying.py PHOTOS --out benchmarks/results/applying-12.json --megapixels 12 --count 12
@@ -120,7 +120,10 @@ def apart(photos: Path, place: Path, workers: int) -> dict[str, float]:
 
 
 def applied(photos: Path, place: Path, workers: int) -> dict[str, float]:
-    """Our way, from the folder on: check, add, write, decode, compare. Returns seconds, bytes written and megabytes of memory."""
+    """Time our way from the folder on: check, add, write, decode, compare.
+
+    Returns seconds, bytes written and peak memory in megabytes.
+    """
     started = time.perf_counter()
     images = folder(photos).readable()
     noise = fit(

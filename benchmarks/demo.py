@@ -16,8 +16,8 @@ from unlearnable.demo import SETTINGS, demo
 from unlearnable.training.compute import Compute
 
 WANTED = (
-    "Wanted at the best epoch, for each seed: clean at least 97%, sample-wise at most 20%, class-wise at most 30%, "
-    "in at most 3 minutes."
+    "Wanted at the best epoch, for each seed: clean at least 97%, sample-wise at most 20%, "
+    "class-wise at most 30%, in at most 3 minutes."
 )
 
 

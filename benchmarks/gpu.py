@@ -43,7 +43,7 @@ def noise(
     on_progress: OnProgress = silent,
     every: float = 60.0,
 ) -> dict[str, Any]:
-    """Sample-wise noise by the `paper` preset, to its stop. A search that was cut off goes on from ``kept``."""
+    """Find sample-wise noise by the `paper` preset, to its stop. ``kept`` is its checkpoint."""
     given = {
         "form": "samplewise",
         "search": search,
@@ -96,7 +96,7 @@ def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any
 def training(
     train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int, seed: int
 ) -> dict[str, Any]:
-    """A network on clean images: test accuracy and seconds so far after every epoch, tests included and the choice of kernels apart."""
+    """Train a network on clean images: test accuracy and seconds so far after every epoch, tests included."""
     model = f"resnet18:width={width},stem=cifar"
     victim = Victim(model=model, epochs=epochs, batch=512, lr=0.2, schedule="onecycle")
     views = [images.view(32) for images in (train, test)]

@@ -188,7 +188,8 @@ def render() -> str:
     text = TEXT.replace(
         "{RUNS}",
         "\n".join(
-            f"- **{name_of(result)}**: `benchmarks/results/{file}`: {result['machine']}, torch {result['environment']['torch']},"
+            f"- **{name_of(result)}**: `benchmarks/results/{file}`: {result['machine']},"
+            f" torch {result['environment']['torch']},"
             f" {result['environment']['threads']} threads, {result['date']}, commit {result['commit']}."
             for file, result in results.items()
         ),

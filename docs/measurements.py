@@ -138,7 +138,8 @@ def applying(file: File) -> str:
     size = "one megapixel" if file["megapixels"] == 1 else f"{file['megapixels']} megapixels"
     words = f"{file['count']} photos of {size}, {file['workers']} processes:"
     words += f" {file['speed_over_plain']:.2f} times as fast as Pillow (median),"
-    words += f" files of {file['size_over_plain']:.3f} times the size. Peak memory of the largest process: {peaks}."
+    words += f" files of {file['size_over_plain']:.3f} times the size."
+    words += f" Peak memory of the largest process: {peaks}."
     head = ["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"]
     return f"{words}\n\n{grid(head, rows)}"
 

@@ -6,6 +6,7 @@ python docs/results.py
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 from measurements import KINDS
@@ -13,7 +14,7 @@ from measurements import KINDS
 from unlearnable import experiments
 from unlearnable.cells.results import Results
 from unlearnable.experiments import profiles
-from unlearnable.experiments.markdown import grid, section
+from unlearnable.experiments.markdown import WIDTH, grid, section
 from unlearnable.experiments.pages import gallery
 from unlearnable.experiments.table import Table, tabulate
 
@@ -23,9 +24,9 @@ CPU = ROOT / "results" / "cpu"
 
 INTRO = """# Results
 
-`make results` renders this page from result files. No number is typed by hand, and a test compares. All runs are on
-two shared CPU cores with bfloat16 instructions, one thread each except for the demo, so times are upper bounds. No
-GPU has been available yet, so GPU rows are missing.
+`make results` renders this page from result files. No number is typed by hand, and a test compares. All
+runs are on two shared CPU cores with bfloat16 instructions, one thread each except for the demo, so times
+are upper bounds. No GPU has been available yet, so GPU rows are missing.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
@@ -33,27 +34,30 @@ GPU has been available yet, so GPU rows are missing.
 
 ## How to read the numbers
 
-**Accuracy** is balanced accuracy, the mean recall over the classes, on clean test images that no training has seen. It
-is given in percent at the **last epoch**, ± the sample standard deviation over seeds where there are several, and in
-brackets at the **best epoch**. The best epoch is chosen on the test images, so it is the most that early stopping could
-reach. A blank stands for a best epoch that the result file does not tell.
+**Accuracy** is balanced accuracy, the mean recall over the classes, on clean test images that no training
+has seen. It is given in percent at the **last epoch**, ± the sample standard deviation over seeds where
+there are several, and in brackets at the **best epoch**. The best epoch is chosen on the test images, so
+it is the most that early stopping could reach. Where the result file does not tell the best epoch, the
+brackets are left out.
 
 A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
 
-A **claim** holds if it holds for the means. *Within the spread* means that the gap is smaller than the standard
-deviations of the two, added as variances.
+A **claim** holds if it holds for the means. *Within the spread* means that the gap is smaller than the
+standard deviation of a difference of two seeds.
 """
 EXPERIMENTS = """## The experiments
 
-[How to run them](experiments.md). {about}
+[How to run them](experiments.md).
+{about}
 
-The numbers are therefore not those of the paper, but their order can be compared with the paper's. `make results` writes
-every table into `results/cpu/` as well: one HTML page with everything, and CSV with a line for each seed.
+The numbers are therefore not those of the paper, but their order can be compared with the paper's.
+`make results` writes every table into `results/cpu/` as well: one HTML page with everything, and CSV with a
+line for each seed.
 """
 PAPER = """### With the paper's data and settings
 
-Not run yet: no GPU has been available. Each command resumes where it stopped; `--time-limit 10m` ends it in time, and
-`--seed 0` runs one seed first.
+Not run yet: no GPU has been available. Each command resumes where it stopped; `--time-limit 10m` ends it in
+time, and `--seed 0` runs one seed first.
 """
 TOOL = """## Speed of writing files, and the demo
 
@@ -61,8 +65,8 @@ Each file holds the command, the settings, the seeds, the versions and every rep
 """
 EARLIER = """## Earlier measurements
 
-Scripts that experiments have replaced made these files; [their README](../results/earlier/README.md) says how. The mean
-over the second half of the epochs, where given, depends less on luck than the last epoch.
+Scripts that experiments have replaced made these files; [their README](../results/earlier/README.md) says
+how. The mean over the second half of the epochs, where given, depends less on luck than the last epoch.
 """
 
 
@@ -73,7 +77,7 @@ def render() -> str:
     return "\n".join(
         [
             INTRO,
-            EXPERIMENTS.format(about=profiles.CPU.about),
+            EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH)),
             *(experiment(table) for table in tables),
             PAPER,
             commands(),

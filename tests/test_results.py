@@ -1,4 +1,4 @@
-"""The numbers and figures in the docs are those of the committed result files, and the files stand for what they say."""
+"""The numbers and figures in the docs are those of the committed result files, and the files are valid."""
 
 from __future__ import annotations
 

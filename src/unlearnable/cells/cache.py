@@ -1,4 +1,4 @@
-"""Artefacts (noise and weights): large, made once, in a folder outside the project; and locks on those in the making."""
+"""Artefacts (noise and weights): large, made once, in a folder outside the project, and locked meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cache:
         """Return the folder of an artefact."""
         return self.folder / kind / hash[:16]
 
-    def room(self) -> Path:
+    def views(self) -> Path:
         """Return the folder for images that do not fit into memory."""
         folder = self.folder / "views"
         folder.mkdir(parents=True, exist_ok=True)

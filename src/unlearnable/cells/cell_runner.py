@@ -58,7 +58,7 @@ class CellRunner:
     every: float = 60.0
 
     def hash(self, cell: Cell) -> str:
-        """Return the hash that names a cell's result: over the description, the data and the revisions of its code."""
+        """Return the hash that names a cell's result: over description, data and revisions."""
         return digest(cell.text, self.fingerprints(cell), revisions(cell))
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
@@ -101,7 +101,7 @@ class CellRunner:
         context = Context(search.seed, compute)
 
         def view_of(chosen: ImageSet) -> View:
-            view = chosen.view(int(method.config.resolution), method.zoom, self.cache.room())
+            view = chosen.view(int(method.config.resolution), method.zoom, self.cache.views())
             return view if search.lifted else replace(view, frame=view.pixels.shape[-2:])
 
         checkpoint = folder / "checkpoint.safetensors"
@@ -214,11 +214,11 @@ class CellRunner:
         return {name: value.detach().cpu() for name, value in learned.model.state_dict().items()}, facts
 
     def victim(self, cell: Cell) -> Victim:
-        """Return the victim of a cell; one that starts from another cell starts from a file of its weights."""
+        """Return the victim of a cell, which may start from the file of another cell's weights."""
         if cell.start is None:
             return cell.victim
         return cell.victim.model_copy(update={"start": str(self.weights(cell.start))})
 
     def _labelled(self, images: ImageSet, victim: Victim) -> Labelled:
-        view = images.view(victim.size, victim.zoom, self.cache.room())
+        view = images.view(victim.size, victim.zoom, self.cache.views())
         return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))

@@ -1,4 +1,4 @@
-"""Result files: one small JSON for each cell, committed to the repository, from which the tables are rendered."""
+"""Result files: one small JSON for each cell, committed. Tables are rendered from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dependencies of a cell's result besides its description: its data, and the revisions of the code it runs."""
+"""The dependencies of a result besides the description of its cell: data, and revisions of code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CELL = 1  # revision of ``cell_runner.py``: raised when the same description giv
 
 
 def revisions(cell: Cell) -> dict[str, int]:
-    """Return the revision of every method, model and countermeasure that a cell uses, and of the code that runs it."""
+    """Return the revisions of every method, model and countermeasure of a cell, and of the cell runner."""
     found = {"cell": CELL, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
     found |= {
         f"countermeasure {name}": number

@@ -1,4 +1,4 @@
-"""Run cells in any order and in several processes; finished cells and cells that another process runs are skipped."""
+"""Run cells in any order and in several processes; a cell that is finished or running is skipped."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Sets:
         if not (root / "train").is_dir() or not (root / "val").is_dir():
             raise DataError(
                 f"{root} has no folders train and val.",
-                f"Put the photos of {wanted.name} there, one sub-folder per class, or name another --data-dir.",
+                f"Put the photos of {wanted.name} there, one folder per class, or name another --data-dir.",
             )
         return data.load(root / "train"), data.load(root / "val")
 

@@ -1,4 +1,4 @@
-"""The contract of an experiment: a grid of cells, the paper's claims about it, and the figure that shows it."""
+"""The contract of an experiment: a grid of cells, claims about it, and the figure that shows it."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def heat(table: Table) -> str:
 
 
 def confusion(table: Table) -> str:
-    """Draw the confusion matrix at the last epoch, in percent of each class (row), of every cell that has one."""
+    """Draw the confusion matrix of every cell that has one: last epoch, in percent of each class (row)."""
     shown: dict[str, Any] = {}
     for (row, column), found in table.measured.items():
         if found.results[0].confusion is not None:

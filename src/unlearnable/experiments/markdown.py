@@ -1,11 +1,14 @@
-"""A table in Markdown, with everything needed to judge it: seeds, machine, dates, command, outcomes of claims."""
+"""A table in Markdown, with what a reader needs to judge it: seeds, machine, dates, command, claims."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from statistics import mean
 
 from unlearnable.experiments.table import ClaimOutcome, Table, text
+
+WIDTH = 110  # of a line of prose
 
 
 def section(table: Table, figure: str = "", gallery: str = "") -> str:
@@ -17,7 +20,8 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
         gallery: Address of a picture of its noise; empty for none.
     """
     experiment = table.experiment
-    lines = [f"### {experiment.title}", "", experiment.question, ""]
+    question = textwrap.fill(experiment.question, WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = [f"### {experiment.title}", "", question, ""]
     if not table.begun:
         return "\n".join([*lines, about(table), ""])
     lines += [
@@ -72,7 +76,7 @@ def command(table: Table) -> str:
 
 
 def about(table: Table) -> str:
-    """Return the origin of the numbers as text: seeds, trainings, searches, time, machines, dates, command."""
+    """Return the origin of the numbers as text: seeds, trainings, searches, time, machine, dates, command."""
     results = table.results
     if not table.begun:
         return f"Not run yet: {command(table)}."
@@ -93,8 +97,9 @@ def about(table: Table) -> str:
     days = sorted({result.date for result in results})
     searches = {result.artefacts["noise"]: result.search["seconds"] for result in results if result.search}
     minutes = (sum(result.seconds for result in results) + sum(searches.values())) / 60
+    left = table.wanted - len(results) - table.stale
     missing = (
-        f" {table.wanted - len(results) - table.stale} of {table.wanted} cells of these seeds have not been run."
+        f" {left} of {table.wanted} cells of these seeds have not been run."
         if table.wanted > len(results)
         else ""
     )
@@ -106,7 +111,8 @@ def about(table: Table) -> str:
     dates = " to ".join(dict.fromkeys([days[0], days[-1]]))
     return (
         f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, "
-        f"{minutes:.0f} min of one process ({'; '.join(machines)}; {dates}). {command(table)}.{missing}{stale}"
+        f"{minutes:.0f} min of one process ({'; '.join(machines)}; {dates}). "
+        f"{command(table)}.{missing}{stale}"
     )
 
 

@@ -79,7 +79,7 @@ def record(one: Table) -> list[dict[str, Any]]:
 
 
 def page(shown: list[tuple[Table, str]], folder: Path) -> str:
-    """Return one HTML page of tables and their figures. It fetches nothing but the galleries beside it in ``folder``."""
+    """Return one HTML page of tables and figures, to be written into ``folder`` beside the galleries."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""The size of an experiment: the paper's data, networks and settings, or substitutes for machines without a GPU.
+"""The size of an experiment: the paper's data, networks and settings, or substitutes for a CPU.
 
 An experiment names data, networks and methods as the paper does; a profile resolves the names.
 """

@@ -41,7 +41,7 @@ def _maximizing(form: Form, **more: Any) -> Settings:
 
 
 def _fast(name: str, rounds: int) -> Settings:
-    """Return the settings that make a preset fast, with ``rounds`` noise steps in all where it takes one a round."""
+    """Return the settings that make a preset fast, with as many noise steps as ``rounds`` of one step."""
     table = presets.fast(presets.read(name), "samplewise")
     return {**table, "max_rounds": rounds // table["steps"]} if "steps" in table else table
 
@@ -107,9 +107,9 @@ SMOKE = Profile(
 CPU = Profile(
     name="cpu",
     about=(
-        "4,000 training and 2,000 test images, and narrow networks that halve the image first, for two cores of a "
-        "CPU. The search for error-minimizing noise is that of the preset `small`, in 30 rounds; the search for "
-        "error-maximizing noise has the paper's settings."
+        "4,000 training and 2,000 test images, and narrow networks that halve the image first, for two cores "
+        "of a CPU. The search for error-minimizing noise is that of the preset `small`, in 30 rounds; the "
+        "search for error-maximizing noise has the paper's settings."
     ),
     seeds=(0, 1, 2),
     sets={

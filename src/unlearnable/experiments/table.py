@@ -88,7 +88,7 @@ class Table:
 
     @property
     def begun(self) -> bool:
-        """Whether any training on protected images was run; tables share clean cells, which tell nothing alone."""
+        """Whether any training on protected images was run; clean cells belong to many tables."""
         return any(result.cell.poison is not None for result in self.results)
 
     @property
@@ -165,12 +165,12 @@ def _measured(pairs: Sequence[tuple[Entry, Result]]) -> Measured:
 
 
 def number(values: Sequence[float]) -> str:
-    """Return the mean in percent, with the sample standard deviation over seeds where there is more than one."""
+    """Return the mean in percent, with the sample standard deviation if there is more than one seed."""
     return f"{100 * mean(values):.1f}" + (f" ± {100 * stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def accuracy(last: Sequence[float], peak: Sequence[float]) -> str:
-    """Return accuracies at the last epoch in percent, with the mean of the best epochs in brackets where known."""
+    """Return accuracy at the last epoch in percent, and in brackets at the best epoch where it is known."""
     return number(last) + (f" ({100 * mean(peak):.1f})" if peak else "")
 
 

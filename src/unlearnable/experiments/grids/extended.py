@@ -24,7 +24,7 @@ SHARES = (10, 20, 50, 100)
 def extended(p: Profile) -> Iterator[Entry]:
     """Is a search on a part of the photos enough, if the surrogate then makes the noise of the others?
 
-    All photos are protected. Class-wise noise needs no extension, because it holds for every photo of its class.
+    All photos are protected. Class-wise noise needs no extension, because it holds for the whole class.
     """
     for seed in p.seeds:
         for percent in SHARES:

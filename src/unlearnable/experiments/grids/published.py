@@ -32,10 +32,10 @@ def _column(data: str, inside: int) -> str:
     ],
 )
 def published(p: Profile) -> Iterator[Entry]:
-    """Does class-wise noise survive when the images are published as JPEG, and does JPEG inside the search help?
+    """Does class-wise noise survive JPEG files, and does JPEG inside the search help?
 
-    Files are written at the photo's own size with full colour resolution (4:4:4). The JPEG inside the search acts
-    at the resolution of the search, so it is that of the files for small images and stronger for photos.
+    Files are written at the photo's own size with full colour resolution (4:4:4). The JPEG inside the search
+    acts at the resolution of the search, so it equals the files for small images and is stronger for photos.
     """
     for seed in p.seeds:
         for data in DATA:

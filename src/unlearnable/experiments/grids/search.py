@@ -38,8 +38,8 @@ EXACT, FAST, FLOAT32, SKIPPING, HALF = (
 def search(p: Profile) -> Iterator[Entry]:
     """Does `--search fast` protect as well as the exact search, and do other ways to save time?
 
-    In the profile `paper` the fast search skips images that the surrogate classifies with a small loss. In the
-    other profiles it trains the surrogate half as often between the same noise steps.
+    In the profile `paper` the fast search skips images that the surrogate classifies with a small loss. In
+    the other profiles it trains the surrogate half as often between the same noise steps.
     """
     for seed in p.seeds if len(p.seeds) == 1 else range(FIVE):
         for data in ("cifar10", "photos"):

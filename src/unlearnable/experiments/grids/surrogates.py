@@ -18,7 +18,7 @@ NETWORKS = ("resnet18", "vgg11", "cnn")
     figure="heat",
 )
 def surrogates(p: Profile) -> Iterator[Entry]:
-    """Does noise that was found against one network hide the images from another?"""
+    """Does noise that was found against one network protect against another?"""
     for seed in p.seeds:
         for target in NETWORKS:
             yield Entry("none", target, p.cell("cifar10", seed, model=target))
