@@ -10,10 +10,10 @@ import pytest
 
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.comparison import Comparison, Run, summarise
+from unlearnable.evaluation.result import Sample, Verification
 from unlearnable.evaluation.schedule import PHOTOS, trials
 from unlearnable.evaluation.statistics import Curve
 from unlearnable.evaluation.verdict import Goal
-from unlearnable.evaluation.verification import Sample, Verification
 from unlearnable.evaluation.visibility import Visibility
 from unlearnable.report import Record, page, sentence, table
 

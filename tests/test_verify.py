@@ -19,8 +19,9 @@ from unlearnable.countermeasures import Chain, Countermeasure
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
 from unlearnable.evaluation import Arm, Goal, Trial, Verification, compare, verify
-from unlearnable.evaluation.pairs import gather
-from unlearnable.evaluation.schedule import SMALL, estimate, schedule, trials
+from unlearnable.evaluation.gathering import gather
+from unlearnable.evaluation.schedule import SMALL, schedule, trials
+from unlearnable.evaluation.timing import estimate
 from unlearnable.evaluation.verification import prepare
 from unlearnable.training.compute import Compute
 from unlearnable.training.victim import Labelled, Victim
@@ -67,7 +68,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few epochs, without flips, on one thread: for images so small a second one only waits."""
     small = Victim(model=TINY, size=24, batch=16, lr=0.05, schedule="onecycle", transform="none")
     settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8))
-    monkeypatch.setattr("unlearnable.evaluation.pairs.defaults", lambda frame: settings)
+    monkeypatch.setattr("unlearnable.evaluation.gathering.defaults", lambda frame: settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

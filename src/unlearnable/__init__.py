@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from unlearnable.data.photo import Photo
     from unlearnable.data.view import View
     from unlearnable.errors import DataError, GoalMissed, Unfinished, UnlearnableError, UsageError
-    from unlearnable.evaluation.verification import Verification, verify
+    from unlearnable.evaluation.result import Verification
+    from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
     from unlearnable.methods import Method
     from unlearnable.methods.error_maximizing import ErrorMaximizing
@@ -75,7 +76,7 @@ _HOMES = {
     "Unfinished": "errors",
     "UnlearnableError": "errors",
     "UsageError": "errors",
-    "Verification": "evaluation.verification",
+    "Verification": "evaluation.result",
     "View": "data.view",
     "apply": "api",
     "fit": "api",

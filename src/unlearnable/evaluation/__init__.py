@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
+    from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.schedule import Trial
     from unlearnable.evaluation.verdict import Goal, Verdict
-    from unlearnable.evaluation.verification import Verification, verify
+    from unlearnable.evaluation.verification import verify
 
 __all__ = ["Arm", "ArmResult", "Comparison", "Goal", "Trial", "Verdict", "Verification", "compare", "verify"]
 
@@ -18,7 +19,8 @@ _HOMES = {
     **dict.fromkeys(("Arm", "ArmResult", "Comparison", "compare"), "comparison"),
     "Trial": "schedule",
     **dict.fromkeys(("Goal", "Verdict"), "verdict"),
-    **dict.fromkeys(("Verification", "verify"), "verification"),
+    "Verification": "result",
+    "verify": "verification",
 }
 
 

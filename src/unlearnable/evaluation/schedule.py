@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-
-import torch
 
 from unlearnable import countermeasures, models
 from unlearnable.countermeasures import Chain
-from unlearnable.data.image_set import ImageSet, is_small
+from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
-from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Training, predict
-from unlearnable.training.randomness import generator
 from unlearnable.training.victim import Victim
 
 HELD_OUT = 0.25
 TIME_LIMIT = 15 * 60.0
-TIMED_STEPS = 5
-TIMED_PHOTOS = 8
-TIMED_SQUARES = 256
 COUNTERMEASURES = ("jpeg:75", "shrink:2", "grey")
 
 
@@ -139,81 +128,6 @@ class Schedule:
     seconds: float
 
 
-def estimate(
-    tried: Sequence[Trial], images: ImageSet, train: int, tested: int, classes: int, compute: Compute
-) -> list[float]:
-    """Return the estimated seconds of one training of each trial, countermeasures included.
-
-    A few training steps, a test and the preparation of a few images are timed.
-
-    Args:
-        tried: The trials.
-        images: The photos.
-        train: Number of training images.
-        tested: Number of test images.
-        classes: Number of classes.
-        compute: Device and precision.
-    """
-    sample = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
-    known: dict[tuple[Victim, Chain], tuple[float, float]] = {}
-    found = []
-    for trial in tried:
-        victim, chain = trial.victim, trial.chain
-        batch = min(victim.batch, train)
-        # countermeasures that run before the training do not change the time of a step
-        steps = (victim, Chain(tuple(one for one in chain.members if {"batch", "step"} & {*one.stages})))
-        if steps not in known:
-            known[steps] = _timed(*steps, batch, classes, compute)
-        step, test = known[steps]
-        training = victim.epochs * (train // batch * step + tested / batch * test)
-        found.append(training + _preparing(chain, victim, sample, train, tested, classes, compute))
-    return found
-
-
-def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Compute) -> tuple[float, float]:
-    """Return the seconds of a training step and of testing a batch, on random images."""
-    pixels, labels = _random(batch * (TIMED_STEPS + 1), victim.size, classes)
-    model = compute.place(victim.build(classes, 0))
-    training = Training(model, victim.recipe, victim.size, pixels, labels, classes, 0, compute, chain)
-    ticks = [time.perf_counter()]
-    for correct in training.steps(0):
-        # waits for the device, so that the step is finished
-        float(correct)
-        ticks.append(time.perf_counter())
-    # without the first step, which also allocates memory and chooses kernels
-    step = statistics.median(after - before for before, after in pairwise(ticks[1:]))
-
-    def test() -> object:
-        return predict(model, pixels[:batch], victim.size, compute)
-
-    test()
-    return step, _seconds(test)
-
-
-def _preparing(
-    chain: Chain, victim: Victim, sample: ImageSet, train: int, tested: int, classes: int, compute: Compute
-) -> float:
-    """Return the seconds that the stages ``photo`` and ``prepare`` of a chain take before a training."""
-    if not chain:
-        return 0.0
-    everything = train + (tested if chain.test_time else 0)
-    changed, seconds = chain.on_photos(sample, 0), 0.0
-    if changed is not sample:
-        seconds += _seconds(lambda: [changed.photo(id) for id in sample.ids]) / len(sample) * everything
-    if any("prepare" in member.stages for member in chain.members):
-        pixels, labels = _random(min(train, TIMED_SQUARES), victim.size, classes)
-        rng = generator(0, "timing")
-        prepared = _seconds(lambda: chain.prepare(pixels, labels, rng, compute))
-        seconds += prepared / len(pixels) * everything
-    return seconds
-
-
-def _random(count: int, side: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    rng = generator(0, "timing")
-    pixels = torch.randint(0, 256, (count, 3, side, side), generator=rng, dtype=torch.uint8)
-    return pixels, torch.randint(0, classes, (count,), generator=rng)
-
-
 def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT) -> Schedule:
     """Return the trials that fit into a time limit. The first always runs, the others if they fit.
 
@@ -237,9 +151,3 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
         else:
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
     return Schedule(tuple(chosen), tuple(unmeasured), spent)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

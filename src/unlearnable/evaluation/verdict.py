@@ -19,6 +19,19 @@ MIN_GAIN = 0.10
 MIN_TEST_IMAGES = 20
 
 
+EXPLANATIONS: dict[Verdict, str] = {
+    "protected": "In every test that could tell, networks learned next to nothing from the published photos.",
+    "weakened": (
+        "Networks learned clearly less from the published photos than from the originals, "
+        "but they did learn something."
+    ),
+    "not protected": "Networks learned about as much from the published photos as from the originals.",
+    "cannot tell": (
+        "The originals taught the network too little for a comparison, or too few photos were held out."
+    ),
+}
+
+
 def judge(clean: Interval, protected: Interval, retained: Interval, chance: float, tested: int) -> Verdict:
     """Return the verdict on one protected arm.
 

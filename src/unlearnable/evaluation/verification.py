@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
-from unlearnable.evaluation.comparison import ArmResult, Comparison, compare
-from unlearnable.evaluation.pairs import Images, Pairs, gather
+from unlearnable.evaluation.comparison import compare
+from unlearnable.evaluation.gathering import Images, gather
+from unlearnable.evaluation.pairs import Pairs
+from unlearnable.evaluation.result import Sample, Verification
 from unlearnable.evaluation.schedule import (
     COUNTERMEASURES,
     TIME_LIMIT,
     Schedule,
-    estimate,
     schedule,
     trials,
 )
-from unlearnable.evaluation.verdict import Goal, Verdict
+from unlearnable.evaluation.timing import estimate
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
 from unlearnable.events import OnProgress, silent
 from unlearnable.runs import default_run
@@ -35,90 +34,6 @@ ARMS = ("clean", "protected")
 VISIBILITY_PAIRS = 32
 # pairs shown in the report
 SHOWN_PAIRS = 6
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A photo and its protected image, for the report."""
-
-    id: str
-    class_name: str
-    clean: Photo
-    protected: Photo
-
-
-@dataclass(frozen=True)
-class Verification:
-    """The result of ``verify``.
-
-    Args:
-        comparisons: Results of the trials that ran, the most important first.
-        unmeasured: Name and estimated seconds of the trials that did not fit into the time limit.
-        classes: Names of the protected classes, in the order of every arm's ``recall``.
-        context: Names of the classes that are clean in both arms.
-        pairs: Number of pairs.
-        unchanged: Number of pairs whose images are equal.
-        left_out: Reason for each id that is in no pair.
-        tested_on: Description of the test images.
-        visibility: Visibility of the noise in a sample of pairs; None if sizes differ within a pair.
-        sampled: Number of pairs in that sample.
-        samples: A few pairs for the report.
-        environment: Device and versions.
-        seconds: Duration.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    unmeasured: tuple[tuple[str, float], ...]
-    classes: tuple[str, ...]
-    context: tuple[str, ...]
-    pairs: int
-    unchanged: int
-    left_out: dict[str, str]
-    tested_on: str
-    visibility: Visibility | None
-    sampled: int
-    samples: tuple[Sample, ...]
-    environment: dict[str, Any]
-    seconds: float
-
-    @property
-    def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:
-        """The trials without countermeasures, each with its protected arm."""
-        plain = [comparison for comparison in self.comparisons if not comparison.trial.chain]
-        return tuple((comparison, comparison.arm("protected")) for comparison in plain)
-
-    @property
-    def headline(self) -> tuple[Comparison, ArmResult]:
-        """The trial without countermeasures in which the protection is weakest, and its protected arm.
-
-        That is the trial with the largest retained share, ``cannot tell`` aside, or the first trial if every
-        verdict is ``cannot tell``.
-        """
-        conclusive = [pair for pair in self.as_published if pair[1].verdict != "cannot tell"]
-        if not conclusive:
-            return self.as_published[0]
-        return max(conclusive, key=lambda pair: pair[1].retained.value if pair[1].retained else 0.0)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict of the headline."""
-        verdict = self.headline[1].verdict
-        assert verdict is not None
-        return verdict
-
-    def meets(self, goal: Goal) -> bool:
-        """Return whether every trial without countermeasures meets a goal.
-
-        A trial with the verdict ``cannot tell`` does not count, except for the first, which then misses the
-        goal.
-        """
-        if self.as_published[0][1].verdict == "cannot tell":
-            return False
-        return all(
-            goal.met(arm.peak, arm.retained, comparison.chance)
-            for comparison, arm in self.as_published
-            if arm.retained and arm.verdict != "cannot tell"
-        )
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from unlearnable.evaluation.verdict import EXPLANATIONS
 from unlearnable.report import figures, text
 from unlearnable.report.record import Record
-
-WORDS = {
-    "protected": "In every test that could tell, networks learned next to nothing from the published photos.",
-    "weakened": (
-        "Networks learned clearly less from the published photos than from the originals, "
-        "but they did learn something."
-    ),
-    "not protected": "Networks learned about as much from the published photos as from the originals.",
-    "cannot tell": (
-        "The originals taught the network too little for a comparison, or too few photos were held out."
-    ),
-}
 
 
 def page(record: Record) -> str:
@@ -41,7 +30,7 @@ def page(record: Record) -> str:
         "clean": clean,
         "headline": headline,
         "sentence": text.sentence(record).partition(": ")[2],
-        "words": WORDS[headline.verdict or "cannot tell"],
+        "words": EXPLANATIONS[headline.verdict or "cannot tell"],
         "rows": [
             (one, first, arm, text.network(one), text.label(one, arm, record.kind))
             for one, first, arm in text.rows(record)

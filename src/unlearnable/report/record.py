@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from unlearnable.evaluation.comparison import ArmResult, Comparison
+from unlearnable.evaluation.result import Sample, Verification
 from unlearnable.evaluation.statistics import Interval
 from unlearnable.evaluation.verdict import Goal
-from unlearnable.evaluation.verification import Sample, Verification
 from unlearnable.report.parts import (
     ArmRecord,
     Curve,

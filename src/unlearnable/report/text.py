@@ -43,8 +43,7 @@ def sentence(record: Record) -> str:
     if protected.verdict == "cannot tell":
         advice = "The clean photos teach too little, or too few were held out: more photos are needed."
         return f"Cannot tell: {numbers}. {advice}"
-    words = {"protected": "Protected", "weakened": "Weakened", "not protected": "Not protected"}
-    verdict = words[protected.verdict or "not protected"]
+    verdict = (protected.verdict or "not protected").capitalize()
     value, high = (max(0.0, share) * 100 for share in (protected.retained.value, protected.retained.high))
     share = f"{value:.0f}% of what the clean photos teach is retained, at most {high:.0f}%"
     return f"{verdict}: {numbers}; {share}."

@@ -1,0 +1,108 @@
+"""Opening, pairing and checking the images of a verification, each decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from unlearnable.data.folder import folder
+from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import DataError
+from unlearnable.evaluation.pairing import aligned, match
+from unlearnable.evaluation.pairs import Pairs
+from unlearnable.evaluation.schedule import defaults
+from unlearnable.events import OnProgress, silent
+
+Images = str | Path | ImageSet
+
+
+def gather(
+    photos: Images,
+    protected: Images,
+    test: Images | None = None,
+    context: Images | None = None,
+    run: Path | None = None,
+    on_progress: OnProgress = silent,
+) -> Pairs:
+    """Open, pair and check all images, each decoded once.
+
+    Args:
+        photos: The photos, a folder or an ImageSet.
+        protected: The protected images, likewise.
+        test: Clean test images, or None to hold some photos out.
+        context: Images of other classes, or None.
+        run: The run folder of ``protect``, or None.
+        on_progress: Called after each image.
+
+    Raises:
+        DataError: If there is no pair, only one class, or a class without test images.
+    """
+    clean = open_images(photos)
+    # classes come from the photos, so the folders of the protected files do not matter
+    changed = protected if isinstance(protected, ImageSet) else folder(protected, class_name="protected")
+    matching = match(clean, changed, run)
+    left_out = {**clean.skipped, **matching.left_out}
+    clean, changed = aligned(clean, changed, matching)
+    others = None if context is None else open_images(context)
+    shared = set(clean.classes) & set(others.classes if others else ())
+    if shared:
+        raise DataError(
+            f"Class {min(shared)!r} is among the photos and in the context.",
+            "Give a --context folder with other classes.",
+        )
+    if len({*clean.classes, *(others.classes if others else ())}) < 2:
+        raise DataError(
+            "There is only one class, so a network has nothing to distinguish.",
+            "Give other classes with --context FOLDER.",
+        )
+    settings = defaults(clean.frame)
+    clean, changed = (images.readable(on_progress, settings.side) for images in (clean, changed))
+    replaced = _replaced(clean, matching.digests)
+    left_out |= {**clean.skipped, **changed.skipped, **replaced}
+    good = [id for id in clean.ids if id in changed.facts and id not in replaced]
+    clean, changed = clean.subset(good), changed.subset(good)
+    if others is not None:
+        # a copy of a held-out photo must not be among the training images, in any class
+        others = _without(others.readable(on_progress, settings.side), _digests(clean))
+    made = Pairs(clean, changed, others, None, settings, left_out)
+    return made if test is None else _with_test(made, open_images(test).readable(on_progress, settings.side))
+
+
+def open_images(images: Images) -> ImageSet:
+    """Return a folder as an ImageSet; an ImageSet unchanged."""
+    return images if isinstance(images, ImageSet) else folder(images)
+
+
+def _digests(images: ImageSet) -> set[str]:
+    return {images.facts[id].digest for id in images.ids}
+
+
+def _replaced(clean: ImageSet, digests: Mapping[str, str]) -> dict[str, str]:
+    """Return a reason for every photo that has changed since it was protected."""
+    now = {id: fact.digest for id, fact in clean.facts.items()}
+    changed = [id for id in now if digests.get(id, now[id]) != now[id]]
+    return dict.fromkeys(changed, "has changed since it was protected")
+
+
+def _without(images: ImageSet, digests: Collection[str]) -> ImageSet:
+    """Return the images whose content hash is not among ``digests``."""
+    return images.subset([id for id in images.ids if images.facts[id].digest not in digests])
+
+
+def _with_test(made: Pairs, test: ImageSet) -> Pairs:
+    known = _digests(made.clean) | (_digests(made.context) if made.context else set())
+    left_out = {f"test: {id}": reason for id, reason in test.skipped.items()}
+    for id in test.ids:
+        if test.class_of[id] not in made.clean.classes:
+            left_out[f"test: {id}"] = f"class {test.class_of[id]!r} is not among the photos"
+        elif test.facts[id].digest in known:
+            left_out[f"test: {id}"] = "is also a training image"
+    good = [id for id in test.ids if f"test: {id}" not in left_out]
+    missing = set(made.clean.classes) - {test.class_of[id] for id in good}
+    if missing:
+        raise DataError(
+            f"No test image belongs to class {min(missing)!r}.",
+            "Give test images of every class, in sub-folders named as in PHOTOS.",
+        )
+    joined = {**made.left_out, **left_out}
+    return Pairs(made.clean, made.protected, made.context, test.subset(good), made.settings, joined)
