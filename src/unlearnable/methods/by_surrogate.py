@@ -206,11 +206,12 @@ class BySurrogate(Rounds[S]):
         rng: torch.Generator,
     ) -> torch.Tensor:
         """The gradient of the noise loss in the noise, summed over transformations."""
-        d, total = d.detach().requires_grad_(True), torch.zeros(())
-        for number, draw in enumerate(draws):
+        d, total = d.detach().requires_grad_(True), None
+        for draw in draws:
             loss = self.noise_loss(plan, model, batch, d, draw, rng)
             gradient = torch.autograd.grad(loss, d)[0]
-            total = total + gradient if number else gradient
+            total = gradient if total is None else total + gradient
+        assert total is not None
         return total
 
     def step_length(self, round: int, rounds: int) -> float:

@@ -65,6 +65,7 @@ class Context:
         if saved:
             model.load_state_dict(saved)
         optimizer = recipe.optimizer(model)
+        # SGD makes its momentum at the first step; made here, it is part of the state from the beginning
         for name, parameter in model.named_parameters():
             momentum = torch.zeros_like(parameter)
             if saved:
@@ -85,6 +86,7 @@ class Context:
 
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
         """Return the cached result of ``make`` for an ``owner``; the cache holds one owner per name."""
+        # by identity: comparing two sets of images would take longer than ``make``
         if name not in self._kept or self._kept[name][0] is not owner:
             self._kept[name] = (owner, make())
         kept: T = self._kept[name][1]

@@ -34,6 +34,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     @property
     def _order(self) -> str:
+        # the measurement chooses the images to move, so it comes first
         return "before" if self.skip_below else self.config.measure
 
     def surrogate_batches(self, per_epoch: int) -> int:

@@ -160,6 +160,7 @@ class Rounds(Method[S]):
                 "Find the noise anew with --refit.",
             )
         state: State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
+        # a state has a momentum for every weight, used or not
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
         shape = len(self.keys(view)), 3, self.config.side, self.config.side
