@@ -12,8 +12,8 @@ from unlearnable.data.digits import INK, SIDE, digits
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm, compare
-from unlearnable.evaluation.schedule import Trial
 from unlearnable.evaluation.result import Sample
+from unlearnable.evaluation.schedule import Trial
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context
 from unlearnable.noise import Form, Noise

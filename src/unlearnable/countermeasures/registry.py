@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from typing import TypeVar
 
-from unlearnable.countermeasures.base import Countermeasure
+from unlearnable.countermeasures.base import Countermeasure, Stage
 from unlearnable.countermeasures.chain import Chain
 from unlearnable.errors import UsageError
 
@@ -31,6 +32,21 @@ def names() -> dict[str, str]:
     return {
         name: (inspect.getdoc(kind) or "").split("\n")[0] for name, kind in sorted(_COUNTERMEASURES.items())
     }
+
+
+def unlisted(listed: Sequence[str], *stages: Stage) -> list[str]:
+    """Return the names of the countermeasures whose first stage is one of some, and that a list leaves out.
+
+    Args:
+        listed: Specifications, each of one countermeasure.
+        stages: The stages.
+    """
+    known = {spec.partition(":")[0] for spec in listed}
+    return [
+        name
+        for name, kind in sorted(_COUNTERMEASURES.items())
+        if name not in known and {*kind().stages[:1]} & {*stages}
+    ]
 
 
 def create(spec: str) -> Chain:

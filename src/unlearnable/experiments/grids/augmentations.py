@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from unlearnable.countermeasures import unlisted
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
@@ -31,9 +32,12 @@ AUGMENTATIONS = (
     ],
 )
 def augmentations(p: Profile) -> Iterator[Entry]:
-    """Does the network learn despite the noise under stronger augmentation?"""
+    """Does the network learn despite the noise under stronger augmentation?
+
+    Every countermeasure that acts on batches has a row.
+    """
     for seed in p.seeds:
-        for name in AUGMENTATIONS:
+        for name in (*AUGMENTATIONS, *unlisted(AUGMENTATIONS, "batch")):
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
             for form in FORMS:
                 yield Entry(

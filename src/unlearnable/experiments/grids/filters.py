@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from unlearnable.countermeasures import unlisted
 from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
@@ -21,10 +22,11 @@ FILTERS = (
 def filters(p: Profile) -> Iterator[Entry]:
     """Does it help to compress, blur or project the images before training?
 
-    Grey is known to undo this noise, and strong JPEG too.
+    Grey is known to undo this noise, and strong JPEG too. Every countermeasure that acts before the training has
+    a row.
     """
     for seed in p.seeds:
-        for name in FILTERS:
+        for name in (*FILTERS, *unlisted(FILTERS, "photo", "prepare")):
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
             for form in FORMS:
                 yield Entry(
