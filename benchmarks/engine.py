@@ -12,7 +12,6 @@ from unlearnable import methods, presets
 from unlearnable.data.view import View
 from unlearnable.methods import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
-from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
 SIDE, CLASSES = 32, 10
@@ -61,7 +60,7 @@ class Engine:
         assert isinstance(method, ErrorMinimizing)
         self.ctx, self.method = Context(0, compute), method
         self.state = method.start(self.view, self.ctx)
-        self.plan = Plan(method.config, method.rows(self.view), self.view, self.ctx)
+        self.plan = method.plan(self.view, self.ctx)
 
     def published(self) -> Published:
         """The same images and the same surrogate, the published way."""

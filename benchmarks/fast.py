@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import head, some, tensors
+from unlearnable.evaluation.trials import Trial
 
 from unlearnable import methods, presets
 from unlearnable.data.benchmarks import benchmark
@@ -31,7 +32,6 @@ from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.demo import HELD_OUT, SETTINGS
 from unlearnable.evaluation.comparison import Arm, compare
-from unlearnable.evaluation.trials import Trial
 from unlearnable.files import write
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
@@ -40,7 +40,7 @@ from unlearnable.training.transforms import Transform
 
 HALF = "resnet18:width=16,stem=half"
 ARMS = ("clean", "exact", "fast", "float32", "settled", "half")
-SETTLED = presets.fast(presets.read("paper"), "samplewise")
+SKIPPING = presets.fast(presets.read("paper"), "samplewise")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Case:
         method = methods.create("error_minimizing", settings).resolve(
             self.train.photo(self.train.ids[0]).size, len(self.train)
         )
-        changes = {"settled": SETTLED, "half": {"max_rounds": int(method.config.max_rounds) // 2}}.get(
+        changes = {"settled": SKIPPING, "half": {"max_rounds": int(method.config.max_rounds) // 2}}.get(
             arm, {}
         )
         return methods.create("error_minimizing", method.config.model_dump() | changes)
@@ -93,8 +93,10 @@ def cases(args: argparse.Namespace) -> Iterator[tuple[int, Case]]:
     form = {"form": args.form}
     if args.data == "digits":
         # a form of the demo is searched by settings of its own
-        plain = (SETTINGS.samplewise if args.form == "samplewise" else SETTINGS.classwise) | {"settled": 0.0}
-        settings = {"exact": plain, "fast": {**plain, **SETTLED}}
+        plain = (SETTINGS.samplewise if args.form == "samplewise" else SETTINGS.classwise) | {
+            "skip_below": 0.0
+        }
+        settings = {"exact": plain, "fast": {**plain, **SKIPPING}}
         for seed in args.seeds:
             yield seed, Case(*digits(SIDE, INK).split(HELD_OUT, seed), settings, SETTINGS.trial, SIDE)
         return

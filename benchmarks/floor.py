@@ -12,7 +12,6 @@ from torch import nn
 from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
-from unlearnable.methods import steps
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
 
@@ -20,7 +19,7 @@ from unlearnable.training.frozen import freeze
 def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[str, Any]:
     """Operations and bytes of a sign step, the rate of a large matrix product, and the share of it that the inner loop reaches."""
     engine = Engine(batch, width, batch, compute, T)
-    model = freeze(engine.plan.model(engine.state).model, compute)
+    model = freeze(engine.plan.surrogate(engine.state).model, compute)
     x = torch.rand(batch, 3, SIDE, SIDE, device=compute.device, requires_grad=True)
     moved = 0
 
@@ -40,7 +39,7 @@ def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[s
     type = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
     a, b = (torch.randn(size, size, device=compute.device, dtype=type) for _ in range(2))
     seconds = turns(
-        {"product": lambda: a @ b, "step": lambda: steps.move(engine.plan, engine.state, 0)},
+        {"product": lambda: a @ b, "step": lambda: engine.method.move(engine.plan, engine.state, 0)},
         5,
         compute.device,
     )
@@ -62,9 +61,9 @@ def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[s
 def profile(width: int, batch: int, compute: Compute, T: int) -> dict[str, float]:
     """Shares of the inner loop's time by kind of operation, the ten largest."""
     engine = Engine(batch, width, batch, compute, T)
-    steps.move(engine.plan, engine.state, 0)
+    engine.method.move(engine.plan, engine.state, 0)
     with torch.profiler.profile() as profiler:
-        steps.move(engine.plan, engine.state, 0)
+        engine.method.move(engine.plan, engine.state, 0)
     name, kind = ("device", DeviceType.CUDA) if compute.device == "cuda" else ("cpu", DeviceType.CPU)
     # on a GPU, an operation reports the time of its kernels once more
     every = [one for one in profiler.key_averages() if one.device_type == kind]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from shared import head, laptop, tensors
+from unlearnable.evaluation.trials import PHOTOS, trials
 
 from unlearnable import methods
 from unlearnable.data.decoding import decode
@@ -29,7 +30,6 @@ from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.photo import Photo
 from unlearnable.demo import HELD_OUT, SETTINGS
 from unlearnable.evaluation.comparison import Arm, compare
-from unlearnable.evaluation.trials import PHOTOS, trials
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
 

@@ -46,7 +46,11 @@ def main() -> None:
     ]
     deadline = time.monotonic() + 60 * args.budget
     cell_runner = CellRunner(
-        Sets(args.data_dir), Cache(args.cache), Compute.choose(args.device), deadline=deadline, checkpoint_seconds=20.0
+        Sets(args.data_dir),
+        Cache(args.cache),
+        Compute.choose(args.device),
+        deadline=deadline,
+        checkpoint_seconds=20.0,
     )
 
     def told(result: Result, done: int, total: int) -> None:

@@ -27,7 +27,6 @@ from floor import floor, profile
 from shared import head
 from timing import Part, against, measure, processor, turns
 
-from unlearnable.methods import steps
 from unlearnable.training import side_by_side
 from unlearnable.training.compute import Compute
 
@@ -40,7 +39,7 @@ def inner(width: int, batch: int, compute: Compute, T: int, repetitions: int) ->
     }
     published, index = ours[compute.precision].published(), torch.arange(batch)
     actions: dict[str, Callable[[], object]] = {"published": lambda: published.move(index, T)}
-    actions |= {name: lambda e=engine: steps.move(e.plan, e.state, 0) for name, engine in ours.items()}
+    actions |= {name: lambda e=engine: e.method.move(e.plan, e.state, 0) for name, engine in ours.items()}
     return {"steps": T, "batch": batch, **against(turns(actions, repetitions, compute.device), batch * T)}
 
 
@@ -52,7 +51,7 @@ def training(width: int, batch: int, compute: Compute, repetitions: int) -> dict
     }
     published, index = ours[compute.precision].published(), torch.arange(batch)
     actions: dict[str, Callable[[], object]] = {"published": lambda: published.train(index)}
-    actions |= {name: lambda e=engine: steps.train(e.plan, e.state, 0) for name, engine in ours.items()}
+    actions |= {name: lambda e=engine: e.method.train(e.plan, e.state, 0) for name, engine in ours.items()}
     return {"batch": batch, **against(turns(actions, repetitions, compute.device), batch)}
 
 
@@ -65,7 +64,7 @@ def graphed(width: int, batch: int, compute: Compute, T: int) -> dict[str, Any]:
         engine.ctx.rng("bench"),
     )
     d = engine.plan.noise_of(given.rows, engine.state["noise"])
-    return tried.graphed(lambda: steps.descend(engine.plan, model, given, d, 0, rng), batch, T, 15)
+    return tried.graphed(lambda: engine.method.sign_steps(engine.plan, model, given, d, 0, rng), batch, T, 15)
 
 
 def beside(
@@ -215,8 +214,8 @@ def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
             found[f"graphed, width {width}"] = partial(graphed, width, batch, compute, T)
         else:
             acts = {
-                "a sign step": lambda e: steps.move(e.plan, e.state, 0),
-                "training": lambda e: steps.train(e.plan, e.state, 0),
+                "a sign step": lambda e: e.method.move(e.plan, e.state, 0),
+                "training": lambda e: e.method.train(e.plan, e.state, 0),
             }
             for name, act in acts.items():
                 found[f"small images side by side, {name}, width {width}"] = partial(

@@ -17,9 +17,7 @@ from unlearnable.budget import Budget
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UnlearnableError, UsageError
-from unlearnable.methods import Context, steps
-from unlearnable.methods.by_surrogate import BySurrogate
-from unlearnable.methods.plan import Plan
+from unlearnable.methods import BySurrogate, Context
 from unlearnable.noise import FORMAT, Noise, Slot
 from unlearnable.worker import LEFT_OUT
 
@@ -61,34 +59,40 @@ def test_shares_are_nested_and_met_on_average() -> None:
 
 
 def test_one_of_several_is_drawn_evenly_and_apart_from_the_share() -> None:
-    assignment = Assignment(share=0.5, several=2)
+    assignment = Assignment(share=0.5, patterns_per_class=2)
     keys = [assignment.key(id, "a") for id in IDS]
     assert set(keys) == set(assignment.keys("a"))
     assert abs(keys.count(keys[0]) / len(keys) - 0.5) < 0.03
     covered = [key for id, key in zip(IDS, keys, strict=True) if assignment.covers(id, "a")]
     assert abs(covered.count(keys[0]) / len(covered) - 0.5) < 0.04
-    assert not set(Assignment(several=11).keys("a")) & set(Assignment(several=11).keys("a1"))
+    assert not set(Assignment(patterns_per_class=11).keys("a")) & set(
+        Assignment(patterns_per_class=11).keys("a1")
+    )
 
 
 def test_random_places_are_all_of_them_and_the_centre_is_the_middle() -> None:
-    corners = {Assignment(place="random").corner(id, (4, 5), (8, 8)) for id in IDS}
+    corners = {Assignment(offset="random").top_left(id, (4, 5), (8, 8)) for id in IDS}
     assert corners == {(top, left) for top in range(5) for left in range(4)}
-    assert Assignment(place="centre").corner("x", (4, 5), (8, 8)) == (2, 1)
-    assert Assignment(place="random").corner("x", (8, 8), (8, 8)) == (0, 0)
-    assert Assignment().corner("x", (4, 4), (8, 8)) is None
+    assert Assignment(offset="centre").top_left("x", (4, 5), (8, 8)) == (2, 1)
+    assert Assignment(offset="random").top_left("x", (8, 8), (8, 8)) == (0, 0)
+    assert Assignment().top_left("x", (4, 4), (8, 8)) is None
 
 
-@pytest.mark.parametrize("wrong", [{"share": 1.1}, {"share": -0.1}, {"several": 0}, {"place": "corner"}])
+@pytest.mark.parametrize(
+    "wrong", [{"share": 1.1}, {"share": -0.1}, {"patterns_per_class": 0}, {"offset": "corner"}]
+)
 def test_what_is_out_of_range_is_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
         Assignment(**wrong)
 
 
 def test_noise_refuses_assignments_that_make_no_sense() -> None:
-    with pytest.raises(UnlearnableError, match="one per image"):
-        Noise(patterns(1), ("a",), "samplewise", Budget(8), (4, 4), assignment=Assignment(several=2))
-    with pytest.raises(UnlearnableError, match="no place"):
-        Noise(patterns(1), ("a",), "classwise", Budget(8), (3, 3), assignment=Assignment(place="random"))
+    with pytest.raises(UnlearnableError, match="one pattern per image"):
+        Noise(
+            patterns(1), ("a",), "samplewise", Budget(8), (4, 4), assignment=Assignment(patterns_per_class=2)
+        )
+    with pytest.raises(UnlearnableError, match="does not fit"):
+        Noise(patterns(1), ("a",), "classwise", Budget(8), (3, 3), assignment=Assignment(offset="random"))
 
 
 def test_only_some_classes_and_classes_mapped_onto_others() -> None:
@@ -103,14 +107,14 @@ def test_only_some_classes_and_classes_mapped_onto_others() -> None:
 
 @pytest.mark.parametrize("place", ["centre", "random"])
 def test_a_patch_lies_at_its_place_and_nowhere_else(place: str, images: ImageSet) -> None:
-    noise = banked(images.classes, Assignment(place=place, seed=3))  # type: ignore[arg-type]
+    noise = banked(images.classes, Assignment(offset=place, seed=3))  # type: ignore[arg-type]
     grey = arrays(
         np.full((24, 16, 16, 3), 100, np.uint8), [images.class_of[i] for i in images.ids], ids=images.ids
     )
     protected, corners = grey.with_noise(noise), set()
     for row, id in enumerate(grey.ids):
         change = protected.photo(id).pixels.astype(int) - 100
-        top, left = noise.assignment.corner(id, (4, 4), (16, 16)) or (-1, -1)
+        top, left = noise.assignment.top_left(id, (4, 4), (16, 16)) or (-1, -1)
         inside = np.zeros((16, 16), bool)
         inside[top : top + 4, left : left + 4] = True
         assert not change[~inside].any(), row
@@ -123,7 +127,7 @@ def test_a_patch_lies_at_its_place_and_nowhere_else(place: str, images: ImageSet
 
 
 def test_a_patch_on_a_larger_photo_is_lifted_with_the_grid() -> None:
-    noise = banked(("a",), Assignment(place="centre"))
+    noise = banked(("a",), Assignment(offset="centre"))
     out = noise.add(np.full((64, 32, 3), 100, np.uint8), Slot(0, (6, 6))).astype(int) - 100
     moved = np.argwhere(out.any(-1))
     assert moved.min(0).tolist() == pytest.approx([24, 12], abs=2)
@@ -154,13 +158,13 @@ def test_an_assignment_survives_the_disk_and_is_not_misread(tmp_path) -> None:
 
 
 def test_joined_noise_keeps_who_is_left_out_and_refuses_another_place() -> None:
-    first = banked(("a",), Assignment(share=0.5, place="random", seed=1))
-    second = banked(("b",), Assignment(place="random", seed=1))
+    first = banked(("a",), Assignment(share=0.5, offset="random", seed=1))
+    second = banked(("b",), Assignment(offset="random", seed=1))
     assert first.joined(second).assignment == first.assignment
     for other in (
-        Assignment(place="random", seed=2),
-        Assignment(place="centre"),
-        Assignment(several=2, place="random", seed=1),
+        Assignment(offset="random", seed=2),
+        Assignment(offset="centre"),
+        Assignment(patterns_per_class=2, offset="random", seed=1),
     ):
         with pytest.raises(UnlearnableError, match="different kinds"):
             first.joined(dataclasses.replace(second, assignment=other))
@@ -187,31 +191,32 @@ def test_photos_that_are_left_out_are_listed_and_not_extended(photos, tmp_path) 
 
 
 SMALLER = [
-    {"tile": 5, "place": "random"},
-    {"tile": 5, "place": "centre"},
+    {"tile": 5, "offset": "random"},
+    {"tile": 5, "offset": "centre"},
     {"tile": 5},
-    {"tile": 5, "place": "random", "several": 2},
+    {"tile": 5, "offset": "random", "patterns_per_class": 2},
 ]
 
 
 def search(form: str, more: dict, images: ImageSet, name: str = "error_minimizing") -> BySurrogate:
     given = {} if name == "random" else SEARCH
-    return methods.create(name, {**given, "form": form, **more}).resolve((16, 16), len(images))  # type: ignore[return-value]
+    made = methods.create(name, {**given, "form": form, **more})
+    return made.resolve((16, 16), len(images))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("more", [*SMALLER, {"several": 3}], ids=str)
+@pytest.mark.parametrize("more", [*SMALLER, {"patterns_per_class": 3}], ids=str)
 def test_the_search_sees_what_is_published(form: str, more: dict, images: ImageSet) -> None:
     method, view, ctx = search(form, more, images), images.view(16), Context(9)
     noise = method.fit(view, ctx).noise
     assert noise.bank.any()
-    plan = Plan(method.config, method.rows(view, 9), view, ctx)
+    plan = method.plan(view, ctx)
     batch = plan.batch_of(torch.arange(24))
     seen = plan.show(batch, plan.noise_of(batch.rows, torch.from_numpy(noise.bank)), None) * 255
     published = images.with_noise(noise).view(16).pixels
     assert np.array_equal(seen.round().numpy().astype(np.uint8), published)
     changed = (published != view.pixels).any(1).sum((1, 2))
-    if more.get("place", "tile") == "tile":
+    if more.get("offset", "tile") == "tile":
         assert changed.min() > 25
     else:
         assert 0 < changed.max() <= 25
@@ -219,8 +224,8 @@ def test_the_search_sees_what_is_published(form: str, more: dict, images: ImageS
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients_of_a_patch_are_those_of_its_place(form: str, images: ImageSet) -> None:
-    method, view, ctx = search(form, {"tile": 5, "place": "random"}, images), images.view(16), Context(9)
-    plan = Plan(method.config, method.rows(view, 9), view, ctx)
+    method, view, ctx = search(form, {"tile": 5, "offset": "random"}, images), images.view(16), Context(9)
+    plan = method.plan(view, ctx)
     batch = plan.batch_of(torch.arange(24))
     d = (torch.randn(24, 3, 5, 5) * 4).requires_grad_(True)
     weights = torch.randn(24, 3, 16, 16)
@@ -228,7 +233,7 @@ def test_gradients_of_a_patch_are_those_of_its_place(form: str, images: ImageSet
     under = plan.under(batch, d)
     assert under is not None
     for i, id in enumerate(view.ids):
-        top, left = method.config.assignment(9).corner(id, (5, 5), (16, 16)) or (-1, -1)
+        top, left = method.config.assignment(9).top_left(id, (5, 5), (16, 16)) or (-1, -1)
         assert torch.allclose(gradient[i], weights[i, :, top : top + 5, left : left + 5], atol=1e-5)
         assert torch.equal(
             under[i], torch.from_numpy(view.pixels)[i, :, top : top + 5, left : left + 5].float()
@@ -237,19 +242,18 @@ def test_gradients_of_a_patch_are_those_of_its_place(form: str, images: ImageSet
 
 def test_a_class_wise_patch_moves_by_the_mean_in_its_own_coordinates(images: ImageSet) -> None:
     method, view, ctx = (
-        search("classwise", {"tile": 5, "place": "random", "several": 2}, images),
+        search("classwise", {"tile": 5, "offset": "random", "patterns_per_class": 2}, images),
         images.view(16),
         Context(9),
     )
     state = method.start(view, ctx)
-    plan = Plan(method.config, method.rows(view, 9), view, ctx)
-    steps.train(plan, state, 0)
+    plan = method.plan(view, ctx)
+    method.train(plan, state, 0)
     order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]
     batch = plan.batch_of(order)
-    copies = steps.descend(
-        plan, plan.frozen(state), batch, plan.noise_of(batch.rows, state["noise"]), 0, ctx.rng("any")
-    )
-    steps.move(plan, state, 0)
+    d = plan.noise_of(batch.rows, state["noise"])
+    copies = method.sign_steps(plan, plan.frozen(state), batch, d, 0, ctx.rng("any"))
+    method.move(plan, state, 0)
     for row in range(len(state["noise"])):
         mine = copies[batch.rows == row]
         assert torch.allclose(
@@ -270,7 +274,7 @@ def test_several_noises_per_class_are_shared_out_evenly(name: str) -> None:
         if name == "random"
         else {key: value for key, value in SEARCH.items() if key != "train_batches"} | {"max_rounds": 1}
     )
-    more |= {"min_rounds": 1, "several": 2, "form": "classwise"} | (
+    more |= {"min_rounds": 1, "patterns_per_class": 2, "form": "classwise"} | (
         {"pretrain_epochs": 0.1} if name == "error_maximizing" else {}
     )
     noise = methods.create(name, more).resolve((16, 16), 200).fit(many.view(16), Context(2)).noise
@@ -282,7 +286,7 @@ def test_several_noises_per_class_are_shared_out_evenly(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("form", "more"),
-    [("samplewise", {"tile": 5, "place": "random"}), ("classwise", {"several": 2, "tile": 5})],
+    [("samplewise", {"tile": 5, "offset": "random"}), ("classwise", {"patterns_per_class": 2, "tile": 5})],
 )
 @pytest.mark.parametrize("name", ["random", "error_minimizing"])
 def test_what_comes_later_gets_its_noise_likewise(name: str, form: str, more: dict, images: ImageSet) -> None:

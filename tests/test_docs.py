@@ -164,18 +164,28 @@ def test_every_block_runs_as_written(page: Path) -> None:
     run_page(page, shorten=False)
 
 
-def test_the_plugin_of_the_docs_works(place: Path) -> None:
-    (block,) = blocks(ROOT / "CONTRIBUTING.md", "python plugin")
-    (place / "stripes.py").write_text(block.text)
+PLUGINS = blocks(ROOT / "CONTRIBUTING.md", "python plugin")
+
+
+@pytest.mark.parametrize("block", PLUGINS, ids=[str(number) for number in range(len(PLUGINS))])
+def test_a_plugin_of_the_docs_works(block: Block, place: Path) -> None:
+    (name,) = re.findall(r'(?m)^    name = "(\w+)"', block.text)
+    (place / "plugin.py").write_text(block.text)
+    (place / "quick.toml").write_text('surrogate = "cnn:width=8,depth=2"\ntrain_batches = 2\nsteps = 1\n')
     write(place / "photos", CLASSES, slice(4))
+    options = ["--method", name, "--plugin", "plugin.py"]
+    if "ErrorMinimizing" in block.text:
+        options += ["--config", "quick.toml", "--rounds", "1"]
     try:
-        result = CliRunner().invoke(
-            app, ["protect", "photos", "out", "--method", "stripes", "--plugin", "stripes.py"]
-        )
+        result = CliRunner().invoke(app, ["protect", "photos", "out", *options])
     finally:
-        methods.registry._METHODS.pop("stripes", None)
+        methods.registry._METHODS.pop(name, None)
     assert result.exit_code == 0, (result.stderr, result.exception)
     assert len(list((place / "out").rglob("*.png"))) == 16
+
+
+def test_the_plugins_of_the_docs_differ_in_kind() -> None:
+    assert sum("def train_batch" in block.text for block in PLUGINS) == 1
 
 
 def test_the_experiment_of_the_docs_runs(place: Path) -> None:

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 
 from unlearnable import methods, models
 from unlearnable.data.image_set import ImageSet
-from unlearnable.methods import Context, steps
+from unlearnable.methods import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
-from unlearnable.methods.plan import Plan
 from unlearnable.training import side_by_side
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
@@ -155,13 +154,13 @@ def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageS
     assert isinstance(method, ErrorMinimizing)
     view, ctx = images.view(16), Context(0)
     state = method.start(view, ctx)
-    plan = Plan(method.config, method.rows(view), view, ctx)
+    plan = method.plan(view, ctx)
     for round in range(2):
         state["round"] = round
-        steps.train(plan, state, round)
+        method.train(plan, state, 0)
         frozen = plan.frozen(state)
         x = torch.rand(2, 3, 16, 16)
-        assert torch.allclose(frozen(x), plan.model(state).model.eval()(x), atol=1e-4)
+        assert torch.allclose(frozen(x), plan.surrogate(state).model.eval()(x), atol=1e-4)
         assert plan.frozen(state) is frozen
 
 
@@ -171,7 +170,7 @@ def test_an_order_is_drawn_once_a_pass(images: ImageSet) -> None:
     ).resolve((16, 16), 24)
     assert isinstance(method, ErrorMinimizing)
     view = images.view(16)
-    plan = Plan(method.config, method.rows(view), view, Context(0))
+    plan = method.plan(view, Context(0))
     first = plan.order("order", plan.everyone, 0)
     assert sorted(first.tolist()) == list(range(24))
     assert plan.order("order", plan.everyone, 0) is first
@@ -233,12 +232,12 @@ def test_the_inner_loop_never_waits_for_the_gpu(images: ImageSet) -> None:
     assert isinstance(method, ErrorMinimizing)
     view, ctx = images.view(16), Context(0, Compute("cuda", "bfloat16"))
     state = method.start(view, ctx)
-    plan = Plan(method.config, method.rows(view), view, ctx)
+    plan = method.plan(view, ctx)
     model, batch = plan.frozen(state), plan.batch_of(torch.arange(8))
     d = plan.noise_of(batch.rows, state["noise"])
     torch.cuda.set_sync_debug_mode("error")
     try:
-        steps.descend(plan, model, batch, d, 0, ctx.rng("noise"))
+        method.sign_steps(plan, model, batch, d, 0, ctx.rng("noise"))
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -79,10 +79,11 @@ def test_it_stops_when_the_error_is_high_enough_and_trains_only_in_the_first_rou
             ended = progress.round_ended
     assert kinds == [{"train", "move", "measure"}, {"move", "measure"}]
     config = ErrorMaximizingConfig(max_rounds=5, stop_error=0.8, patience=2)
-    assert stop_reason(config, [0.1, 0.5]) == ""
-    assert "has reached 80.0%" in stop_reason(config, [0.1, 0.8])
-    assert "not risen for 2 rounds" in stop_reason(config, [0.5, 0.4, 0.5])
-    assert "5 rounds" in stop_reason(config, [0.1, 0.2, 0.3, 0.4, 0.5])
+    assert method.rises
+    assert stop_reason(config, [0.1, 0.5], rises=True) == ""
+    assert "has reached 80.0%" in stop_reason(config, [0.1, 0.8], rises=True)
+    assert "not risen for 2 rounds" in stop_reason(config, [0.5, 0.4, 0.5], rises=True)
+    assert "5 rounds" in stop_reason(config, [0.1, 0.2, 0.3, 0.4, 0.5], rises=True)
 
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 9])

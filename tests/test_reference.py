@@ -9,9 +9,8 @@ import torch.nn.functional as F
 
 from unlearnable import methods
 from unlearnable.data.image_set import ImageSet
-from unlearnable.methods import Context, steps
+from unlearnable.methods import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
-from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
 SETTINGS = {
@@ -56,16 +55,16 @@ def after_training(images: ImageSet, form: str, precision: str, share: float = 1
 def test_samplewise_steps_equal_the_reference(
     images: ImageSet, precision: str, other_pixels: float, other_loss: float
 ) -> None:
-    """In float64 in every level; elsewhere sign steps make a level of a rounding error, and the loss falls by the same within 1%."""
+    """In float64 in every level. Elsewhere rounding may turn a sign; the loss falls by the same within 1%."""
     method, view, ctx, state = after_training(images, "samplewise", precision)
-    plan = Plan(method.config, method.rows(view), view, ctx)
-    model = plan.model(state).model.eval()
+    plan = method.plan(view, ctx)
+    model = plan.surrogate(state).model.eval()
     x = torch.from_numpy(view.pixels).to(ctx.compute.dtype) / 255
     assert state["noise"].dtype == (torch.float64 if precision == "float64" else torch.float16)
     zero = torch.zeros_like(x[0])
     slow = torch.stack([reference(model, x[i], zero, int(view.labels[i]), 5) for i in range(len(x))]) * 255
     for batch in range(plan.noise_batches(state)):
-        steps.move(plan, state, batch)
+        method.move(plan, state, batch)
     fast, labels = state["noise"], torch.from_numpy(view.labels)
     if precision == "float64":
         assert np.array_equal(np.rint(fast.numpy()), np.rint(slow.numpy()))
@@ -80,12 +79,12 @@ def test_samplewise_steps_equal_the_reference(
 def test_classwise_step_is_the_mean_over_the_batch_of_each_images_updated_copy(images: ImageSet) -> None:
     method, view, ctx, state = after_training(images, "classwise", "float64")
     method = method.resolve((16, 16), 24)
-    plan = Plan(method.config, method.rows(view), view, ctx)
-    model = plan.model(state).model.eval()
+    plan = method.plan(view, ctx)
+    model = plan.surrogate(state).model.eval()
     x = torch.from_numpy(view.pixels).double() / 255
     order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]
     before = state["noise"].clone()
-    steps.move(plan, state, 0)
+    method.move(plan, state, 0)
     for row in range(3):
         mine = [int(i) for i in order if view.labels[i] == row]
         copies = [reference(model, x[i], before[row] / 255, row, 5) * 255 for i in mine]

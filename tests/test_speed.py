@@ -13,8 +13,6 @@ import torch
 
 from test_reference import after_training
 from unlearnable.data.image_set import ImageSet
-from unlearnable.methods import steps
-from unlearnable.methods.plan import Plan
 from unlearnable.training.compute import Compute
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,11 +49,11 @@ def test_in_float64_the_published_way_and_ours_make_the_same_noise() -> None:
     for number in range(2):
         index = torch.randperm(16, generator=engine.ctx.rng("order", number))
         published.train(index)
-        steps.train(engine.plan, engine.state, number)
-    weights = engine.plan.model(engine.state).model.state_dict()
+        engine.method.train(engine.plan, engine.state, number)
+    weights = engine.plan.surrogate(engine.state).model.state_dict()
     assert all(torch.allclose(value, weights[name]) for name, value in published.model.state_dict().items())
     published.move(torch.arange(16), 3)
-    steps.move(engine.plan, engine.state, 0)
+    engine.method.move(engine.plan, engine.state, 0)
     apart = (published.noise * 255 - engine.state["noise"]).abs()
     assert float(apart.max()) < 1e-6
     assert float(engine.state["noise"].abs().max()) > 1
@@ -67,11 +65,11 @@ def test_in_float32_the_published_way_and_ours_differ_by_rounding_only(images: I
 
     method, view, ctx, state = after_training(images, "samplewise", "float32")
     method.config = method.config.model_copy(update={"steps": 3})
-    plan = Plan(method.config, method.rows(view), view, ctx)
+    plan = method.plan(view, ctx)
     x = torch.from_numpy(view.pixels).float() / 255
-    published = Published(plan.model(state).model, x, torch.from_numpy(view.labels), 8)
+    published = Published(plan.surrogate(state).model, x, torch.from_numpy(view.labels), 8)
     for batch in range(plan.noise_batches(state)):
-        steps.move(plan, state, batch)
+        method.move(plan, state, batch)
     for index in torch.arange(len(x)).split(8):
         published.move(index, 3)
     apart = (published.noise * 255 - state["noise"].float()).abs()

@@ -28,7 +28,7 @@ LAYERS = [
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget", "spec"},
+    {"budget", "renamed", "spec"},
     {"hashing", "duration", "plugins"},
     {"errors", "events", "files", "version"},
 ]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from unlearnable.methods.error_minimizing import ErrorMinimizing
     from unlearnable.methods.fitted import Fitted
     from unlearnable.methods.random import Random
+    from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing
     from unlearnable.noise import Noise
     from unlearnable.plugins import load_plugin
     from unlearnable.preparation import PhotoOptions, Prepared, Request, open_photos, prepare
@@ -70,6 +71,7 @@ _HOMES = {
     "Random": "methods.random",
     "Record": "report",
     "Request": "preparation",
+    "RobustErrorMinimizing": "methods.robust_error_minimizing",
     "Unfinished": "errors",
     "UnlearnableError": "errors",
     "UsageError": "errors",
@@ -106,6 +108,7 @@ __all__ = [
     "Random",
     "Record",
     "Request",
+    "RobustErrorMinimizing",
     "Unfinished",
     "UnlearnableError",
     "UsageError",

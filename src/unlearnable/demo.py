@@ -66,7 +66,7 @@ SETTINGS = Settings(
         **COMMON,
         "form": "samplewise",
         "steps": 5,
-        "settled": 0.01,
+        "skip_below": 0.01,
         "min_rounds": 24,
         "max_rounds": 40,
     },

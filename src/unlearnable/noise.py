@@ -37,11 +37,11 @@ class Slot(NamedTuple):
 
     Args:
         row: Row of the bank.
-        corner: (top, left) of the pattern on the grid; None if the pattern is repeated over the grid.
+        top_left: (top, left) of the pattern on the grid; None if the pattern is repeated over the grid.
     """
 
     row: int
-    corner: tuple[int, int] | None = None
+    top_left: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class Noise:
             raise UnlearnableError(
                 f"{len(self.keys)} keys need {len(self.keys)} content hashes, not {len(self.digests)}."
             )
-        if self.assignment.several > 1 and self.form == "samplewise":
-            raise UnlearnableError("Sample-wise noise is one per image, and not one of several.")
-        if self.assignment.place != "tile" and (
+        if self.assignment.patterns_per_class > 1 and self.form == "samplewise":
+            raise UnlearnableError("Sample-wise noise has one pattern per image, not several per class.")
+        if self.assignment.offset != "tile" and (
             self.bank.shape[2] > self.grid[0] or self.bank.shape[3] > self.grid[1]
         ):
             raise UnlearnableError(
-                f"A pattern of {self.bank.shape[2:]} has no place on a grid of {self.grid}."
+                f"A pattern of {self.bank.shape[2:]} does not fit on a grid of {self.grid}."
             )
         # A bank in a file may be large, so it is not read here; every published pixel is checked anyway.
         mapped = isinstance(self.bank, np.memmap)
@@ -129,14 +129,14 @@ class Noise:
         """
         row = self.row(id, class_name, digest)
         height, width = self.bank.shape[2:]
-        return None if row is None else Slot(row, self.assignment.corner(id, (height, width), self.grid))
+        return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
 
     def pattern(self, slot: Slot) -> Int8Array:
         """Return a pattern on the grid, repeated or placed among zeros: int8 (C, grid height, grid width)."""
         pattern = self.bank[slot.row]
         height, width = self.grid
-        if slot.corner is not None:
-            (top, left), (down, across) = slot.corner, pattern.shape[1:]
+        if slot.top_left is not None:
+            (top, left), (down, across) = slot.top_left, pattern.shape[1:]
             placed = np.zeros((len(pattern), height, width), np.int8)
             placed[:, top : top + down, left : left + across] = pattern
             return placed
@@ -172,8 +172,9 @@ class Noise:
     def _kind(self) -> tuple[Any, ...]:
         """The properties that two banks must share to be joined."""
         mine = self.assignment
-        drawn = mine.seed if mine.several > 1 or mine.place == "random" else None
-        return self.form, self.grid, self.bank.shape[1:], self.budget, mine.several, mine.place, drawn
+        drawn = mine.seed if mine.patterns_per_class > 1 or mine.offset == "random" else None
+        patterns = mine.patterns_per_class, mine.offset, drawn
+        return self.form, self.grid, self.bank.shape[1:], self.budget, *patterns
 
     def joined(self, other: Noise) -> Noise:
         """Return this noise extended by another of the same kind; a key in both gets the other's pattern.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method, State
 from unlearnable.methods.fitted import load_state, save_state
 from unlearnable.plugins import file_of
+from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
@@ -153,7 +155,11 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
-    if before is None or all(before[key] == now[key] for key in ("method", "settings")):
+    if before is None:
+        return
+    # a run that was begun under old names of settings is resumed under today's
+    before = {**before, "settings": to_current(before["settings"])}
+    if all(before[key] == now[key] for key in ("method", "settings")):
         return
     if before["method"] != now["method"]:
         difference = f"method {before['method']}, not {now['method']}"
@@ -169,28 +175,39 @@ def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFo
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
-    """Return about how many seconds a search takes at most, from one timed step of each kind on some of the images.
+    """Return about how many seconds a search takes at most, from timed rounds on some of the images.
 
-    0.0 for a method without rounds to speak of.
+    Returns:
+        Seconds; 0.0 for a method without rounds.
     """
     some = images.subset(images.ids[:: max(1, len(images) // TIMED_IMAGES)])
     method = method.resolve(images.frame, len(images))
-    per_round = method.visits(len(images))
-    if not per_round:
+    first, later = (_work(method, number, len(images)) for number in (0, 1))
+    if not first:
         return 0.0
     view, context = some.view(int(method.config.resolution), method.zoom), Context(0, compute)
-    state, visits = method.start(view, context), method.visits(len(some))
-    steps: dict[str, list[float]] = {kind: [] for kind in per_round}
-    ended = False
-    while not ended:
-        started = time.monotonic()
-        progress = method.advance(state, view, context)
-        steps[progress.kind].append(time.monotonic() - started)
-        ended = progress.round_ended
-    # the first step of a kind also allocates and chooses kernels
-    once = {
-        kind: statistics.median(taken[1:] or taken) * len(taken) / visits[kind]
-        for kind, taken in steps.items()
-    }
-    rounds = {kind: 1 if kind in method.first_round else int(method.config.max_rounds) for kind in per_round}
-    return sum(rounds[kind] * once[kind] * count for kind, count in per_round.items())
+    state, per_image = method.start(view, context), dict[str, float]()
+    # a second round is timed only if it has steps that the first does not have
+    for number in range(1 if later.keys() <= first.keys() else 2):
+        taken: dict[str, list[float]] = {}
+        ended = False
+        while not ended:
+            started = time.monotonic()
+            progress = method.advance(state, view, context)
+            taken.setdefault(progress.kind, []).append(time.monotonic() - started)
+            ended = progress.round_ended
+        counts = _work(method, number, len(some))
+        for kind, seconds in taken.items():
+            # the first step of a kind also allocates memory and chooses kernels
+            usual = statistics.median(seconds[1:] or seconds) * len(seconds)
+            per_image.setdefault(kind, usual / max(1, counts[kind]))
+    rounds = int(method.config.max_rounds) - 1
+    return sum(one * (first[kind] + rounds * later[kind]) for kind, one in per_image.items())
+
+
+def _work(method: Method[Any], number: int, images: int) -> Counter[str]:
+    """The number of images that the steps of each kind go over in one round."""
+    work: Counter[str] = Counter()
+    for part in method.round_steps(number, images):
+        work[part.kind] += part.images
+    return work

@@ -13,6 +13,7 @@ from unlearnable import methods
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.data.benchmark_table import BENCHMARKS
 from unlearnable.noise import Form
+from unlearnable.renamed import to_current, to_recorded
 
 Settings = dict[str, Any]
 FORMS: tuple[Form, ...] = ("samplewise", "classwise")
@@ -85,7 +86,10 @@ class Profile:
     ) -> Search:
         """Return a search for noise on a set."""
         own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
-        settings = {"form": form, **self.searches.get((method, form), {}), **own_settings, **changes}
+        given = (self.searches.get((method, form), {}), own_settings, changes)
+        settings: Settings = {"form": form}
+        for one in given:
+            settings |= to_current(one)
         # what is at its default is not mentioned, so that a setting that comes later changes no description,
         # and no hash, of today
         fields = methods.get(method).Config.model_fields
@@ -96,6 +100,8 @@ class Profile:
             for name, value in settings.items()
             if name == "form" or name not in fields or value != fields[name].default
         }
+        # the text of a description is hashed, so renamed settings keep their first names in it
+        told = to_recorded(told)
         return Search(data=self.sets[data], own=own, method=method, settings=told, lifted=lifted, seed=seed)
 
     def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:

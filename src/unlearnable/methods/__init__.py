@@ -1,24 +1,40 @@
-"""Ways of making noise, one file each, by name."""
+"""Ways of making noise, one file each, by name. A plugin needs no other module of this package."""
 
-from unlearnable.methods import error_maximizing as _error_maximizing
-from unlearnable.methods import error_minimizing as _error_minimizing
-from unlearnable.methods import random as _random
-from unlearnable.methods.base import Method, Progress, State
+from importlib import import_module
+from pkgutil import iter_modules
+
+from unlearnable.methods.base import Method
+from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
+from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import create, get, names, register
+from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.settings import ErrorMinimizingConfig, SurrogateConfig
+from unlearnable.methods.steps import Progress, State, Steps
 
 __all__ = [
+    "Batch",
+    "BySurrogate",
     "Config",
     "Context",
+    "ErrorMinimizing",
+    "ErrorMinimizingConfig",
     "Fitted",
     "Method",
     "Progress",
+    "SearchPlan",
     "State",
+    "Steps",
+    "SurrogateConfig",
     "create",
     "get",
     "names",
     "register",
 ]
-_BUILT_IN = (_error_maximizing, _error_minimizing, _random)  # importing them registers them
+
+# Importing a module registers its method. The names above exist by then, so a plugin's file can move here
+# unchanged.
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,6 +1,6 @@
-"""The contract of a method, and the loop that runs one.
+"""The contract of a method, and the loop that runs it.
 
-A method takes small steps on a state; everything else is done here, once: rounds, reasons to stop,
+A method takes small steps on a state. Everything else happens here, once: rounds, reasons to stop,
 checkpoints, progress, and at the end the budget, because a method is not trusted to obey it.
 """
 
@@ -9,71 +9,57 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
 
-from unlearnable.budget import Budget
+from unlearnable.data.image_set import is_small
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods.config import Config, require_resolved, rounds_for, stop_reason
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.noise import Form, Noise
 from unlearnable.version import __version__
 
-State = dict[str, Any]  # flat: tensors and numbers only
 Save = Callable[[State], None]
 CHUNK = 256  # patterns that are rounded at a time
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What one step came to.
-
-    Args:
-        done: Steps finished in this round.
-        total: Steps in a round.
-        round_ended: Whether this step ended a round.
-        error: At the end of a round: the training error on protected images, in [0, 1]; None if the method
-            has none.
-        kind: What kind of step it was, one of those that ``visits`` counts.
-    """
-
-    done: int
-    total: int
-    round_ended: bool = False
-    error: float | None = None
-    kind: str = ""
 
 
 C = TypeVar("C", bound=Config)
 
 
 class Method(ABC, Generic[C]):
-    """A way of making noise. Subclasses give ``name``, ``Config`` and the steps; the docstring cites paper, section and equation.
+    """A way of making noise.
+
+    A subclass gives ``name``, ``Config`` and the steps; its docstring cites paper, section and equation.
 
     Args:
-        config: Frozen settings.
+        config: Frozen settings, or None for the settings given by name.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
-    revision: ClassVar[int] = (
-        1  # raised when the same settings and seed give other noise than before; result files name it
-    )
-    first_round: ClassVar[frozenset[str]] = frozenset()  # kinds of steps that only the first round has
+    # raised when the same settings and seed give other noise than before; result files record it
+    revision: ClassVar[int] = 1
+    # whether the search raises the error on protected images, and stops when it is high enough
+    rises: ClassVar[bool] = False
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
 
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
-        """Return the settings that ``auto`` stands for, given the usual (height, width) of the photos and their number."""
-        small = max(frame) <= 40
-        size = self.config.resolution if self.config.resolution != "auto" else max(frame) if small else 64
+        """Return the settings that ``auto`` stands for.
+
+        Args:
+            frame: Usual (height, width) of the photos.
+            count: Number of photos.
+        """
+        usual = max(frame) if is_small(frame) else 64
+        size = usual if self.config.resolution == "auto" else self.config.resolution
         return {
             "form": "classwise" if self.config.form == "auto" else self.config.form,
             "resolution": size,
@@ -82,7 +68,7 @@ class Method(ABC, Generic[C]):
         }
 
     def resolve(self, frame: tuple[int, int], count: int) -> Method[C]:
-        """Return this method with every ``auto`` replaced, once, by what it stands for."""
+        """Return this method with every ``auto`` replaced; arguments are those of ``resolved``."""
         return type(self)(self.config.model_copy(update=self.resolved(frame, count)))
 
     @property
@@ -92,15 +78,15 @@ class Method(ABC, Generic[C]):
 
     @property
     def form(self) -> Form:
-        """The form, resolved."""
+        """The form of the noise, resolved."""
         return "samplewise" if self.config.form == "samplewise" else "classwise"
 
     @abstractmethod
     def start(self, view: View, ctx: Context) -> State:
         """Return the state before the first step."""
 
-    def placed(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
-        """Return a tensor of the state where the search wants it: on the device."""
+    def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
+        """Return a tensor of the state on the device, or wherever the search needs it."""
         return value.to(ctx.compute.device)
 
     @abstractmethod
@@ -115,55 +101,64 @@ class Method(ABC, Generic[C]):
         """Return the weights of the surrogate, or nothing for a method without one."""
         return {}
 
-    def visits(self, count: int) -> dict[str, int]:
-        """Return how many images the steps of each kind go over in one round with ``count`` images; nothing if there are no rounds."""
-        return {}
+    def round_steps(self, number: int, images: int, moving: int | None = None) -> tuple[Steps, ...]:
+        """Return the steps of a round, in order; nothing for a method without rounds.
+
+        Args:
+            number: Number of the round, from 0.
+            images: Number of images, context included.
+            moving: Number of images whose noise the round moves; by default what the settings ask for.
+        """
+        return ()
 
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
-        """Return noise for images that the search has not seen. Class-wise noise needs nothing more than their class."""
+        """Return noise for images that the search has not seen. Class-wise noise needs only their class.
+
+        Raises:
+            DataError: If the noise does not cover a class, or the method cannot make noise for one image.
+        """
         assignment = fitted.noise.assignment
         missing = [
             name for name in _classes(view) if not set(assignment.keys(name)) <= set(fitted.noise.keys)
         ]
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
-        what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that were not there"
+        what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that came later"
         raise DataError(
-            f"The noise of this run knows nothing of {what}, and {self.name} cannot extend it.",
+            f"The noise of this run does not cover {what}, and {self.name} cannot extend it.",
             "Find the noise anew with --refit.",
         )
 
     def keys(self, view: View) -> tuple[str, ...]:
-        """Return what the rows of the bank belong to: own ids, or own classes, each once for each of its noises."""
+        """Return the key of every row of the bank: own ids, or own classes once per pattern."""
         if self.form == "samplewise":
             return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own)
         assignment = self.config.assignment(0)
         return tuple(key for name in _classes(view) for key in assignment.keys(name))
 
     def rows(self, view: View, seed: int = 0) -> torch.Tensor:
-        """Return the row of every image, int64 (N,); -1 for context. ``seed`` is that of the run, for one of several noises per class."""
-        index, assignment = (
-            {key: row for row, key in enumerate(self.keys(view))},
-            self.config.assignment(seed),
-        )
-        named = zip(view.ids, view.labels, strict=True)
-        keys = (
-            view.ids
-            if self.form == "samplewise"
-            else [assignment.key(id, view.classes[label]) for id, label in named]
-        )
-        return torch.tensor(
-            [index.get(key, -1) if own else -1 for key, own in zip(keys, view.own, strict=True)]
-        )
+        """Return the row of every image, int64 (N,); -1 for context.
+
+        Args:
+            view: The images.
+            seed: Seed of the run, which decides the pattern of an image where a class has more than one.
+        """
+        assignment = self.config.assignment(seed)
+        keys = view.ids
+        if self.form == "classwise":
+            named = zip(view.ids, view.labels, strict=True)
+            keys = tuple(assignment.key(id, view.classes[label]) for id, label in named)
+        row = {key: row for row, key in enumerate(self.keys(view))}
+        own = zip(keys, view.own, strict=True)
+        return torch.tensor([row.get(key, -1) if is_own else -1 for key, is_own in own])
 
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
-        """Project, round and check patterns in levels, and give them their keys and provenance."""
-        budget = Budget(self.config.epsilon)
+        """Return patterns, in levels, as noise: projected, rounded, with keys and provenance."""
+        budget = self.config.budget
         bank = np.empty(tuple(patterns.shape), np.int8)
         for start in range(0, len(bank), CHUNK):
-            bank[start : start + CHUNK] = budget.round(
-                patterns[start : start + CHUNK].detach().cpu().double().numpy()
-            )
+            chunk = patterns[start : start + CHUNK].detach().cpu().double().numpy()
+            bank[start : start + CHUNK] = budget.round(chunk)
         digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
         return Noise(
             bank=bank,
@@ -198,59 +193,53 @@ class Method(ABC, Generic[C]):
         Args:
             view: The images, context included, at ``resolution * zoom``.
             ctx: Device, precision, seed.
-            on_progress: Told about progress.
-            state: A saved state to go on from; None to start.
+            on_progress: Called with an event after every step.
+            state: A saved state to resume from; None to start.
             save: Called with the state now and then, between two steps.
             every: Seconds between two calls of ``save``, unless saving would then take more than a twentieth
                 of the time.
 
         Returns:
-            The noise, inside its budget and on whole levels, with what is needed to extend it.
+            The noise, inside its budget and on whole levels, with everything needed to extend it.
+
+        Raises:
+            DataError: If there is only one class and the method has a surrogate.
+            ValueError: If a setting is still ``auto``.
         """
         require_resolved(self.config)
         if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
             raise DataError(
                 "There is one class only, so there is nothing to tell it apart from.",
-                "Give other classes to stand against with --context.",
+                "Add other classes with --context FOLDER.",
             )
         if state is None:
             state = self.start(view, ctx)
-        else:  # it was read into memory, wherever it was before
+        else:
+            # a checkpoint is read into memory, wherever its tensors were before
             state = {
-                key: self.placed(key, value, ctx) if isinstance(value, torch.Tensor) else value
+                key: self.to_device(key, value, ctx) if isinstance(value, torch.Tensor) else value
                 for key, value in state.items()
             }
         log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
         saved, patience = time.monotonic(), 0.0
-        reason = stop_reason(self.config, log)
+        reason = stop_reason(self.config, log, rises=self.rises)
         while not reason:
             step = self.advance(state, view, ctx)
             text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
-            on_progress(
-                Event(
-                    "searching",
-                    len(log) * step.total + step.done,
-                    int(self.config.max_rounds) * step.total,
-                    text,
-                )
-            )
+            done, total = len(log) * step.total + step.done, int(self.config.max_rounds) * step.total
+            on_progress(Event("searching", done, total, text))
             if step.round_ended:
                 log.append(step.error)
                 state["log"] = [-1.0 if error is None else error for error in log]
-                reason = stop_reason(self.config, log)
+                reason = stop_reason(self.config, log, rises=self.rises)
             if save is not None and not reason and time.monotonic() - saved > max(every, patience):
                 started = time.monotonic()
                 save(state)
                 saved = time.monotonic()
                 patience = 19 * (saved - started) if every > 0 else 0.0
         noise = self.to_noise(self.finish(state), view, ctx.seed)
-        return Fitted(
-            noise,
-            {k: v.detach().cpu() for k, v in self.surrogate(state).items()},
-            view.classes,
-            tuple(log),
-            reason,
-        )
+        weights = {name: value.detach().cpu() for name, value in self.surrogate(state).items()}
+        return Fitted(noise, weights, view.classes, tuple(log), reason)
 
 
 def _classes(view: View) -> tuple[str, ...]:

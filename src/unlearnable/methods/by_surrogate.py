@@ -1,129 +1,222 @@
-"""What searches against a surrogate share: their state, the order of their steps, and noise for images that come later."""
+"""A search against a surrogate: the hooks that a method may override, and the three kinds of steps.
+
+One noise step, for the images x of a batch with the classes y, their noise d in levels, and the surrogate f,
+which stays as it is:
+
+    g = sum over draws of transformations t of the gradient in d of the noise loss(f, x, d, t)
+    d <- project(clip(x + d) - x + direction * length * sign(g))
+
+The default noise loss is the cross-entropy of f(t(x + d)) for the classes ``target(y)``.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from unlearnable.data.view import View
-from unlearnable.errors import DataError
-from unlearnable.methods import base, steps
-from unlearnable.methods.config import rounds_for
-from unlearnable.methods.context import Context
-from unlearnable.methods.fitted import Fitted
-from unlearnable.methods.plan import Plan
+from unlearnable.methods.rounds import Rounds
+from unlearnable.methods.search_plan import Batch, SearchPlan
 from unlearnable.methods.settings import SurrogateConfig
-from unlearnable.noise import Noise
-from unlearnable.training.image_store import home
+from unlearnable.methods.steps import State, Steps
+from unlearnable.training.loop import train_step
+from unlearnable.training.transforms import Draw
 
 S = TypeVar("S", bound=SurrogateConfig)
+SHORTEST = 0.05  # of ``step_size``: the length at which a cosine schedule ends
 
 
-class BySurrogate(base.Method[S]):
-    """A search in rounds whose steps are ``train``, ``move`` and ``measure``. Subclasses say in which order."""
+class BySurrogate(Rounds[S]):
+    """A search in rounds that train a surrogate, move the noise, and measure the error.
 
-    @abstractmethod
-    def kinds(self, plan: Plan, state: base.State) -> list[str]:
-        """Return the steps of this round, in order: ``train``, ``move`` and ``measure``."""
-
-    def ended(self, plan: Plan, state: base.State) -> None:
-        """Do what is to be done at the end of a round, which is counted already."""
-
-    def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
-        """Return the settings that ``auto`` stands for; a round with more noise steps counts for more."""
-        steps = self.config.steps * self.config.passes
-        rounds = {"max_rounds": rounds_for(count, steps)} if self.config.max_rounds == "auto" else {}
-        return {**super().resolved(frame, count), **rounds}
+    A subclass gives ``round_steps`` and ``surrogate_batches``, and overrides hooks: ``train_batch``,
+    ``noise_loss``, ``target``, ``direction``, ``recipe``, ``skip_below``, ``ended``. The class docstring
+    cites paper, section and equation.
+    """
 
     @property
-    def zoom(self) -> float:
-        """How much larger than the resolution the view must be."""
-        return self.config.zoom
+    def direction(self) -> int:
+        """Sign of a noise step along the gradient of the noise loss: down (-1) or up (1)."""
+        return -1
 
-    def start(self, view: View, ctx: Context) -> base.State:
-        """Return noise at its start and a fresh surrogate."""
-        keys, side = self.keys(view), self.config.side
-        noise = torch.zeros(len(keys), 3, side, side)
-        if self.config.init == "uniform":
-            for row, key in enumerate(keys):
-                noise[row].uniform_(-self.config.epsilon, self.config.epsilon, generator=ctx.rng("init", key))
-        noise = self.placed("noise", noise.to(self.state_type(ctx)), ctx)
-        state: base.State = {"noise": noise, "round": 0, "step": 0, "error": -1.0}
-        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.config.recipe())
-        return state
+    @property
+    def skip_below(self) -> float:
+        """Loss below which a measurement excludes an image from the round's noise steps; 0 excludes none."""
+        return 0.0
 
-    def placed(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
-        """Return a tensor of the state where the search wants it: on the device, but for noise of so many images that it has no room."""
-        return value.to(
-            home(value.nbytes, ctx.compute)
-            if name == "noise" and self.form == "samplewise"
-            else ctx.compute.device
-        )
+    @abstractmethod
+    def surrogate_batches(self, per_epoch: int) -> int:
+        """Return the number of training batches of a round that trains, given those of one epoch."""
 
-    def state_type(self, ctx: Context) -> torch.dtype:
-        """Sample-wise noise is kept in half precision, whose steps are at most 1/256 of a level below 8; there is a row for every image.
+    def target(self, y: torch.Tensor, classes: int) -> torch.Tensor:
+        """Return the classes that the noise loss is about, int64 (B,), for images of the classes ``y``."""
+        return y
 
-        Class-wise steps are means, which may be smaller, and there are few rows.
+    def train_batch(
+        self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator
+    ) -> torch.Tensor:
+        """Return the input of the surrogate's training step: the transformed protected images.
+
+        Args:
+            plan: The search; ``plan.show`` turns images and noise into network input.
+            model: The surrogate.
+            batch: The images.
+            d: float (B, 3, h, w), their noise in levels; zero for context.
+            rng: The source of every draw of this step.
+
+        Returns:
+            float (B, 3, S, S) in [0, 1], on the device.
         """
-        return (
-            torch.float16
-            if self.form == "samplewise" and ctx.compute.dtype == torch.float32
-            else ctx.compute.dtype
-        )
+        return plan.show(batch, d, plan.trainer_view.draw(len(d), rng))
 
-    def advance(self, state: base.State, view: View, ctx: Context) -> base.Progress:
-        """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
-        plan = ctx.keep("plan", view, lambda: Plan(self.config, self.rows(view, ctx.seed), view, ctx))
-        kinds = self.kinds(plan, state)
-        step = state["step"]
-        kind, number = kinds[step], kinds[:step].count(kinds[step])
-        if kind == "train":
-            steps.train(plan, state, state["round"] * plan.train_batches + number)
-        elif kind == "measure":
-            steps.measure(plan, state)
-            kinds = self.kinds(plan, state)  # how much there is to move may depend on it
-        else:
-            steps.move(plan, state, number)
-        state["step"] = step + 1
-        if state["step"] < len(kinds):
-            return base.Progress(state["step"], len(kinds), kind=kind)
-        state["step"], state["round"] = 0, state["round"] + 1
-        self.ended(plan, state)
-        return base.Progress(len(kinds), len(kinds), round_ended=True, error=state["error"], kind=kind)
+    def noise_loss(
+        self,
+        plan: SearchPlan,
+        model: nn.Module,
+        batch: Batch,
+        d: torch.Tensor,
+        draw: Draw | None,
+        rng: torch.Generator,
+    ) -> torch.Tensor:
+        """Return the loss that a noise step lowers (or raises), a scalar that is differentiable in ``d``.
 
-    def finish(self, state: base.State) -> torch.Tensor:
-        """Return the noise in levels."""
-        noise: torch.Tensor = state["noise"]
-        return noise
+        It is a sum over the images, never a mean, so that an image's step does not depend on its batch mates.
 
-    def surrogate(self, state: base.State) -> dict[str, torch.Tensor]:
-        """Return the surrogate's weights."""
-        return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+        Args:
+            plan: The search.
+            model: The surrogate, frozen: only its input has a gradient.
+            batch: The images; ``y`` holds what ``target`` returned.
+            d: float (B, 3, h, w), their noise in levels.
+            draw: One transformation for each image; None for none.
+            rng: The source of any other draw.
+        """
+        logits = plan.logits(model, plan.show(batch, d, draw))
+        return F.cross_entropy(logits, batch.y, reduction="sum")
 
-    def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
-        """Class-wise: the class's noise. Sample-wise: sign steps against the kept surrogate, which is not trained any further."""
-        if self.form == "classwise":
-            return super().extend(fitted, view, ctx)
-        unknown = set(view.classes) - set(fitted.classes)
-        if unknown:
-            raise DataError(
-                f"The surrogate of this run does not know class {min(unknown)!r}.",
-                "Find the noise anew with --refit.",
-            )
-        state: base.State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
-        for name, value in list(state.items()):
-            state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
-        side = self.config.side
-        state["noise"] = self.placed(
-            "noise", torch.zeros(len(self.keys(view)), 3, side, side, dtype=self.state_type(ctx)), ctx
-        )
-        state["round"] = 0
-        rounds = self.config.min_rounds
-        plan = Plan(self.config, self.rows(view, ctx.seed), view, ctx, fitted.classes, rounds)
-        for _ in range(rounds):
-            for batch in range(self.config.passes * plan.noise_batches(state)):
-                steps.move(plan, state, batch)
-            state["round"] += 1
-        return self.to_noise(state["noise"], view, ctx.seed)
+    def train_steps(self, images: int) -> Steps:
+        """Return the surrogate's training batches in one round."""
+        size = min(self.config.batch, images)
+        count = self.surrogate_batches(max(1, images // size))
+        return Steps(self.train, count * size, count)
+
+    def noise_steps(self, images: int, moving: int | None = None) -> Steps:
+        """Return the noise steps of one round, batch by batch. Arguments are those of ``round_steps``."""
+        if moving is None:
+            moving = round(self.config.share * images) if self.form == "classwise" else images
+        passes, size = self.config.passes, min(self.config.batch, images)
+        return Steps(self.move, passes * moving, passes * -(-moving // size))
+
+    def train(self, plan: SearchPlan, state: State, number: int) -> None:
+        """Train the surrogate on batch ``number`` of this round; the noise stays as it is."""
+        count = state["round"] * plan.train_batches + number
+        surrogate = plan.surrogate(state)
+        plan.thaw()
+        for group in surrogate.optimizer.param_groups:
+            group["lr"] = plan.recipe.rate(count, plan.train_batches)
+        epoch, step = divmod(count, plan.per_epoch)
+        order = plan.order("order", plan.everyone, epoch)
+        batch = plan.batch_of(order[step * plan.batch : (step + 1) * plan.batch])
+        d = plan.noise_of(batch.rows, state["noise"])
+        x = self.train_batch(plan, surrogate.model, batch, d, plan.ctx.rng("train", count))
+        compute, clip = plan.ctx.compute, plan.recipe.clip
+        right = train_step(surrogate.model, surrogate.optimizer, x, batch.y, compute, clip)[1]
+        # a sum on the device: reading it here would wait for the step to finish
+        state["right"] = right if number == 0 else state["right"] + right
+
+    def training_error(self, plan: SearchPlan, state: State) -> float:
+        """Return the share of this round's training batches that the surrogate got wrong, in [0, 1]."""
+        return 1 - float(state["right"]) / (plan.train_batches * plan.batch)
+
+    def measure(self, plan: SearchPlan, state: State, number: int) -> None:
+        """Measure the error on every protected image, in eval mode and without random transformations.
+
+        With ``skip_below``, choose the images whose noise this round moves: those with a loss at or above it,
+        and the closest below it to fill the last batch, because batches of one shape are faster.
+        """
+        model, losses, wrong = plan.frozen(state), [], []
+        with torch.inference_mode():
+            for index in torch.split(plan.own, plan.batch):
+                batch = plan.batch_of(index)
+                logits = plan.logits(model, plan.show(batch, plan.noise_of(batch.rows, state["noise"]), None))
+                losses.append(F.cross_entropy(logits, batch.y, reduction="none"))
+                wrong.append(logits.argmax(1) != batch.y)
+        state["error"] = float(torch.cat(wrong).double().mean())
+        if self.skip_below:
+            found = torch.cat(losses).cpu()
+            batches = -(-int((found >= self.skip_below).sum()) // plan.batch)
+            highest = found.argsort(descending=True, stable=True)[: batches * plan.batch]
+            state["active"] = plan.own[highest].sort().values
+
+    def move(self, plan: SearchPlan, state: State, number: int) -> None:
+        """Move the noise of batch ``number`` of this round by T sign steps; the surrogate stays as it is."""
+        config, noise = self.config, state["noise"]
+        which, start = divmod(number, plan.noise_batches(state))
+        order = plan.order("noise order", plan.active(state), state["round"], which)
+        batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
+        batch = batch._replace(y=self.target(batch.y, len(plan.classes)))
+        rng = plan.ctx.rng("noise", state["round"], number)
+        d = plan.noise_of(batch.rows, noise)
+        d = self.sign_steps(plan, plan.frozen(state), batch, d, state["round"], rng)
+        if config.form == "samplewise":
+            noise[batch.rows.to(noise.device)] = d.to(noise)
+            return
+        # Class-wise, a step is the mean over the class's images. A product with 0 and 1 sums in the same
+        # order every time; a scattered sum on a GPU does not.
+        mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
+        counts = mine.sum(1).view(-1, 1, 1, 1)
+        mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
+        noise.copy_(torch.where(counts > 0, mean, noise))
+
+    def sign_steps(
+        self,
+        plan: SearchPlan,
+        model: nn.Module,
+        batch: Batch,
+        d: torch.Tensor,
+        round: int,
+        rng: torch.Generator,
+    ) -> torch.Tensor:
+        """Return the noise of a batch after T sign steps: the formula of the module. ``d`` is not changed.
+
+        Nothing in the loop waits for the device, so all transformations are drawn before the first step.
+        """
+        config, budget, view = self.config, self.config.budget, plan.trainer_view
+        length = self.direction * self.step_length(round, plan.rounds)
+        samples = config.samples if config.transforms != "none" else 1
+        draws = [[view.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
+        under = plan.under(batch, d)
+        for step in range(config.steps):
+            gradient = self._gradient(plan, model, batch, d, draws[step], rng)
+            # the paper starts each step from the clipped image, so noise that clipping removes does not count
+            start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
+            d = budget.project(start + length * gradient.sign())
+        return d
+
+    def _gradient(
+        self,
+        plan: SearchPlan,
+        model: nn.Module,
+        batch: Batch,
+        d: torch.Tensor,
+        draws: list[Draw | None],
+        rng: torch.Generator,
+    ) -> torch.Tensor:
+        """The gradient of the noise loss in the noise, summed over transformations."""
+        d, total = d.detach().requires_grad_(True), torch.zeros(())
+        for number, draw in enumerate(draws):
+            loss = self.noise_loss(plan, model, batch, d, draw, rng)
+            gradient = torch.autograd.grad(loss, d)[0]
+            total = total + gradient if number else gradient
+        return total
+
+    def step_length(self, round: int, rounds: int) -> float:
+        """Return the length of a sign step, in levels, in one round out of ``rounds``."""
+        config = self.config
+        if config.step_schedule == "constant":
+            return config.step_size
+        share = (1 + math.cos(math.pi * round / rounds)) / 2
+        return config.step_size * (SHORTEST + (1 - SHORTEST) * share)

@@ -1,37 +1,39 @@
-"""The settings that every method has, what ``auto`` rounds are, and when a search stops."""
+"""The settings that every method has, the rounds that ``auto`` stands for, and when a search stops."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unlearnable.assignment import Assignment, Place
+from unlearnable.assignment import Assignment, Offset
+from unlearnable.budget import Budget
 from unlearnable.lifting import Interpolation
 
 # ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
-LOOKS, LEAST, MOST = 90_000, 60, 300
+NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
 
 
 class Config(BaseModel):
-    """What every method has settings for.
+    """Settings of every method. A configuration is data: the method decides how to act on it.
 
     Attributes:
         form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the
             measurements.
         epsilon: Largest change of a pixel, in levels of 1/255.
-        resolution: Side in pixels that a network sees during the search; ``auto`` is 64 for photos, the own
-            size of images up to 40 px.
+        resolution: Side in pixels of the images that the network gets during the search. ``auto`` is 64 for
+            photos, and the images' own size up to 40 px.
         grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
         tile: Side of a pattern smaller than the grid; 0 for one pattern over the whole grid.
-        place: Where such a pattern lies: ``tile``, repeated over the grid, or once, a patch with nothing
-            around it, in the ``centre`` or at a place of the image's own, drawn by its id (``random``). The
-            search sees it where it will be published.
-        several: Class-wise: noises per class, of which every image gets one, drawn by its id.
+        offset: Where such a pattern lies. ``tile`` repeats it over the grid; otherwise it appears once, as a
+            patch with nothing around it, in the ``centre`` or at an offset drawn for each image by its id
+            (``random``). The search puts it where it will be published. Old name: `place`.
+        patterns_per_class: Class-wise only. Patterns per class, of which every image gets one, drawn by its
+            id. Old name: `several`.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops; ``auto`` is enough for 90,000 noise steps, at least 60 and at
-            most 300 for an image.
+        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together, at
+            least 60 and at most 300 on each.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
@@ -43,18 +45,18 @@ class Config(BaseModel):
     resolution: Annotated[int, Field(ge=8)] | Literal["auto"] = "auto"
     grid: int = Field(0, ge=0)
     tile: int = Field(0, ge=0)
-    place: Place = "tile"
-    several: int = Field(1, ge=1)
+    offset: Offset = "tile"
+    patterns_per_class: int = Field(1, ge=1)
     interpolation: Interpolation = "bilinear"
     min_rounds: int = Field(1, ge=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     stop_error: float = Field(0.01, ge=0, le=1)
     patience: int = Field(0, ge=0)
 
-    rises: ClassVar[bool] = (
-        # whether the search is to raise the error on protected images, and stops at one that is high enough
-        False
-    )
+    @property
+    def budget(self) -> Budget:
+        """The budget of the noise, in levels."""
+        return Budget(self.epsilon)
 
     @property
     def side(self) -> int:
@@ -62,37 +64,51 @@ class Config(BaseModel):
         return self.tile or self.grid
 
     def assignment(self, seed: int) -> Assignment:
-        """Return which image gets which pattern, and where, in a run with this seed: in the search and when it is published."""
-        several = 1 if self.form == "samplewise" else self.several
-        place: Place = self.place if self.side < self.grid else "tile"
-        return Assignment(several=several, place=place, seed=seed if several > 1 or place == "random" else 0)
+        """Return which image gets which pattern, and where, in a run with this seed.
+
+        The search and the published files use the same assignment.
+        """
+        patterns = 1 if self.form == "samplewise" else self.patterns_per_class
+        offset: Offset = self.offset if self.side < self.grid else "tile"
+        # the seed is left out where nothing is drawn, so that noise of two seeds can be joined
+        drawn = patterns > 1 or offset == "random"
+        return Assignment(patterns_per_class=patterns, offset=offset, seed=seed if drawn else 0)
 
 
 def rounds_for(count: int, steps: int = 1) -> int:
-    """Return the number of rounds that ``auto`` stands for, ``steps`` noise steps in each: fewer photos are gone over more often."""
-    return max(1, round(min(MOST, max(LEAST, LOOKS / count)) / steps))
+    """Return the rounds that ``auto`` stands for with ``count`` images and ``steps`` noise steps a round.
+
+    A search on fewer photos goes over each of them more often.
+    """
+    return max(1, round(min(MOST, max(FEWEST, NOISE_STEPS / count)) / steps))
 
 
-def stop_reason(config: Config, log: list[float | None]) -> str:
-    """Say why a search stops after the rounds in ``log``; empty while it goes on."""
+def stop_reason(config: Config, log: list[float | None], *, rises: bool = False) -> str:
+    """Return why a search stops after the rounds in ``log``, or an empty text while it continues.
+
+    Args:
+        config: The settings, resolved.
+        log: Error after each round, in [0, 1]; None where a round measures none.
+        rises: Whether the method raises the error: it then stops when the error is high enough.
+    """
     errors = [error for error in log if error is not None]
     if len(log) >= config.min_rounds and errors:
-        if config.rises and errors[-1] >= config.stop_error:
+        if rises and errors[-1] >= config.stop_error:
             return f"the error, {errors[-1]:.1%}, has reached {config.stop_error:.1%}"
-        if not config.rises and errors[-1] < config.stop_error:
+        if not rises and errors[-1] < config.stop_error:
             return f"the error, {errors[-1]:.1%}, is below {config.stop_error:.1%}"
-        costs = [-error for error in errors] if config.rises else errors
+        costs = [-error for error in errors] if rises else errors
         if (
             config.patience
             and len(costs) > config.patience
             and min(costs[-config.patience :]) >= min(costs[: -config.patience])
         ):
-            return f"the error has not {'risen' if config.rises else 'fallen'} for {config.patience} rounds"
+            return f"the error has not {'risen' if rises else 'fallen'} for {config.patience} rounds"
     done = "1 round is" if config.max_rounds == 1 else f"{config.max_rounds} rounds are"
     return f"{done} done" if len(log) >= int(config.max_rounds) else ""
 
 
 def require_resolved(config: Config) -> None:
-    """Refuse settings of which one is still ``auto``."""
+    """Raise ValueError if a setting is still ``auto``."""
     if "auto" in (config.form, config.resolution, config.max_rounds) or not config.grid:
-        raise ValueError("Call resolve() first, so that every setting has a value.")
+        raise ValueError("A setting is still auto. Call resolve() before fit().")

@@ -1,4 +1,4 @@
-"""What a method is given to work with: a place to compute, draws that belong to something, a surrogate, a look."""
+"""Everything around a search: the device, named draws, and the surrogate whose tensors are in the state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 @dataclass
 class Surrogate:
-    """A model and its optimiser whose every tensor is also an entry of a state, so that saving the state saves them."""
+    """A model and its optimiser.
+
+    Every tensor of the two is also an entry of the state, so that saving the state saves them.
+    """
 
     model: nn.Module
     optimizer: torch.optim.SGD
@@ -27,7 +30,7 @@ class Surrogate:
 
 @dataclass
 class Context:
-    """Everything around a search that is not the search.
+    """The surroundings of a search.
 
     Args:
         seed: The seed from which every draw is derived.
@@ -40,16 +43,19 @@ class Context:
     _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
     def rng(self, *names: str | int) -> torch.Generator:
-        """Return a fresh generator for draws that belong to ``names``: ``rng("noise", id)``, ``rng("order", epoch)``."""
+        """Return a fresh generator for draws that belong to ``names``, such as ``rng("order", epoch)``.
+
+        The same names give the same draws, whatever was drawn before: a resumed search needs no more.
+        """
         return generator(self.seed, *names)
 
     def model(self, spec: str, classes: int, number: int = 0) -> nn.Module:
-        """Build a model, initialised from the seed (and a number, for more than one), on the device."""
+        """Return a model on the device, initialised from the seed and, after the first, a number."""
         with seeded(self.seed, "surrogate", *([number] if number else [])):
             return self.compute.place(models.create(spec, classes))
 
     def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
-        """Return the surrogate that lives in a state: the one there, or a new one that is put there."""
+        """Return the surrogate whose tensors are in a state; a new one if there is none."""
         if self._bound is not None and self._bound[0] is state:
             return self._bound[1]
         model = self.model(spec, classes)
@@ -69,7 +75,7 @@ class Context:
         return self._bound[1]
 
     def renew(self, state: dict[str, Any], spec: str, classes: int, number: int) -> None:
-        """Put an untrained surrogate, initialised from the seed and a number, in the place of the one in a state."""
+        """Replace the surrogate of a state, in place, by an untrained one drawn for a number."""
         with torch.no_grad():
             for name, value in self.model(spec, classes, number).state_dict().items():
                 state[f"model.{name}"].copy_(value)
@@ -78,7 +84,7 @@ class Context:
                     value.zero_()
 
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
-        """Return what ``make`` returned when it was first called for this ``owner``: for what a search needs at every step."""
+        """Return the cached result of ``make`` for an ``owner``; the cache holds one owner per name."""
         if name not in self._kept or self._kept[name][0] is not owner:
             self._kept[name] = (owner, make())
         kept: T = self._kept[name][1]

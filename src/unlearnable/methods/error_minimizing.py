@@ -1,15 +1,15 @@
-"""Error-minimizing noise: the min-min search of the paper, with or without the transformations of a trainer in the loop."""
+"""Error-minimizing noise: the min-min search of the paper, with or without a trainer's transformations."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from unlearnable.methods import base, steps
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
-from unlearnable.methods.plan import Plan
 from unlearnable.methods.registry import register
+from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig
+from unlearnable.methods.steps import State, Steps
 
 
 @register
@@ -28,33 +28,33 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
     Config: ClassVar[type[Config]] = ErrorMinimizingConfig
 
     @property
+    def skip_below(self) -> float:
+        """The setting, for sample-wise noise. Class-wise noise is a mean over all images: 0."""
+        return self.config.skip_below if self.form == "samplewise" else 0.0
+
+    @property
     def _order(self) -> str:
-        return "before" if self.config.settled_below else self.config.measure
+        return "before" if self.skip_below else self.config.measure
 
-    def kinds(self, plan: Plan, state: base.State) -> list[str]:
-        """Return the steps of a round, in order."""
-        train, move = (
-            ["train"] * plan.train_batches,
-            ["move"] * (self.config.passes * plan.noise_batches(state)),
-        )
-        return {
-            "before": [*train, "measure", *move],
-            "after": [*train, *move, "measure"],
-            "training": [*train, *move],
-        }[self._order]
+    def surrogate_batches(self, per_epoch: int) -> int:
+        """Return M, or the batches of ``train_epochs``."""
+        return self.config.train_batches or max(1, round(self.config.train_epochs * per_epoch))
 
-    def ended(self, plan: Plan, state: base.State) -> None:
-        """Count the training error, if that is the round's; let a new surrogate take over from one that errs too little too soon."""
+    def round_steps(self, number: int, images: int, moving: int | None = None) -> tuple[Steps, ...]:
+        """Return the steps of a round: train, move, and measure where ``measure`` says."""
+        train, move = self.train_steps(images), self.noise_steps(images, moving)
+        measure = Steps(self.measure, images)
+        orders = {
+            "before": (train, measure, move),
+            "after": (train, move, measure),
+            "training": (train, move),
+        }
+        return orders[self._order]
+
+    def ended(self, plan: SearchPlan, state: State) -> None:
+        """Record the training error, if asked to, and restart a surrogate whose error falls too soon."""
         if self._order == "training":
-            state["error"] = steps.training_error(plan, state)
+            state["error"] = self.training_error(plan, state)
         if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:
+            plan.thaw()
             plan.ctx.renew(state, self.config.surrogate, len(plan.classes), state["round"])
-
-    def visits(self, count: int) -> dict[str, int]:
-        """Return how many images a round trains the surrogate on, moves the noise of, and measures."""
-        config = self.config
-        batch = min(config.batch, count)
-        train = config.train_batches * batch or round(config.train_epochs * count)
-        share = config.share if self.form == "classwise" else 1.0
-        measured = {} if self._order == "training" else {"measure": count}
-        return {"train": train, "move": round(config.passes * share * count), **measured}

@@ -1,4 +1,4 @@
-"""What a search leaves behind, and the checkpoint it can go on from. Kept in the run folder, never published."""
+"""The result of a search, and the checkpoint it resumes from. Both stay in the run folder, unpublished."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from unlearnable.errors import DataError
 from unlearnable.files import write_by
 from unlearnable.noise import Noise
+from unlearnable.renamed import to_current
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,20 @@ def save_state(path: Path, state: dict[str, Any], identity: dict[str, Any]) -> N
 
 
 def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """Read a checkpoint; None if there is none, or if it belongs to another search."""
+    """Return the state of a checkpoint; None if there is none, or if it belongs to another search.
+
+    Args:
+        path: The checkpoint.
+        identity: The search, as it was given to ``save_state``.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
     if not path.exists():
         return None
     tensors, record = load_tensors(path)
-    return {**tensors, **record["numbers"]} if record["identity"] == identity else None
+    saved = record["identity"]
+    if "settings" in saved:
+        # a search that began under old names of settings is still the same search
+        saved = {**saved, "settings": to_current(saved["settings"])}
+    return {**tensors, **record["numbers"]} if saved == identity else None

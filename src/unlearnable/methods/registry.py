@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from unlearnable.errors import UsageError
+from unlearnable.renamed import to_current
 
 if TYPE_CHECKING:
     from unlearnable.methods.base import Method
@@ -19,7 +20,11 @@ M = TypeVar("M", bound="type[Method[Any]]")
 
 
 def register(method: M) -> M:
-    """Register a method under its ``name``; a decorator."""
+    """Register a method under its ``name``; a decorator.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
     if method.name in _METHODS:
         raise ValueError(f"A method called {method.name} is registered already.")
     _METHODS[method.name] = method
@@ -36,7 +41,7 @@ def get(name: str) -> type[Method[Any]]:
     """Return a method's class.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If no method has that name.
     """
     _load_entry_points()
     if name not in _METHODS:
@@ -45,27 +50,23 @@ def get(name: str) -> type[Method[Any]]:
 
 
 def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
-    """Build a method from its name and settings.
+    """Build a method from its name and settings, which may have names of earlier versions (``renamed.py``).
 
     Raises:
         UsageError: If the name, a setting or a value is unknown; the message names it.
     """
     method = get(name)
     try:
-        return method(method.Config(**(settings or {})))
+        return method(method.Config(**to_current(settings or {})))
     except ValidationError as error:
         first = error.errors()[0]
-        where = str(
-            next(iter(first["loc"]), "settings")
-        )  # settings are flat; what follows names a kind of value
-        problem = (
-            "is not a setting"
-            if first["type"] == "extra_forbidden"
-            else f"is {first.get('input')!r}: {first['msg'].lower()}"
-        )
-        raise UsageError(
-            f"{name}: {where} {problem}.", f"Its settings: {', '.join(method.Config.model_fields)}."
-        ) from error
+        # settings are flat: the rest of the location names a kind of value
+        where = str(next(iter(first["loc"]), "settings"))
+        problem = f"is {first.get('input')!r}: {first['msg'].lower()}"
+        if first["type"] == "extra_forbidden":
+            problem = "is not a setting"
+        listed = f"Its settings: {', '.join(method.Config.model_fields)}."
+        raise UsageError(f"{name}: {where} {problem}.", listed) from error
 
 
 def _load_entry_points() -> None:

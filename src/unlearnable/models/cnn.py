@@ -1,4 +1,4 @@
-"""A small convolutional network without residual connections: another family, quick on a CPU."""
+"""A small convolutional network without residual connections: a different family, fast on a CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from unlearnable.models.registry import register
 
 @register
 def cnn(classes: int, width: int = 32, depth: int = 4) -> nn.Module:
-    """A plain stack of 3x3 convolutions in the manner of VGG; every stage halves the image and doubles the width."""
+    """A plain stack of 3x3 convolutions, similar to VGG; each stage halves the image.
+
+    Args:
+        classes: Number of outputs.
+        width: Channels of the first stage; each of the next three doubles them.
+        depth: Number of stages.
+    """
     layers: list[nn.Module] = [Normalise()]
     inputs = 3
     for stage in range(depth):

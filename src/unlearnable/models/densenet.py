@@ -1,4 +1,6 @@
-"""Densely connected networks (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017) with a stem for each size of image.
+"""Densely connected networks with a stem for each size of image.
+
+Huang et al., "Densely Connected Convolutional Networks", CVPR 2017.
 
 DenseNet-BC of section 3: bottlenecks of four times the growth rate, and transitions that halve the number of
 channels. Depths are those of Table 1. A pooling window that reaches over the edge counts, so that an odd side
@@ -18,7 +20,10 @@ from unlearnable.models.registry import register
 
 
 class Layer(nn.Module):
-    """One layer of a dense block, BN-ReLU-Conv(1x1)-BN-ReLU-Conv(3x3), whose outputs are appended to its inputs (section 3)."""
+    """One layer of a dense block (section 3): its outputs are appended to its inputs.
+
+    BN-ReLU-Conv(1x1)-BN-ReLU-Conv(3x3).
+    """
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -37,7 +42,8 @@ def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 
 def _transition(inputs: int) -> tuple[nn.Module, ...]:
-    """Halve sides and channels. Pooling before a 1x1 convolution gives what pooling after it would, for a quarter of the work."""
+    """Halve sides and channels."""
+    # pooling before a 1x1 convolution gives the same result as after it, for a quarter of the work
     return (
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
@@ -51,8 +57,9 @@ def _densenet(depths: Sequence[int], classes: int, growth: int, stem: str) -> nn
     first = parts.stem(stem, channels)
     layers: list[nn.Module] = [
         Normalise(),
+        # on CIFAR a convolution alone (section 3)
         first if stem == "imagenet" else first[:1],
-    ]  # on CIFAR a convolution alone (section 3)
+    ]
     for block, depth in enumerate(depths):
         if block:
             layers += _transition(channels)
@@ -72,12 +79,12 @@ def _densenet(depths: Sequence[int], classes: int, growth: int, stem: str) -> nn
 
 @register
 def densenet121(classes: int, width: int = 32, stem: str = "cifar") -> nn.Module:
-    """DenseNet-121; width is the growth rate, 32 is the published one; stem=cifar (stride 1), half (3x3, stride 2) or imagenet (stride 4).
+    """DenseNet-121. width=32 (the growth rate) is the published one; stem is cifar, half or imagenet.
 
     Args:
         classes: Number of outputs.
         width: The growth rate: channels that each layer adds. The stem has twice as many.
-        stem: Of the authors' two, the one for CIFAR (3x3, stride 1) or the one for ImageNet (7x7 and
-            pooling), or one between them.
+        stem: One of the authors' two, ``cifar`` (3x3, stride 1) and ``imagenet`` (7x7 and pooling, stride 4),
+            or ``half`` between them (3x3, stride 2).
     """
     return _densenet((6, 12, 24, 16), classes, width, stem)

@@ -1,4 +1,4 @@
-"""Pieces that several architectures are made of."""
+"""Pieces that architectures share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unlearnable.errors import UsageError
 
 
 class Normalise(nn.Module):
-    """Map [0, 1] to about zero mean and unit spread, so that a model takes images as they are."""
+    """Maps [0, 1] to about zero mean and unit spread, so that a model takes images as they are."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
@@ -29,10 +29,10 @@ def stem(name: str, width: int) -> nn.Sequential:
     Args:
         name: ``cifar`` (3x3, stride 1), ``half`` (3x3, stride 2) or ``imagenet`` (7x7 and pooling, stride 4:
             He et al., CVPR 2016, Table 1, and Huang et al., CVPR 2017, Table 1).
-        width: Channels that they put out.
+        width: Number of output channels.
 
     Raises:
-        UsageError: If there is no such stem.
+        UsageError: If no stem has that name.
     """
     check_stem(name)
     if name == "imagenet":
@@ -41,9 +41,9 @@ def stem(name: str, width: int) -> nn.Sequential:
 
 
 def check_stem(name: str) -> None:
-    """Raise UsageError if there is no such stem."""
+    """Raise UsageError if no stem has that name."""
     if name not in ("cifar", "half", "imagenet"):
         raise UsageError(
             f"There is no stem {name!r}.",
-            "There are: cifar (stride 1), half (stride 2), imagenet (stride 4).",
+            "Choose cifar (stride 1), half (stride 2) or imagenet (stride 4).",
         )

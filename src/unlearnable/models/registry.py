@@ -34,7 +34,7 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Split ``"resnet18:width=16,stem=cifar"`` into its name and settings.
 
     Raises:
-        UsageError: If the name or a setting is unknown; the message lists what there is.
+        UsageError: If the name or a setting is unknown; the message lists the known ones.
     """
     name, _, rest = spec.partition(":")
     if name not in _BUILDERS:
@@ -57,7 +57,10 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def revision(spec: str) -> int:
-    """Return the revision of a model: its function's attribute ``revision``, 1 if it has none; raised when its results change."""
+    """Return the revision of a model: the attribute ``revision`` of its function, or 1.
+
+    It is raised when the results of the model change.
+    """
     return int(getattr(_BUILDERS[parse(spec)[0]], "revision", 1))
 
 

@@ -1,4 +1,6 @@
-"""Residual networks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) with a stem for each size of image, and a width.
+"""Residual networks with a stem for each size of image, and a width.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 
 Stages, blocks and widths are those of Table 1, the stages at strides 1, 2, 2, 2 after the stem. At stem=cifar
 they are the networks that the literature calls ResNet-18, 34 and 50 on CIFAR; the paper's own CIFAR networks
@@ -18,7 +20,10 @@ from unlearnable.models.registry import register
 
 
 class Block(nn.Module):
-    """The basic residual block: two 3x3 convolutions, and a projection where the shape changes (He et al., Fig. 2, option B)."""
+    """The basic residual block (He et al., Fig. 2): two 3x3 convolutions.
+
+    A projection follows where the shape changes (option B).
+    """
 
     expansion = 1
 
@@ -30,17 +35,16 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
-        out: torch.Tensor = (
-            self.second(self.first(x)).add_(self.shortcut(x)).relu_()
-        )  # nobody else reads what the branch returned
+        # in place: the branch's output is used nowhere else
+        out: torch.Tensor = self.second(self.first(x)).add_(self.shortcut(x)).relu_()
         return out
 
 
 class Bottleneck(nn.Module):
     """The bottleneck block: 1x1 to fewer channels, 3x3, 1x1 to four times as many (He et al., Fig. 5, right).
 
-    The stride is that of the 3x3 convolution, as in most implementations since; in the authors' it is that of
-    the first 1x1. The parameters are as many.
+    The stride is that of the 3x3 convolution, as in most implementations since; the authors stride in the
+    first 1x1. The number of parameters is the same.
     """
 
     expansion = 4
@@ -74,24 +78,23 @@ def _resnet(
             blocks.append(block(inputs, width * 2**stage, 2 if stage and number == 0 else 1))
             inputs = block.expansion * width * 2**stage
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-    return nn.Sequential(
-        Normalise(), parts.stem(stem, width), *blocks, *head
-    )  # the stem is drawn last: published noise depends on it
+    # the stem is drawn last: published noise depends on the order of the draws
+    return nn.Sequential(Normalise(), parts.stem(stem, width), *blocks, *head)
 
 
 @register
 def resnet18(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
-    """ResNet-18; width=64 is the published one; stem=cifar (stride 1), half (3x3, stride 2) or imagenet (7x7, stride 4)."""
+    """ResNet-18. width=64 is the published one; stem is cifar, half or imagenet (stride 1, 2 or 4)."""
     return _resnet(Block, (2, 2, 2, 2), classes, width, stem)
 
 
 @register
 def resnet34(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
-    """ResNet-34; settings as for resnet18."""
+    """ResNet-34. Settings are those of resnet18."""
     return _resnet(Block, (3, 4, 6, 3), classes, width, stem)
 
 
 @register
 def resnet50(classes: int, width: int = 64, stem: str = "cifar") -> nn.Module:
-    """ResNet-50, of bottleneck blocks; settings as for resnet18."""
+    """ResNet-50, with bottleneck blocks. Settings are those of resnet18."""
     return _resnet(Bottleneck, (3, 4, 6, 3), classes, width, stem)

@@ -1,8 +1,9 @@
-"""Named settings of error_minimizing, each a complete TOML file, and how they merge with a file and with options."""
+"""Named settings of error_minimizing, each a complete TOML file, and how they merge with others."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.noise import Form
+from unlearnable.renamed import to_current
 
 FORMS: tuple[Form, Form] = ("samplewise", "classwise")
 TABLES = (*FORMS, "fast")
@@ -17,18 +19,15 @@ TABLES = (*FORMS, "fast")
 
 def names() -> list[str]:
     """Return the names of the presets."""
-    return sorted(
-        path.name.removesuffix(".toml")
-        for path in files(__package__).iterdir()
-        if path.name.endswith(".toml")
-    )
+    found = [path.name for path in files(__package__).iterdir() if path.name.endswith(".toml")]
+    return sorted(name.removesuffix(".toml") for name in found)
 
 
 def read(name: str) -> dict[str, Any]:
     """Return the settings of a preset.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If no preset has that name.
     """
     if name not in names():
         raise UsageError(f"There is no preset {name!r}.", f"There are: auto, {', '.join(names())}.")
@@ -36,7 +35,10 @@ def read(name: str) -> dict[str, Any]:
 
 
 def auto(frame: tuple[int, int], device: str) -> str:
-    """Choose a preset: ``paper`` for images of up to 40 px, ``gpu`` for photos where there is an accelerator, else ``laptop``."""
+    """Return the preset for images of a usual (height, width) on a device.
+
+    Small images get ``paper`` on an accelerator and ``small`` on a CPU; photos get ``gpu`` and ``laptop``.
+    """
     if is_small(frame):
         return "paper" if device != "cpu" else "small"
     return "gpu" if device != "cpu" else "laptop"
@@ -46,14 +48,14 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
     A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form
-    only, and ``[fast]`` (or ``[fast.samplewise]``, ``[fast.classwise]``) of those that hold where ``search``
-    is ``fast`` rather than ``exact``: what saves time.
+    only, and ``[fast]`` (or ``[fast.samplewise]``, ``[fast.classwise]``) of settings that save time: they
+    hold where ``search`` is ``fast`` rather than ``exact``. All three may use names of earlier versions.
 
     Raises:
-        UsageError: If the file is missing or no TOML, or there is no such search, or nothing says what makes
-            it fast.
+        UsageError: If the file is missing or not TOML, if ``search`` is unknown, or if no table makes the
+            search fast.
     """
-    merged = dict(preset)
+    merged = _current(preset)
     tables = {table: merged.pop(table, {}) for table in TABLES}
     over: dict[str, Any] = {}
     if config is not None:
@@ -61,7 +63,7 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
             raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
         over |= parse(config.read_bytes(), str(config))
         tables = {table: {**tables[table], **over.pop(table, {})} for table in TABLES}
-    over |= {key: value for key, value in given.items() if value is not None}
+    over |= to_current({key: value for key, value in given.items() if value is not None})
     form: Form = "samplewise" if over.get("form", merged.get("form", "auto")) == "samplewise" else "classwise"
     search = over.pop("search", "exact")
     if search not in ("exact", "fast"):
@@ -69,8 +71,8 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
     saving = fast(tables, form) if search == "fast" else {}
     if search == "fast" and not saving:
         raise UsageError(
-            f"Nothing is known to make this {form} search fast.",
-            "Leave --search away, or give a table [fast] in --config.",
+            f"No setting is known to make this {form} search fast.",
+            "Remove --search, or give a table [fast] in --config.",
         )
     merged |= tables[form] | saving | over
     least, most = merged.get("min_rounds", 1), given.get("max_rounds")
@@ -81,18 +83,24 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
 
 
 def fast(tables: dict[str, Any], form: Form) -> dict[str, Any]:
-    """Return what ``fast`` changes in a search for noise of a form, given a preset; nothing where nothing is known to save time."""
+    """Return the settings that ``fast`` changes in a search for one form; empty where none saves time."""
     table: dict[str, Any] = tables.get("fast", {})
     return {**{name: value for name, value in table.items() if name not in FORMS}, **table.get(form, {})}
 
 
 def parse(data: bytes, name: str) -> dict[str, Any]:
-    """Parse TOML.
+    """Return the settings of a TOML file, under today's names.
 
     Raises:
-        UsageError: If it is none; the message says where.
+        UsageError: If it is not TOML; the message says where.
     """
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return _current(tomllib.loads(data.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} is not TOML ({error}).", "See docs/cli.md for the settings.") from error
+        raise UsageError(f"{name} is not TOML ({error}).", "docs/cli.md lists the settings.") from error
+
+
+def _current(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename old settings in a table and in the tables inside it."""
+    renamed = to_current(table)
+    return {name: _current(value) if isinstance(value, dict) else value for name, value in renamed.items()}

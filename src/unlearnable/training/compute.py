@@ -1,4 +1,4 @@
-"""Where and how precisely to compute."""
+"""The device and the precision of computations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class Compute:
     Args:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float64`` is for reference computations; ``bfloat16`` is automatic mixed precision.
-        found: Whether the precision was found by a probe rather than asked for: a search that goes on then
-            keeps that of its beginning.
+        found: Whether a probe chose the precision: a search that is resumed then keeps its first one.
     """
 
     device: str = "cpu"
@@ -33,10 +32,13 @@ class Compute:
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto") -> Compute:
-        """Resolve ``auto``: the first accelerator there is; bfloat16 where a probe of under a second finds it faster.
+        """Return the device and precision, with ``auto`` resolved.
+
+        The device is the first accelerator, the precision bfloat16 where a probe of under a second finds it
+        faster.
 
         Raises:
-            UsageError: If the device is unknown or not there, or the precision is unknown.
+            UsageError: If the device is unknown or missing, or the precision is unknown.
         """
         if device == "auto":
             device = (
@@ -46,10 +48,10 @@ class Compute:
             raise UsageError(f"There is no device {device!r}.", "Choose auto, cpu, cuda or mps.")
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise UsageError(
-                "No CUDA device can be used here.", "Use --device cpu, or install a CUDA build of torch."
+                "No CUDA device is available here.", "Use --device cpu, or install a CUDA build of torch."
             )
         if device == "mps" and not torch.backends.mps.is_available():
-            raise UsageError("No MPS device can be used here.", "Use --device cpu.")
+            raise UsageError("No MPS device is available here.", "Use --device cpu.")
         if precision == "auto":
             return cls(device, precision_probe.precision(device), found=True)
         if precision not in ("float32", "bfloat16", "float64"):
@@ -58,29 +60,33 @@ class Compute:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of images, noise and weights (mixed precision keeps them in float32)."""
+        """The type of images, noise and weights; mixed precision keeps them in float32."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context in which a model is called."""
+        """Return the context in which a model is called."""
         if self.precision == "bfloat16":
             return torch.autocast(self.device.split(":")[0], torch.bfloat16)
         return contextlib.nullcontext()
 
     def place(self, model: nn.Module) -> nn.Module:
-        """Move a model to the device, in the layout in which convolutions are fastest. The model itself is changed."""
+        """Move a model to the device, in place, in the layout in which convolutions are fastest."""
         if self.device == "cpu" and self.precision == "bfloat16" and side_by_side.pays():
             side_by_side.lay_out(model)
-        return model.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        model = model.to(self.device, self.dtype)
+        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Move a tensor from the host to the device, floats in ``dtype``, without waiting for what runs there; one there stays there."""
+        """Return a tensor on the device, floats in ``dtype``, without waiting for work that runs there.
+
+        A tensor that is on the device already stays there.
+        """
         tensor = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
         pinned = self.device.startswith("cuda") and tensor.device.type == "cpu"
         return tensor.pin_memory().to(self.device, non_blocking=True) if pinned else tensor.to(self.device)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the bytes of a result may depend on: device, precision, threads, versions."""
+        """Return everything the bytes of a result may depend on: device, precision, threads, versions."""
         name = (
             torch.cuda.get_device_name()
             if self.device.startswith("cuda")

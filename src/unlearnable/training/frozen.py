@@ -1,4 +1,4 @@
-"""A model that only its input learns from: what the noise steps call, thousands of times between two trainings of a surrogate."""
+"""A model with a gradient to its input only. Noise steps call it thousands of times between trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlearnable.training.compute import Compute
 
 
 def freeze(model: nn.Module, compute: Compute) -> nn.Module:
-    """Return a copy of a model as it is in eval mode, made to be called with a gradient to its input and to nothing else.
+    """Return a copy of a model in eval mode, with a gradient to its input and to nothing else.
 
     Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval
     mode, and becomes part of the convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the
@@ -21,8 +21,8 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
     that are not trained anew each time).
 
     Args:
-        model: A model of the registry, or any other, as ``compute`` placed it.
-        compute: Where and how precisely; the copy is called under ``compute.autocast()`` like the model.
+        model: A model on the device of ``compute``.
+        compute: Device and precision; the copy is called under ``compute.autocast()`` like the model.
 
     Returns:
         A module that maps the same input to the same logits, up to rounding.
@@ -37,4 +37,6 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
         for module in frozen.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 module.to(torch.bfloat16)
-    return frozen.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    # fusing makes new parameters
+    frozen = frozen.requires_grad_(False)
+    return frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -1,4 +1,4 @@
-"""Where what a search goes over lives: on the device if it fits there, else on the host, from where each batch is sent."""
+"""Training images on the device if they fit, else on the host, from where each batch is sent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 
 from unlearnable.training.compute import Compute
 
-# of the device's free memory that images, or noise, may take; models and what they compute need the rest
+# of the device's free memory that images, or noise, may take; models and activations need the rest
 SHARE = 0.5
 
 
 class ImageStore:
-    """``held[index]``: some of the images, on the device, uint8 (B, 3, S, S).
+    """The training images: ``store[index]`` is a batch on the device, uint8 (B, 3, S, S).
 
     Args:
         pixels: uint8 (N, 3, S, S) on the host; may be mapped from a file.
-        compute: Where they are needed.
+        compute: The device on which batches are needed.
     """
 
     def __init__(self, pixels: torch.Tensor, compute: Compute) -> None:
@@ -24,7 +24,7 @@ class ImageStore:
         self._pixels = pixels.to(compute.device) if self.resident else pixels
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
-        """Return the images at some positions, an int64 (B,) on the host, without waiting for the device."""
+        """Return the images at some positions, int64 (B,) on the host, without waiting for the device."""
         return (
             self._pixels[self._compute.send(index)]
             if self.resident
@@ -33,7 +33,7 @@ class ImageStore:
 
 
 def home(size: int, compute: Compute) -> str:
-    """Return where ``size`` bytes are to live: the device if they leave it room to compute, else ``cpu``."""
+    """Return where to store ``size`` bytes: the device if enough memory is left to compute, else ``cpu``."""
     if not compute.device.startswith("cuda"):
         return compute.device
     return (

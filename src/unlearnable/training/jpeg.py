@@ -1,4 +1,4 @@
-"""JPEG as a differentiable step, so that noise can be found that survives it."""
+"""JPEG as a differentiable step, for noise that survives it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from unlearnable.errors import UsageError
 
 
 def encoded(x: torch.Tensor, quality: int) -> torch.Tensor:
-    """Return images as JPEG of a quality leaves them: 4:2:0 chroma, rounding with a smooth stand-in for its gradient.
+    """Return images after JPEG compression, with a smooth stand-in for the gradient of its rounding.
 
-    The transform and its tables are kornia's (after Reich et al., "Differentiable JPEG", WACV 2024).
+    Chroma is 4:2:0. The transform and its tables are kornia's (after Reich et al., "Differentiable JPEG",
+    WACV 2024).
 
     Args:
         x: float (N, 3, H, W) in [0, 1].
-        quality: 1 to 100, as Pillow counts it.
+        quality: 1 to 100, on Pillow's scale.
+
+    Returns:
+        float (N, 3, H, W) in [0, 1].
 
     Raises:
         UsageError: If kornia is not installed.
@@ -23,7 +27,8 @@ def encoded(x: torch.Tensor, quality: int) -> torch.Tensor:
         from kornia.enhance import jpeg_codec_differentiable
     except ImportError:
         raise UsageError(
-            "The setting `jpeg` needs kornia.", "Install the extra: pip install 'unlearnable[jpeg]'."
+            "The setting `jpeg` needs kornia, which is not installed.",
+            "Install the extra: pip install 'unlearnable[jpeg]'.",
         ) from None
     whole: torch.Tensor = jpeg_codec_differentiable(
         x.contiguous(), torch.full((len(x),), float(quality), dtype=x.dtype, device=x.device)

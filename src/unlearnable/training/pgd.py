@@ -1,4 +1,8 @@
-"""Projected gradient descent on the input: the attack of adversarial training (Madry et al., ICLR 2018, arXiv:1706.06083, section 2.1)."""
+"""Projected gradient descent on the input: the attack of adversarial training.
+
+Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018, arXiv:1706.06083,
+section 2.1.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +24,21 @@ def attack(
     rng: torch.Generator,
     compute: Compute,
 ) -> torch.Tensor:
-    """Return images near ``x`` on which the loss is large: x' <- clip(x' + step sign(grad)), from a random start within the budget.
+    """Return images near ``x`` on which the loss is large.
 
-    Gradients are those of a frozen copy in eval mode, so the model's mode, running statistics and gradients
-    are left as they are.
+    From a random start within the budget, x' <- clip(x' + step sign(gradient)), where clip keeps to the
+    budget and to [0, 1]. Gradients are those of a frozen copy in eval mode, so the model's mode, running
+    statistics and gradients stay as they are.
 
     Args:
-        model: The model that is attacked.
+        model: The model to attack.
         x: float (B, 3, s, s) in [0, 1], on the device.
         y: int64 (B,), or float (B, classes) with the probabilities of the classes.
         epsilon: How far a pixel may move, in levels of 1/255.
-        step: How far it moves in a step, in levels.
+        step: Length of a step, in levels.
         steps: Number of steps.
-        rng: For the start.
-        compute: Where and how precisely.
+        rng: The source of the random start.
+        compute: Device and precision.
 
     Returns:
         float (B, 3, s, s) in [0, 1], at most ``epsilon`` levels from ``x``.
@@ -46,9 +51,8 @@ def attack(
         moved = moved.contiguous(memory_format=torch.channels_last).requires_grad_(True)
         with torch.enable_grad(), compute.autocast():
             logits = frozen(moved)
-        loss = F.cross_entropy(
-            logits.to(compute.dtype), y, reduction="sum"
-        )  # a sum: an image's gradient is its own
+        # a sum, so that an image's gradient does not depend on its batch mates
+        loss = F.cross_entropy(logits.to(compute.dtype), y, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, moved)
         moved = torch.clamp(moved.detach() + (step / 255) * gradient.sign(), low, high)
     return moved

@@ -1,4 +1,4 @@
-"""What ``auto`` stands for: whether a device computes convolutions in bfloat16 faster than in float32, found out by timing both."""
+"""The precision that ``auto`` stands for: bfloat16 on devices where a timed step in it is faster."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import torch.nn.functional as F
 
 CHANNELS, SIDE = 32, 32
 PAIRS = 5
-PAYS = (
-    1.3  # times as fast: with instructions for it we measured 1.8 and more; less is not worth the lost digits
-)
+# times as fast as float32: devices with bfloat16 instructions measured 1.8 and more, and less is not worth
+# the lost digits
+PAYS = 1.3
 
 
 def precision(device: str) -> str:
     """Return ``bfloat16`` if a step in it takes clearly less time than in float32, else ``float32``.
 
-    Asking for instructions is not enough: PyTorch answers yes for GPUs on which bfloat16 is emulated, and
-    knows the instructions of some processors only. Takes well under a second, once per process and device.
+    Asking PyTorch is not enough: it answers yes for GPUs that emulate bfloat16, and knows the instructions of
+    only some CPUs. The probe takes well under a second, once per process and device.
     """
     return "bfloat16" if advantage(device) >= PAYS else "float32"
 
 
 @functools.cache
 def advantage(device: str) -> float:
-    """Return how many times as fast a step in bfloat16 is as in float32, the median of pairs; 0 where bfloat16 does not work."""
+    """Return the speed of a step in bfloat16 over float32, the median of pairs; 0 where it fails."""
     try:
         steps = {kind: _step(device, kind) for kind in (torch.float32, torch.bfloat16)}
         for step in steps.values():
@@ -37,13 +37,15 @@ def advantage(device: str) -> float:
             _seconds(steps[torch.float32], device) / _seconds(steps[torch.bfloat16], device)
             for _ in range(PAIRS)
         )
-    except RuntimeError:  # what torch raises for an operation that a device does not have
+    except RuntimeError:
+        # torch raises it for an operation that a device does not have
         return 0.0
 
 
 def _step(device: str, kind: torch.dtype) -> Callable[[], object]:
-    """Forward and back through two convolutions and what lies between them, in one type."""
-    rng = torch.Generator().manual_seed(0)  # a generator of its own: a probe moves no draw of anybody's
+    """A step forward and back through two convolutions with activations, in one type."""
+    # a generator of its own: a probe changes no other draw
+    rng = torch.Generator().manual_seed(0)
     many = 256 if device.startswith("cuda") else 4
 
     def made(*shape: int) -> torch.Tensor:

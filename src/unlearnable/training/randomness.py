@@ -1,7 +1,7 @@
 """No global seeds: every draw comes from a generator that is derived from one seed and a name.
 
-A draw depends on what it is for and not on what was drawn before it, which is why an interrupted search goes
-on as if it had never stopped, and why the order of the files does not matter.
+A draw depends on its purpose and not on earlier draws, which is why an interrupted search resumes as if it
+had never stopped, and why the order of the files does not matter.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from unlearnable.hashing import derive
 
 
 def generator(seed: int, *names: str | int) -> torch.Generator:
-    """Return a fresh CPU generator. Draws are made on the CPU, so they are the same whatever the device."""
+    """Return a fresh generator on the CPU, so that draws are the same whatever the device."""
     return torch.Generator().manual_seed(derive(seed, *names))
 
 
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
-    """Initialise modules repeatably: torch's layers draw from the global state, which is put back afterwards."""
+    """Initialise modules repeatably: layers draw from torch's global state, which is restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, *names))
         yield

@@ -26,7 +26,7 @@ class Recipe:
         schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps,
             then cosine, or ``steps``: a tenth from three quarters of the training on, and a hundredth in its
             last tenth.
-        transform: What happens to each batch.
+        transform: Random transformations of each batch.
     """
 
     epochs: int = 60
@@ -39,8 +39,9 @@ class Recipe:
     transform: Transform = field(default_factory=Transform)
 
     def optimizer(self, model: nn.Module) -> torch.optim.SGD:
-        """Return the optimiser of a model's parameters: one kernel for all of them on a GPU, where launching one for each takes longer."""
+        """Return the optimiser of a model's parameters."""
         parameters = list(model.parameters())
+        # on a GPU, one kernel for all parameters: launching one for each takes longer
         fused = all(one.is_cuda for one in parameters)
         return torch.optim.SGD(
             parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=fused

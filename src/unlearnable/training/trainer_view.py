@@ -1,4 +1,7 @@
-"""What a trainer sees of a published image: the one function through which every step and every error of a search goes."""
+"""The transformations a trainer applies to a published image, as one differentiable function.
+
+Every step and every error of a search goes through it.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,21 @@ from unlearnable.training.transforms import Draw, Transform
 
 
 class TrainerView:
-    """``look(x, d, grey, draw)``: view plus K d, clipped, under a sampled transformation; differentiable in d.
+    """The path from pixels and noise to network input: ``trainer_view(x, d, grey, draw)``.
 
-    K lifts the grid to the photos' own size and resizes that to the view, so the search feels how both weaken
-    the noise. It is the identity where the three sizes agree, as in the paper.
+    It is t(clip(x + K d)), differentiable in d. K lifts the grid to the photos' own size and resizes the
+    result to the view, so the search includes how both weaken the noise; it is the identity where the three
+    sizes agree, as in the paper. t is a sampled transformation.
 
     Args:
-        size: Side in pixels that the network sees.
+        size: Side in pixels of the network's input.
         side: Side of the view in pixels (``size * zoom``).
         grid: Side of the grid on which noise lives.
         frame: Usual (height, width) of the photos.
-        transform: What the trainer does to a batch.
+        transform: The trainer's transformations of a batch.
         interpolation: How the grid is lifted.
         compute: Where and how precisely.
-        jpeg: Quality of the JPEG that the published image is turned into before anybody sees it; 0 for none.
+        jpeg: Quality of a JPEG step between publishing and training; 0 for none.
     """
 
     def __init__(
@@ -53,11 +57,11 @@ class TrainerView:
         return self.transform.draw(count, rng, self.compute)
 
     def seen(self, d: torch.Tensor, grey: torch.Tensor | None) -> torch.Tensor:
-        """Return the noise as the view holds it: K d, in levels, float (N, C, side, side).
+        """Return the noise in the view, K d, in levels: float (N, C, side, side).
 
         Args:
             d: float (N, C, h, w) in levels; a pattern smaller than the grid is repeated to cover it.
-            grey: bool (N,): photos whose noise is the same in every channel; None if there are none.
+            grey: bool (N,): photos whose noise is equal in every channel; None if there are none.
         """
         if grey is not None:
             d = torch.where(grey.view(-1, 1, 1, 1), d.mean(1, keepdim=True), d)
@@ -69,13 +73,13 @@ class TrainerView:
     def __call__(
         self, x: torch.Tensor, d: torch.Tensor, grey: torch.Tensor | None, draw: Draw | None
     ) -> torch.Tensor:
-        """Return what the network is shown: float (N, 3, size, size) in [0, 1].
+        """Return the network input, float (N, 3, size, size) in [0, 1].
 
         Args:
             x: uint8 (N, 3, side, side).
             d: Noise in levels.
             grey: bool (N,), or None.
-            draw: What ``draw`` returned; None for the fixed look on which errors are measured.
+            draw: The result of ``draw``; None for the whole frame, resized, on which errors are measured.
         """
         x = _Published.apply(x, self.seen(d, grey))  # type: ignore[no-untyped-call]
         if self.jpeg:
@@ -84,7 +88,10 @@ class TrainerView:
 
 
 class _Published(torch.autograd.Function):
-    """clip(x + d, 0, 255) / 255. The gradient is taken at the clipped image, as in the paper, so saturated pixels still get one."""
+    """clip(x + d, 0, 255) / 255.
+
+    The gradient is taken at the clipped image, as in the paper, so that saturated pixels still get one.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, d: torch.Tensor) -> torch.Tensor:

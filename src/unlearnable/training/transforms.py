@@ -1,9 +1,9 @@
-"""What a trainer does to a batch before the network sees it, as differentiable tensor code.
+"""A trainer's random transformations of a batch, as differentiable tensor code.
 
 Every geometric transformation here (crop, random resized crop, flip) is one affine sampling grid, so an image
 and its noise go through a single bilinear sampling, and its gradient is the expectation-over-transformation
-gradient (Athalye et al., ICML 2018). Draws are apart from arithmetic: what is drawn on the CPU is sent to the
-device before a loop, so that nothing in the loop waits.
+gradient (Athalye et al., ICML 2018). Drawing is separate from arithmetic: draws are made on the CPU and sent
+to the device before a loop, so that nothing in the loop waits.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Draw:
     """One sampled transformation for every image of a batch, on the device.
 
     Args:
-        maps: float (N, 2, 3), where in the frame each pixel of the result lies.
-        colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None where colours are
-            left alone.
+        maps: float (N, 2, 3), affine maps from pixels of the result to positions in the frame.
+        colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None for colours as
+            they are.
     """
 
     maps: torch.Tensor
@@ -44,9 +44,8 @@ class Transform:
             the usual recipe for CIFAR), ``photo`` (random resized crop and flip: the usual recipe for
             photos).
         scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
-        jitter: Largest relative change of brightness, contrast and saturation; 0 leaves colours alone.
-        rotation: Largest angle in degrees by which the frame is turned, besides what ``name`` does; 0 for no
-            turn.
+        jitter: Largest relative change of brightness, contrast and saturation; 0 for none.
+        rotation: Largest angle in degrees by which the frame is turned besides; 0 for none.
     """
 
     name: Name = "none"
@@ -59,12 +58,12 @@ class Transform:
             raise UsageError(f"There is no transformation {self.name!r}.", "Choose none, flip-crop or photo.")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise UsageError(
-                f"Crops of scale {self.scale} are not shares of an area.",
+                f"scale is {self.scale}, but must be two shares of an area.",
                 "Give two numbers in (0, 1], the smaller first.",
             )
 
     def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:
-        """Draw one transformation for each of ``count`` images, and send it to the device; None for the identity."""
+        """Return a transformation for each of ``count`` images, on the device; None for the identity."""
         if self.name == "none" and not self.rotation and not self.jitter:
             return None
         maps = self._maps(count, rng)
@@ -84,7 +83,7 @@ class Transform:
         flip = 1.0 - 2.0 * (torch.rand(count, generator=rng) < 0.5).float()
         if self.name == "flip-crop":
             maps[:, 0, 0], maps[:, 1, 1] = flip, 1.0
-            # whole pixels at 32 px, as padding by 4 and cropping is; in units of half the frame
+            # whole pixels at 32 px, like padding by 4 and cropping; in units of half the frame
             maps[:, :, 2] = torch.randint(-4, 5, (count, 2), generator=rng) / 16.0
             return maps
         low, high = self.scale
@@ -106,7 +105,7 @@ class Transform:
         Args:
             x: float (N, C, S, S) in [0, 1].
             size: Side of the result in pixels.
-            draw: What was drawn for this batch; None for the fixed look: the whole frame, resized.
+            draw: The result of ``draw`` for this batch; None for the whole frame, resized.
 
         Returns:
             float (N, C, size, size).

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-PLACES = {"centre": "in the centre", "random": "at a place of its own for each image"}
+OFFSETS = {"centre": "in the centre", "random": "at a place of its own for each image"}
 
 
 @experiment(
@@ -18,8 +18,8 @@ def patches(p: Profile) -> Iterator[Entry]:
     for seed in p.seeds:
         for side in p.patches:
             for form in FORMS:
-                for place, words in PLACES.items():
-                    poison = p.poison("cifar10", form, seed, tile=side, place=place)
+                for offset, words in OFFSETS.items():
+                    poison = p.poison("cifar10", form, seed, tile=side, offset=offset)
                     yield Entry(
                         f"{side} px", f"{WORDS[form]}, {words}", p.cell("cifar10", seed, poison), side
                     )

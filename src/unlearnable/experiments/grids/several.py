@@ -24,6 +24,6 @@ def several(p: Profile) -> Iterator[Entry]:
     """
     for seed in p.seeds:
         for count in COUNTS:
-            poison = p.poison("cifar10", "classwise", seed, **({"several": count} if count > 1 else {}))
+            poison = p.poison("cifar10", "classwise", seed, patterns_per_class=count)
             yield Entry(str(count), "clean", p.cell("cifar10", seed))
             yield Entry(str(count), "protected", p.cell("cifar10", seed, poison))

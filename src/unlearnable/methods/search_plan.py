@@ -1,0 +1,189 @@
+"""Everything that stays the same during a search against a surrogate."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from unlearnable.data.view import View
+from unlearnable.methods.context import Context, Surrogate
+from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.training.frozen import freeze
+from unlearnable.training.image_store import ImageStore
+from unlearnable.training.recipe import Recipe
+from unlearnable.training.trainer_view import TrainerView
+from unlearnable.training.transforms import Draw, Transform
+
+
+class Batch(NamedTuple):
+    """Some images, on the device.
+
+    Args:
+        x: uint8 (B, 3, S, S), the pixels of the view.
+        rows: int64 (B,), their rows of noise; -1 for context.
+        y: int64 (B,), their classes.
+        grey: bool (B,), photos whose noise is equal in every channel; None if there are none.
+        onto: Matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that put the rows and the columns of a
+            pattern at its offset on the grid, with zeros around it; None where patterns cover the grid.
+    """
+
+    x: torch.Tensor
+    rows: torch.Tensor
+    y: torch.Tensor
+    grey: torch.Tensor | None
+    onto: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+class SearchPlan:
+    """Which images are in which batch, and the path from pixels and noise to the surrogate's input.
+
+    Args:
+        config: The settings, resolved.
+        recipe: How the surrogate is trained.
+        train_batches: Training batches in a round that trains.
+        rows: int64 (N,), the row of noise of every image, -1 for context.
+        view: The images.
+        ctx: Device, precision, draws.
+        classes: The surrogate's outputs, if they are not the view's classes.
+        rounds: Rounds that the noise gets, ``max_rounds`` if None.
+    """
+
+    def __init__(
+        self,
+        config: SurrogateConfig,
+        recipe: Recipe,
+        train_batches: int,
+        rows: torch.Tensor,
+        view: View,
+        ctx: Context,
+        classes: tuple[str, ...] | None = None,
+        rounds: int | None = None,
+    ) -> None:
+        self.config, self.recipe, self.ctx, self.view, self.rows = config, recipe, ctx, view, rows
+        self.classes = classes or view.classes
+        self.rounds = rounds or int(config.max_rounds)
+        self.count = len(view.ids)
+        self.batch = min(config.batch, self.count)
+        self.per_epoch = max(1, self.count // self.batch)
+        self.train_batches = train_batches
+        self.everyone = torch.arange(self.count)
+        self.own = torch.from_numpy(view.own).nonzero()[:, 0]
+        self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
+        pixels = view.pixels
+        self.images = ctx.keep("images", pixels, lambda: ImageStore(torch.from_numpy(pixels), ctx.compute))
+        index = {name: label for label, name in enumerate(self.classes)}
+        self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
+        self.offsets = self._offsets()
+        self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
+        self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
+        self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
+        self.trainer_view = TrainerView(
+            int(config.resolution),
+            pixels.shape[-1],
+            config.grid,
+            view.frame,
+            Transform(config.transforms, (config.crop_min, 1.0)),
+            config.interpolation,
+            ctx.compute,
+            config.jpeg,
+        )
+
+    def _searched(self, share: float) -> torch.Tensor:
+        """Positions of the images whose noise moves: all own ones, or a share of every class."""
+        if share >= 1:
+            return self.own
+        chosen, labels = [], torch.from_numpy(self.view.labels)[self.own]
+        for label, name in enumerate(self.view.classes):
+            mine = self.own[labels == label]
+            order = torch.randperm(len(mine), generator=self.ctx.rng("share", name))
+            chosen.append(mine[order[: max(1, round(share * len(mine)))]])
+        return torch.cat(chosen).sort().values
+
+    def _offsets(self) -> torch.Tensor | None:
+        """The (top, left) of every image's pattern on the grid, int64 (N, 2), as it will be published.
+
+        None if patterns cover the grid.
+        """
+        assignment, side, grid = self.config.assignment(self.ctx.seed), self.config.side, self.config.grid
+        found = [assignment.top_left(id, (side, side), (grid, grid)) for id in self.view.ids]
+        return None if assignment.offset == "tile" else torch.tensor(found)
+
+    def active(self, state: dict[str, Any]) -> torch.Tensor:
+        """Return the positions of the images whose noise this round moves, int64."""
+        return state["active"].cpu() if "active" in state else self.searched
+
+    def noise_batches(self, state: dict[str, Any]) -> int:
+        """Return the number of batches in one pass of this round over the images whose noise moves."""
+        return -(-len(self.active(state)) // self.batch)
+
+    def order(self, name: str, positions: torch.Tensor, *pass_: int) -> torch.Tensor:
+        """Return positions in the order of one pass over them."""
+        # drawn once a pass and not once a batch: there may be millions of them
+        if name not in self._orders or self._orders[name][0] != pass_:
+            drawn = positions[torch.randperm(len(positions), generator=self.ctx.rng(name, *pass_))]
+            self._orders[name] = (pass_, drawn)
+        return self._orders[name][1]
+
+    def surrogate(self, state: dict[str, Any]) -> Surrogate:
+        """Return the surrogate whose tensors are in a state."""
+        return self.ctx.surrogate(state, self.config.surrogate, len(self.classes), self.recipe)
+
+    def frozen(self, state: dict[str, Any]) -> nn.Module:
+        """Return the surrogate in eval mode, with a gradient to its input only, until it is trained again."""
+        if self._frozen is None or self._frozen[0] is not state or self._frozen[1] != state["round"]:
+            self._frozen = (state, state["round"], freeze(self.surrogate(state).model, self.ctx.compute))
+        return self._frozen[2]
+
+    def thaw(self) -> None:
+        """Forget the frozen copy, because the surrogate is about to change."""
+        self._frozen = None
+
+    def batch_of(self, index: torch.Tensor) -> Batch:
+        """Return the images at some positions, int64 (B,)."""
+        send = self.ctx.compute.send
+        grey = None if self.grey is None else send(self.grey[index])
+        onto = None if self.offsets is None else self._onto(send(self.offsets[index]))
+        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey, onto)
+
+    def _onto(self, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # products with 0 and 1 are exact, and on a GPU the same every time; scattered sums are not
+        where = offsets.T[:, :, None] + torch.arange(self.config.side, device=offsets.device)
+        onto = torch.arange(self.config.grid, device=offsets.device).view(-1, 1) == where[:, :, None, None]
+        down, across = onto.to(self.ctx.compute.dtype)
+        return down, across
+
+    def show(self, batch: Batch, d: torch.Tensor, draw: Draw | None) -> torch.Tensor:
+        """Return the network input for a batch with noise ``d``; differentiable in ``d``.
+
+        Args:
+            batch: The images.
+            d: float (B, 3, h, w), in levels; every pattern goes to its image's offset.
+            draw: One transformation for each image; None for the whole frame, resized.
+
+        Returns:
+            float (B, 3, resolution, resolution) in [0, 1].
+        """
+        if batch.onto is not None:
+            d = batch.onto[0] @ d @ batch.onto[1].mT
+        return self.trainer_view(batch.x, d, batch.grey, draw)
+
+    def logits(self, model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of a model for network input, computed in the precision of the search."""
+        with self.ctx.compute.autocast():
+            logits: torch.Tensor = model(x)
+        return logits.to(self.ctx.compute.dtype)
+
+    def under(self, batch: Batch, d: torch.Tensor) -> torch.Tensor | None:
+        """Return the pixels under a batch's noise ``d``, in its shape; None if they do not match it."""
+        if not self.trainer_view.plain:
+            return None
+        if batch.onto is not None:
+            return batch.onto[0].mT @ batch.x.to(d.dtype) @ batch.onto[1]
+        return batch.x if d.shape == batch.x.shape else None
+
+    def noise_of(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return a copy of the noise of every image, in levels; zero for context, whose row is -1."""
+        d = self.ctx.compute.send(noise[rows.clamp(min=0).to(noise.device)]).to(self.ctx.compute.dtype)
+        return d if len(self.own) == self.count else d * (rows >= 0).view(-1, 1, 1, 1)
