@@ -28,8 +28,8 @@ LAYERS = [
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget", "renamed", "spec"},
-    {"hashing", "duration", "plugins"},
+    {"budget", "plugins", "renamed", "spec"},
+    {"hashing", "duration"},
     {"errors", "events", "files", "version"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import sys
 from pathlib import Path
 
+from unlearnable import hashing
 from unlearnable.errors import UsageError
 
 _LOADED: dict[str, Path] = {}
@@ -25,7 +25,7 @@ def load_plugin(path: str | Path) -> None:
     """
     file = Path(path).resolve()
     # The name is the file's own, so that two plugins called noise.py do not replace each other.
-    name = f"unlearnable_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    name = f"unlearnable_plugin_{hashing.of_bytes(str(file).encode())[:12]}"
     if name in _LOADED:
         return
     spec = importlib.util.spec_from_file_location(name, file)
