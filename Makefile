@@ -8,7 +8,7 @@ TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all bench check constraints clean
+.PHONY: demo test test-all bench results check constraints clean
 
 demo: $(READY)  ## the whole story on data that comes with a dependency
 	$(BIN)/unlearnable demo
@@ -25,6 +25,11 @@ bench: $(READY)  ## how fast the search and the writing are, against the publish
 	$(BIN)/python benchmarks/applying.py --out build/applying.json
 	$(BIN)/python benchmarks/applying.py --out build/applying-12.json --megapixels 12 --count 12 --pairs 1
 	$(BIN)/python benchmarks/applying.py --out build/applying-48.json --megapixels 48 --count 2 --pairs 1
+
+results: $(READY)  ## render the result files: tables and figures into results/cpu, and two pages of the docs
+	$(BIN)/unlearnable experiment all --profile cpu --render
+	$(BIN)/python docs/results.py
+	$(BIN)/python benchmarks/performance.py
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What the machine can do at most, the share of it that the inner loop reaches, and where its time goes. Parts of `speed.py`."""
+"""The limits of the machine, the share that the inner loop reaches, a profile. Parts of `speed.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unlearnable.training.frozen import freeze
 
 
 def floor(width: int, batch: int, compute: Compute, T: int, size: int) -> dict[str, Any]:
-    """Operations and bytes of a sign step, the rate of a large matrix product, and the share of it that the inner loop reaches."""
+    """Measure a sign step: operations, bytes, and its share of the rate of a large matrix product."""
     engine = Engine(batch, width, batch, compute, T)
     model = freeze(engine.plan.surrogate(engine.state).model, compute)
     x = torch.rand(batch, 3, SIDE, SIDE, device=compute.device, requires_grad=True)

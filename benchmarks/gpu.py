@@ -30,9 +30,7 @@ from unlearnable.events import OnProgress, silent
 from unlearnable.files import write_by
 from unlearnable.methods import Context
 from unlearnable.training.compute import Compute
-from unlearnable.training.loop import Epoch, fit_model
-from unlearnable.training.recipe import Recipe
-from unlearnable.training.transforms import Transform
+from unlearnable.training.victim import Epoch, Labelled, Victim, learn
 
 
 def noise(
@@ -45,7 +43,7 @@ def noise(
     on_progress: OnProgress = silent,
     every: float = 60.0,
 ) -> dict[str, Any]:
-    """Sample-wise noise by the `paper` preset, to its stop. A search that was cut off goes on from ``kept``."""
+    """Find sample-wise noise by the `paper` preset, to its stop. ``kept`` is its checkpoint."""
     given = {
         "form": "samplewise",
         "search": search,
@@ -98,19 +96,23 @@ def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any
 def training(
     train: ImageSet, test: ImageSet, compute: Compute, width: int, epochs: int, seed: int
 ) -> dict[str, Any]:
-    """A network on clean images: test accuracy and seconds so far after every epoch, tests included and the choice of kernels apart."""
-    recipe = Recipe(epochs=epochs, batch=512, lr=0.2, schedule="onecycle", transform=Transform("flip-crop"))
+    """Train a network on clean images: test accuracy and seconds so far after every epoch, tests included."""
+    model = f"resnet18:width={width},stem=cifar"
+    victim = Victim(model=model, epochs=epochs, batch=512, lr=0.2, schedule="onecycle")
     views = [images.view(32) for images in (train, test)]
-    arms = [(torch.from_numpy(view.pixels), torch.from_numpy(view.labels)) for view in views]
-    spec, found, started = f"resnet18:width={width},stem=cifar", list[tuple[float, float]](), 0.0
+    first, tested = (
+        Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), 10) for view in views
+    )
+    found = list[tuple[float, float]]()
 
     def hear(epoch: Epoch) -> None:
         found.append((round(epoch.test_accuracy, 4), round(time.perf_counter() - started, 2)))
 
-    warm = Recipe(epochs=1, batch=512, transform=Transform("flip-crop"))
-    fit_model(spec, (arms[0][0][:1024], arms[0][1][:1024]), arms[1], 10, warm, 32, 0, compute)
+    # the device chooses its kernels in the first batches, which are not timed
+    few = Labelled(first.pixels[:1024], first.labels[:1024], 10)
+    learn(Victim(model=model, epochs=1, batch=512), few, tested, 0, compute)
     started = time.perf_counter()
-    fit_model(spec, arms[0], arms[1], 10, recipe, 32, seed, compute, hear)
+    learn(victim, first, tested, seed, compute, on_epoch=hear)
     accuracy, seconds = zip(*found, strict=True)
     return {
         "epochs": epochs,
@@ -186,7 +188,12 @@ def main() -> int:
         **{name: part for seed in range(1, args.seeds) for name, part in clean(seed).items()},
     }
     todo = {name: fresh(part, compute) for name, part in todo.items()}
-    measure(args.out, head(compute, {"FOLDER": args.data_dir}) | {"processor": processor()}, todo, args.quick)
+    measure(
+        args.out,
+        head("speed", compute, {"FOLDER": args.data_dir}) | {"processor": processor()},
+        todo,
+        args.quick,
+    )
     return 0
 
 

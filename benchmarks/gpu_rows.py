@@ -1,4 +1,4 @@
-"""What was wanted of a GPU and what `gpu.py` measured there, for docs/performance.md; empty where nothing was measured."""
+"""Goals for a GPU and measurements of `gpu.py`, for docs/performance.md; empty if not measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def inner(parts: Parts) -> str:
 def whole(parts: Parts) -> str:
     """Times as fast as a round of the published way, per image."""
     found = parts["noise, exact"]
-    return f"{parts['published round']['seconds_per_image'] / (found['seconds'] / found['rounds'] / found['images']):.2f}"
+    ours = found["seconds"] / found["rounds"] / found["images"]
+    return f"{parts['published round']['seconds_per_image'] / ours:.2f}"
 
 
 def share(parts: Parts) -> str:

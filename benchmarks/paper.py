@@ -1,11 +1,11 @@
-"""Experiments where nothing can be installed: needs torch, NumPy, safetensors, pydantic and filelock, and renders nothing.
+r"""Run experiments where nothing can be installed.
 
-    PYTHONPATH=src python benchmarks/paper.py main --data-dir FOLDER --only "cifar10, resnet18" --seed 0
-    --budget 9 --out results
+    PYTHONPATH=src python benchmarks/paper.py main --data-dir FOLDER --only "cifar10, resnet18" --seed 0 \
+        --time-limit 9m --out results --cache FOLDER
 
-Elsewhere, `unlearnable experiment NAME --profile paper` does the same and renders the tables. Results, noise
-and the checkpoint of a search that the time was not enough for are in FOLDERs of --out and --cache; the same
-command goes on with both.
+It needs torch, NumPy, safetensors, pydantic and filelock only, and renders nothing. `unlearnable experiment
+NAME --profile paper` does the same and renders the tables. Results are written to --out, and noise and the
+checkpoint of an unfinished search to --cache. The same command with both folders resumes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,23 @@ import argparse
 import time
 from pathlib import Path
 
-from unlearnable import experiments
+from unlearnable import duration, experiments
 from unlearnable.cells import runner
 from unlearnable.cells.cache import Cache
 from unlearnable.cells.cell_runner import CellRunner
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.sets import Sets
+from unlearnable.errors import UsageError
 from unlearnable.experiments import profiles
 from unlearnable.training.compute import Compute
+
+
+def seconds(text: str) -> float:
+    """Return a length of time in seconds, or an error as argparse shows it."""
+    try:
+        return duration.parse(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(f"{error.problem} {error.remedy}") from error
 
 
 def main() -> None:
@@ -33,7 +42,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, nargs="+", default=[])
-    parser.add_argument("--budget", type=float, default=float("inf"), help="minutes")
+    parser.add_argument("--time-limit", type=seconds, default=float("inf"), help="such as 90s, 9m, 1.5h")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--device", default="auto")
@@ -44,7 +53,7 @@ def main() -> None:
         for name in args.names
         for entry in experiments.get(name).entries(profile, args.seed, args.only)
     ]
-    deadline = time.monotonic() + 60 * args.budget
+    deadline = time.monotonic() + args.time_limit
     cell_runner = CellRunner(
         Sets(args.data_dir),
         Cache(args.cache),
@@ -53,17 +62,10 @@ def main() -> None:
         checkpoint_seconds=20.0,
     )
 
-    def told(result: Result, done: int, total: int) -> None:
-        print(
-            f"{done} of {total}",
-            result.cell.label,
-            result.last,
-            result.peak,
-            f"{result.seconds} s",
-            flush=True,
-        )
+    def report(result: Result, done: int, total: int) -> None:
+        print(f"{done} of {total}", result.cell.label, result.summary, f"{result.seconds} s", flush=True)
 
-    outcome = runner.run(cells, cell_runner, Results(args.out / profile.name / "cells"), told)
+    outcome = runner.run(cells, cell_runner, Results(args.out / profile.name / "cells"), report)
     print(f"{len(outcome.made)} made, {len(outcome.there)} were there, {len(outcome.missing)} are missing")
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gpu_rows
-from tables import ROOT, table
+
+from unlearnable.experiments.markdown import grid
 
 Parts = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parent
 DOCS = ROOT.parent / "docs" / "performance.md"
 # times as fast as the published way, in the precision that the machine has instructions for, and in float32
 TARGETS = {
@@ -178,14 +181,15 @@ def name_of(result: dict[str, Any]) -> str:
 
 
 def render() -> str:
-    results = {
-        path.name: json.loads(path.read_text("utf-8"))
-        for path in sorted((ROOT / "results").glob("speed-*.json"))
+    files = {
+        path.name: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "results").glob("*.json"))
     }
+    results = {name: file for name, file in files.items() if file["kind"] == "speed"}
     text = TEXT.replace(
         "{RUNS}",
         "\n".join(
-            f"- **{name_of(result)}**: `benchmarks/results/{file}`: {result['machine']}, torch {result['environment']['torch']},"
+            f"- **{name_of(result)}**: `benchmarks/results/{file}`: {result['machine']},"
+            f" torch {result['environment']['torch']},"
             f" {result['environment']['threads']} threads, {result['date']}, commit {result['commit']}."
             for file, result in results.items()
         ),
@@ -193,11 +197,11 @@ def render() -> str:
     on_gpus = [result["parts"] for result in results.values() if result["environment"]["device"] == "cuda"]
     text = text.replace(
         "{GPU}",
-        table(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
+        grid(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
     )
     for key, (head, rows) in TABLES.items():
         found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]
-        text = text.replace("{" + key + "}", table(["on", *head], found).rstrip("\n"))
+        text = text.replace("{" + key + "}", grid(["on", *head], found).rstrip("\n"))
     return text
 
 

@@ -1,4 +1,4 @@
-"""Sample-wise noise the way the published research code makes it: what `speed.py` measures the engine against.
+"""Sample-wise noise as the published research code makes it: the baseline of `speed.py`.
 
 Written from its description: float32, NCHW, eager; noise lives on the host and is added, and taken back, one
 image at a time in Python; the surrogate's loss and accuracy are read at every batch; the error is measured in

@@ -1,4 +1,4 @@
-"""What the measurement scripts share: choosing images, tensors, and the head of a result file."""
+"""The head of a result file, the same for every script that measures."""
 
 from __future__ import annotations
 
@@ -10,47 +10,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from unlearnable import methods, presets
-from unlearnable.data.image_set import ImageSet
-from unlearnable.data.view import View
 from unlearnable.training.compute import Compute
 from unlearnable.version import __version__
 
 
-def head(compute: Compute, places: dict[str, Path]) -> dict[str, Any]:
-    """Command (with ``places`` named instead of shown), machine, versions and date."""
+def head(kind: str, compute: Compute, paths: dict[str, Path]) -> dict[str, Any]:
+    """Return the kind of the file, the command, machine, versions and date.
+
+    Args:
+        kind: The renderer of the file: a key of `KINDS` in docs/measurements.py, or `speed`, which
+            performance.py renders.
+        compute: The device and the precision of the measurement.
+        paths: Folders on this machine by the name that replaces them in the command.
+    """
     command = shlex.join(["python", *sys.argv])
-    for name, path in places.items():
+    for name, path in paths.items():
         command = command.replace(str(path), name)
     return {
+        "kind": kind,
         "command": command,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "environment": compute.describe(),
         "version": __version__,
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def some(images: ImageSet, per_class: int, classes: str = "") -> ImageSet:
-    """The first ``per_class`` images (0 for all) of every class, or of a slice of the class names such as ``:5``."""
-    names = (
-        images.classes[slice(*(int(part) if part else None for part in classes.split(":")))]
-        if classes
-        else images.classes
-    )
-    return images.first(per_class, names)
-
-
-def laptop(images: ImageSet, count: int, **changes: object) -> methods.Method:
-    """The laptop preset, changed, with every ``auto`` replaced as for ``count`` photos like these."""
-    frame = np.median([images.photo(id).size for id in images.ids[:100]], axis=0)
-    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, changes))
-    return method.resolve((int(frame[0]), int(frame[1])), count)
-
-
-def tensors(view: View) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images and labels of a view."""
-    return torch.from_numpy(view.pixels), torch.from_numpy(view.labels)

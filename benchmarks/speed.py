@@ -82,7 +82,7 @@ def beside(
 
 
 def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -> dict[str, Any]:
-    """One round at width 16: published and ours on the fewest images, ours on more of them, and how the time of an image grows.
+    """Time one round at width 16: published and ours on few images, ours on more, and the growth per image.
 
     Growth is that of the noise steps too, because the training batches of a round are as many for few images
     as for many.
@@ -112,7 +112,7 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -
 
 
 def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: int) -> dict[str, Any]:
-    """The first rounds of a whole search at width 16: exact and fast, and one of the published way, which does the same in every round.
+    """Time the first rounds of a whole search at width 16: exact and fast, and one of the published way.
 
     On digits, because what `fast` leaves out depends on what the images show. Every repetition is a search
     from its start; seconds are of one round.
@@ -152,7 +152,10 @@ def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: i
 def start(repetitions: int) -> dict[str, list[float]]:
     """Seconds from the start of a process to an import, to help, and to the end of a first batch."""
     here = str(Path(__file__).resolve().parent)
-    first = f"import sys; sys.path.insert(0, {here!r}); import engine; e = engine.Engine(64, 16, 64, engine.Compute.choose(), 1)"
+    first = (
+        f"import sys; sys.path.insert(0, {here!r}); import engine; "
+        "e = engine.Engine(64, 16, 64, engine.Compute.choose(), 1)"
+    )
     first += "; e.method.advance(e.state, e.view, e.ctx)"
     commands = {
         "import": "import unlearnable",
@@ -236,7 +239,7 @@ def main() -> None:
     compute = Compute.choose(args.device)
     measure(
         args.out,
-        head(compute, {}) | {"processor": processor()},
+        head("speed", compute, {}) | {"processor": processor()},
         parts(compute, args.quick),
         args.quick,
         args.only,

@@ -1,4 +1,4 @@
-"""What the scripts that measure speed share: timing in turns, and a result file that is written after every part and says what made it."""
+"""Timing in turns, and a result file that is written after every part and names the code that made it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Part = Callable[[], dict[str, Any]]
 def turns(
     actions: dict[str, Callable[[], object]], repetitions: int, device: str, warm: bool = False
 ) -> dict[str, list[float]]:
-    """Seconds of every action, taken in turns, after each has run once, unless the process is warm from the same work on less."""
+    """Return the seconds of every action, taken in turns, after a warm-up unless the process is warm."""
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(int(warm), repetitions + 1):
         for name, action in actions.items():
@@ -52,7 +52,7 @@ def against(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
 
 
 def measure(out: Path, header: dict[str, Any], todo: dict[str, Part], quick: bool, only: str = "") -> None:
-    """Run the parts whose name begins with ``only``, but for those that the same code measured before under the same conditions.
+    """Run the parts whose name begins with ``only`` and that this code has not measured here before.
 
     Parts of other code stay in the file until they are measured again; ``made`` tells what each of them comes
     from.

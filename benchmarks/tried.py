@@ -1,4 +1,4 @@
-"""What was tried: compiling the frozen surrogate, replaying its steps as a CUDA graph, a fused optimiser (used on a GPU only).
+"""Attempts: compiling the frozen surrogate, replaying its steps as a CUDA graph, a fused optimiser.
 
 Parts of `speed.py`. What cannot be done on a machine is said in the result, and stops nothing.
 """
@@ -24,7 +24,7 @@ SIDE, CLASSES = 32, 10
 
 
 def compiled(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
-    """The gradient of the loss in the input, from the frozen surrogate as it is and compiled; and the time of compiling."""
+    """Time the gradient with respect to the input, as it is and compiled, and the compilation."""
     model = freeze(compute.place(models.create(spec, CLASSES)), compute)
     x, y = _batch(batch, compute)
 
@@ -62,7 +62,7 @@ def optimisers(spec: str, batch: int, compute: Compute, repetitions: int) -> dic
 
 
 def graphed(descend: Callable[[], torch.Tensor], batch: int, T: int, repetitions: int) -> dict[str, Any]:
-    """T sign steps on one batch, launched one kernel after the other and replayed as one graph. Needs CUDA."""
+    """Time T sign steps on one batch, kernel by kernel and replayed as one graph. Needs CUDA."""
     try:
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())

@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from unlearnable.budget import Budget
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.cells.cache import Busy, Cache
 from unlearnable.cells.cell_runner import CellRunner, TimeIsUp
-from unlearnable.cells.poisoning import poisoned
+from unlearnable.cells.poisoning import poisoned, published
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.runner import run
-from unlearnable.cells.sets import Sets, joined, relabelled, with_context
+from unlearnable.cells.sets import Sets, first_share, joined, relabelled, with_context
 from unlearnable.countermeasures.grey import Grey
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
@@ -81,9 +82,7 @@ def test_the_hash_covers_description_data_and_revisions(
 def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_noise(tmp_path: Path) -> None:
     whole = CellRunner(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
     reference = whole.fitted(SEARCH)[0].noise
-    pieces = CellRunner(
-        Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, checkpoint_seconds=0.0
-    )
+    pieces = CellRunner(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
     stops = 0
     while stops < 50:
         try:
@@ -93,10 +92,10 @@ def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_n
             stops += 1
     assert 1 <= stops < 50
     assert np.array_equal(noise.bank, reference.bank)
-    path = pieces.cache.path("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
-    before = path.stat().st_mtime_ns
+    place = pieces.cache.path("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
+    before = place.stat().st_mtime_ns
     pieces.fitted(SEARCH)
-    assert path.stat().st_mtime_ns == before
+    assert place.stat().st_mtime_ns == before
 
 
 def test_a_run_makes_what_is_missing_and_nothing_twice(cell_runner: CellRunner, tmp_path: Path) -> None:
@@ -225,7 +224,7 @@ def test_the_first_images_of_every_class() -> None:
         images().first(1, ("fly",))
 
 
-def test_with_context_the_others() -> None:
+def test_standing_against_the_others() -> None:
     assert with_context(images(), ("bee",)).own == ("2", "3")
     assert len(with_context(images(), ()).own) == 6
 
@@ -305,3 +304,80 @@ def test_results_say_what_they_are(cell_runner: CellRunner, tmp_path: Path) -> N
     again = Result.model_validate_json(path.read_bytes())
     assert again.environment["torch"]
     assert again.peak == max(again.test)
+
+
+def test_new_fields_at_their_defaults_are_not_part_of_the_text() -> None:
+    for name in ("found_on", "precision", "encoding"):
+        assert name not in PROTECTED.text
+    changed = Poison(search=Search(data=DIGITS, found_on=0.5, precision="float32"), encoding="jpeg:75")
+    assert all(name in changed.text for name in ("found_on", "precision", "encoding"))
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "jpeg:0", "jpeg:101", "gif", "png:9"])
+def test_an_encoding_that_does_not_exist_is_refused(encoding: str) -> None:
+    with pytest.raises(ValidationError, match="encoding"):
+        Poison(search=SEARCH, encoding=encoding)
+
+
+def test_images_that_go_through_files_are_those_that_a_trainer_decodes() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    clean = arrays(pixels, ["ant", "ant", "bee", "bee", "cow", "cow"], ids=[f"{i}" for i in range(6)])
+    one = noise("samplewise")
+    plain = published(clean, one, Poison(search=SEARCH))
+    lossless = published(clean, one, Poison(search=SEARCH, encoding="png"))
+    lossy = published(clean, one, Poison(search=SEARCH, encoding="jpeg:50"))
+    finer = published(clean, one, Poison(search=SEARCH, encoding="jpeg:95"))
+
+    def gap(images: ImageSet) -> float:
+        pairs = [(images.photo(id).pixels.astype(int), plain.photo(id).pixels) for id in clean.ids]
+        return float(np.mean([np.abs(a - b).mean() for a, b in pairs]))
+
+    assert not np.array_equal(plain.photo("5").pixels, clean.photo("5").pixels)
+    assert gap(lossless) == 0
+    assert 0 < gap(finer) < gap(lossy)
+    assert lossy.photo("0").size == (16, 16)
+    assert lossy.source.load("0")[1] == clean.source.load("0")[1]  # the content of the source names it
+
+
+def test_noise_is_found_on_a_share_and_made_for_the_others(
+    cell_runner: CellRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, seen, extended = registry.get("error_minimizing"), [], []
+    fit, extend = method.fit, method.extend
+    monkeypatch.setattr(
+        method, "fit", lambda self, view, *a, **k: seen.append(view) or fit(self, view, *a, **k)
+    )
+    monkeypatch.setattr(
+        method, "extend", lambda self, one, view, ctx: extended.append(view) or extend(self, one, view, ctx)
+    )
+    search = SEARCH.model_copy(update={"settings": {**SETTINGS, "form": "samplewise"}, "found_on": 0.25})
+    noise = cell_runner.fitted(search)[0].noise
+    assert [len(view.ids) for view in seen] == [30]
+    assert [len(view.ids) for view in extended] == [90]
+    assert set(noise.keys) == {*seen[0].ids, *extended[0].ids}
+    assert cell_runner.run(Cell(data=DIGITS, victim=VICTIM, poison=Poison(search=search))).protected == 120
+    whole = cell_runner.fitted(SEARCH.model_copy(update={"found_on": 0.25}))[0].noise
+    assert len(whole.keys) == 10  # class-wise noise needs no extension
+    assert len(extended) == 1
+
+
+def test_a_search_may_have_a_precision_of_its_own(
+    cell_runner: CellRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, used = registry.get("error_minimizing"), []
+    fit = method.fit
+    monkeypatch.setattr(
+        method,
+        "fit",
+        lambda self, view, ctx, *a, **k: used.append(ctx.compute) or fit(self, view, ctx, *a, **k),
+    )
+    cell_runner.compute = Compute("cpu", "bfloat16")
+    cell_runner.fitted(SEARCH)
+    cell_runner.fitted(SEARCH.model_copy(update={"precision": "float32"}))
+    assert [compute.precision for compute in used] == ["bfloat16", "float32"]
+
+
+def test_the_first_share_of_every_class() -> None:
+    assert first_share(images(), 1.0).ids == images().ids
+    assert first_share(images(), 0.5).ids == ("0", "2", "4")
+    assert first_share(images(), 0.01).ids == ("0", "2", "4")

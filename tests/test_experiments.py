@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from unlearnable import experiments
+from unlearnable import experiments, methods
+from unlearnable.cells import Cell
 from unlearnable.cells.cache import Cache
 from unlearnable.cells.cell_runner import CellRunner
 from unlearnable.cells.results import Result
@@ -37,8 +38,8 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
     entries = experiment.entries(scale)
     assert entries
     assert {entry.cell.seed for entry in entries} >= set(scale.seeds)
-    places = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
-    assert len(set(places)) == len(places), "two cells at one place"
+    positions = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
+    assert len(set(positions)) == len(positions), "two cells at one position"
     for entry in entries:
         assert revisions(entry.cell)  # every method, model, setting and countermeasure exists
         if entry.cell.poison is not None and entry.cell.data == entry.cell.poison.search.data:
@@ -133,7 +134,7 @@ def test_claims_are_judged_by_means_and_spread() -> None:
         claim("noise", "none", 0.0, "peak"),
         claim("far", "none"),
     )
-    assert [verdict.word for verdict in one.verdicts] == [
+    assert [outcome.word for outcome in one.outcomes] == [
         "holds",
         "does not hold",
         "within the spread",
@@ -144,14 +145,57 @@ def test_claims_are_judged_by_means_and_spread() -> None:
 
 def test_a_table_gives_mean_spread_peak_and_what_is_missing() -> None:
     one = filled(claim("noise", "none"))
-    assert table.text(one.places["noise", "last"]) == "32.0 ± 2.0 (70.0)"
+    assert table.text(one.measured["noise", "last"]) == "32.0 ± 2.0 (70.0)"
     written = markdown.section(one, "toy.svg")
+    assert "Accuracy in percent, last epoch (in brackets: best epoch):" in written
     assert "| noise | 32.0 ± 2.0 (70.0) |" in written
-    assert "**Holds**: it is so (32.0 against 62.0, 3 seeds)." in written
+    assert "**Holds**: it is so (32.0 against 62.0 at the last epoch, 3 seeds)." in written
     assert "3 of 9 cells of these seeds have not been run" in written
     assert "`unlearnable experiment toy --profile smoke`" in written
     lines = list(csv.DictReader(io.StringIO(table.to_csv(one))))
-    assert [line["last"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
+    assert [line["last_epoch"] for line in lines if line["row"] == "noise"] == ["0.3", "0.32", "0.34"]
+
+
+def test_a_table_of_clean_cells_alone_has_not_begun() -> None:
+    whole = filled(claim("noise", "none"))
+    clean = {result.cell.text: result for result in whole.results if result.cell.poison is None}
+    one = table.tabulate(whole.experiment, profiles.SMOKE, clean)
+    assert whole.begun
+    assert one.measured
+    assert not one.begun
+    written = markdown.section(one, "toy.svg")
+    assert "Not run yet: `unlearnable experiment toy --profile smoke`." in written
+    assert "|" not in written.replace("Toy | title", "")
+
+
+def test_rounds_of_a_search_that_no_profile_fixes_are_those_of_the_profile() -> None:
+    assert profiles.CPU.max_rounds("photos", "classwise") == 60
+    assert profiles.CPU.max_rounds("cifar10", "samplewise") == profiles.CPU.rounds == 30
+    assert profiles.PAPER.config("photos", "classwise").max_rounds == "auto"
+    assert profiles.PAPER.max_rounds("photos", "classwise") == profiles.PAPER.rounds
+
+
+@pytest.mark.parametrize("profile", [profiles.CPU, profiles.PAPER], ids=lambda one: one.name)
+def test_what_the_accuracy_scripts_varied_is_in_the_cells(profile: Profile) -> None:
+    def cells(name: str, only: str) -> list[Cell]:
+        return [entry.cell for entry in experiments.get(name).entries(profile, only=only)]
+
+    files = {cell.poison.encoding for cell in cells("published", "") if cell.poison}
+    assert files == {"png", "jpeg:95", "jpeg:85", "jpeg:75", "jpeg:50"}
+    seen = {cell.poison.search.found_on for cell in cells("extended", "") if cell.poison}
+    assert seen == {0.1, 0.2, 0.5, 1.0}
+    for name, precision in (("in float32", "float32"), ("half the rounds", "")):
+        searches = [cell.poison.search for cell in cells("search", name) if cell.poison]
+        assert searches
+        assert {search.precision for search in searches} == {precision}
+    for data in ("cifar10", "photos"):
+        (half,) = {
+            methods.create("error_minimizing", dict(cell.poison.search.settings)).config.max_rounds
+            for cell in cells("search", f"{data}, exact, half the rounds/sample")
+            if cell.poison
+        }
+        assert half == profile.max_rounds(data, "samplewise") // 2
+    assert len({cell.victim.size for cell in cells("photo-trainers", "")}) == 4
 
 
 def test_published_figures_stand_beside_ours_with_the_difference() -> None:

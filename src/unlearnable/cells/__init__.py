@@ -1,4 +1,7 @@
-"""The unit of an experiment: one training, described whole; what it needs is made once and kept, what it found is a small file."""
+"""The unit of an experiment: one training, completely described.
+
+Noise and weights are made once and cached. A result is a small file.
+"""
 
 from unlearnable.cells.spec import Cell, Data, Poison, Search
 from unlearnable.training.victim import Victim

@@ -1,4 +1,4 @@
-"""The cache of noise and weights, which are large and made once, with locks for processes that share it."""
+"""Artefacts (noise and weights): large, made once, in a folder outside the project, and locked meanwhile."""
 
 from __future__ import annotations
 
@@ -12,51 +12,42 @@ from unlearnable.files import cache
 
 
 def default_folder() -> Path:
-    """Return the default folder of the cache."""
+    """Return the folder of artefacts unless the caller names another."""
     return cache() / "experiments"
 
 
 class Busy(Exception):
-    """Another process is making the same cell, noise or weights."""
+    """Another process holds the lock on an artefact or a cell."""
 
 
 class Cache:
-    """A folder with noise and weights, each in a sub-folder named by its hash.
+    """A folder of artefacts, each in a folder of its own that its hash names.
 
     Args:
-        folder: The folder; created when it is first needed.
+        folder: The folder; created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, kind: str, hash: str) -> Path:
-        """Return the sub-folder of some noise or weights; it may not exist yet.
-
-        Args:
-            kind: ``noise`` or ``weights``.
-            hash: Hash of the description.
-        """
+        """Return the folder of an artefact."""
         return self.folder / kind / hash[:16]
 
     def view_folder(self) -> Path:
-        """Return the folder of the temporary files for squares that do not fit into memory."""
+        """Return the folder for images that do not fit into memory."""
         folder = self.folder / "views"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextmanager
     def claim(self, kind: str, hash: str) -> Iterator[None]:
-        """Lock a cell, noise or weights while this process makes it.
+        """Lock an artefact or a cell while it is made.
 
-        The operating system releases the lock when the process exits, even if it is killed.
-
-        Args:
-            kind: ``cell``, ``noise`` or ``weights``.
-            hash: Hash of the description.
+        The OS releases the lock when the process exits, even if it is killed.
 
         Raises:
-            Busy: If another process has the lock.
+            Busy: If another process holds the lock.
         """
         path = self.folder / "locks" / f"{kind}-{hash[:16]}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Running a cell: open its data, find its noise or load it from the cache, train and test its network."""
+"""Run one cell: open its data, find its noise or take it from the cache, train and test its network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import torch
 
 from unlearnable import countermeasures, hashing, methods
 from unlearnable.cells.cache import Cache
-from unlearnable.cells.poisoning import poisoned
+from unlearnable.cells.poisoning import poisoned, published
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import data_of, revisions, search_revisions
-from unlearnable.cells.sets import Sets, relabelled, with_context
+from unlearnable.cells.sets import Sets, first_share, relabelled, with_context
 from unlearnable.cells.spec import Cell, Search
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.view import View
+from unlearnable.evaluation.statistics import curve
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.hashing import digest
 from unlearnable.methods import Context
@@ -28,12 +30,11 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.victim import FRESH, Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
 
-# results of data with more classes have no confusion matrix, which would make their files large
-MAX_CONFUSION_CLASSES = 20
+CONFUSION = 20  # classes up to which the confusion matrix is recorded
 
 
 class TimeIsUp(Exception):
-    """The time limit is over. A search that was interrupted has saved its checkpoint."""
+    """The time limit is reached. Finished work and the checkpoint of the search are saved."""
 
 
 @dataclass
@@ -44,9 +45,9 @@ class CellRunner:
         sets: Opens data.
         cache: Stores noise and weights.
         compute: Device and precision.
-        on_progress: Called during a search and after every epoch.
-        deadline: ``time.monotonic()`` after which a search saves a checkpoint and stops.
-        checkpoint_seconds: Seconds between two checkpoints of a search.
+        on_progress: Called with progress.
+        deadline: Value of ``time.monotonic()`` after which a search stops at its next checkpoint.
+        every: Seconds between two checkpoints of a search.
     """
 
     sets: Sets
@@ -54,52 +55,55 @@ class CellRunner:
     compute: Compute
     on_progress: OnProgress = silent
     deadline: float = float("inf")
-    checkpoint_seconds: float = 60.0
+    every: float = 60.0
 
     def hash(self, cell: Cell) -> str:
-        """Return the hash of a cell: of its description, its data, and the revisions of its code."""
+        """Return the hash that names a cell's result: over description, data and revisions."""
         return digest(cell.text, self.fingerprints(cell), revisions(cell))
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
-        """Return the fingerprints of a cell's data, by the hash of the data's description."""
+        """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
         found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
         if cell.victim.start != FRESH:
             found["start"] = hashing.of_file(Path(cell.victim.start))
         return found
 
     def search_hash(self, search: Search) -> str:
-        """Return the hash of a search: of its description, its data, and the revisions of its code."""
+        """Return the hash that names a search's noise."""
         return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search))
 
     def is_found(self, search: Search) -> bool:
-        """Return whether the noise of a search is in the cache."""
+        """Return whether a search's noise is in the cache."""
         return (self.cache.path("noise", self.search_hash(search)) / "noise.safetensors").exists()
 
     def fitted(self, search: Search) -> tuple[Fitted, float]:
-        """Return the noise of a search and the seconds that the search took.
-
-        The search runs unless its noise is in the cache.
+        """Return noise and the seconds that the search took; from the cache, or found now.
 
         Raises:
-            Busy: If another process is running the search.
-            TimeIsUp: If the time limit is over. The next call resumes the search.
+            Busy: If another process is finding it.
+            TimeIsUp: If the deadline passes; the next call resumes the search.
         """
         hash = self.search_hash(search)
         folder = self.cache.path("noise", hash)
         if not (folder / "noise.safetensors").exists():
             with self.cache.claim("noise", hash):
-                # another process may have finished the search before this one got the lock
+                # another process may have found it while this one waited for the lock
                 if not (folder / "noise.safetensors").exists():
-                    self._search(search, folder)
+                    self._find(search, folder)
         seconds = load_tensors(folder / "time.safetensors")[1]["seconds"]
         return Fitted.load(folder), seconds
 
-    def _search(self, search: Search, folder: Path) -> None:
+    def _find(self, search: Search, folder: Path) -> None:
         images = with_context(self.sets(search.data)[0], search.own)
-        method = methods.create(search.method, dict(search.settings)).resolve(images.frame, len(images))
-        view = images.view(int(method.config.resolution), method.zoom, self.cache.view_folder())
-        if not search.lifted:
-            view = replace(view, frame=view.pixels.shape[-2:])
+        seen = first_share(images, search.found_on)
+        method = methods.create(search.method, dict(search.settings)).resolve(images.frame, len(seen))
+        compute = Compute.choose(self.compute.device, search.precision) if search.precision else self.compute
+        context = Context(search.seed, compute)
+
+        def view_of(chosen: ImageSet) -> View:
+            view = chosen.view(int(method.config.resolution), method.zoom, self.cache.view_folder())
+            return view if search.lifted else replace(view, frame=view.pixels.shape[-2:])
+
         checkpoint = folder / "checkpoint.safetensors"
         identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
@@ -112,26 +116,20 @@ class CellRunner:
                 raise TimeIsUp
 
         fitted = method.fit(
-            view,
-            Context(search.seed, self.compute),
-            self.on_progress,
-            state=state,
-            save=save,
-            every=self.checkpoint_seconds,
+            view_of(seen), context, self.on_progress, state=state, save=save, every=self.every
         )
+        unseen = sorted(set(images.own) - set(seen.ids))
+        if unseen and method.form == "samplewise":  # class-wise noise holds for every image of its class
+            more = method.extend(fitted, view_of(images.subset(unseen)), context)
+            fitted = replace(fitted, noise=fitted.noise.joined(more))
         seconds = round(before + time.monotonic() - started, 1)
         save_tensors(folder / "time.safetensors", {}, {"seconds": seconds})
-        # the noise is saved last, because a folder with noise counts as complete
+        # Fitted.save writes the noise last: where it is, everything is
         fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
 
     def weights(self, cell: Cell) -> Path:
-        """Return the file with the weights after the training of a cell. Trains unless it is in the cache.
-
-        Raises:
-            Busy: If another process is training it.
-            TimeIsUp: If the time limit is over before the noise is found.
-        """
+        """Return the file of the weights at the end of a training; from the cache, or trained now."""
         hash = self.hash(cell)
         path = self.cache.path("weights", hash) / "weights.safetensors"
         if not path.exists():
@@ -141,22 +139,22 @@ class CellRunner:
         return path
 
     def run(self, cell: Cell) -> Result:
-        """Train and test a cell's network and return the result.
+        """Run a cell.
 
         Raises:
-            Busy: If another process is making noise or weights that the cell needs.
-            TimeIsUp: If the time limit is over before the noise is found.
+            Busy: If another process is finding its noise or training its starting weights.
+            TimeIsUp: If the deadline passes before its noise is found.
         """
         artefacts, search = {}, None
         if cell.poison is not None:
-            fitted, seconds = self.fitted(cell.poison.search)
+            fitted, found_in = self.fitted(cell.poison.search)
             artefacts["noise"] = self.search_hash(cell.poison.search)
             errors = [error for error in fitted.log if error is not None]
             search = {
                 "rounds": len(fitted.log),
                 "error": errors[-1] if errors else None,
                 "stopped": fitted.reason,
-                "seconds": seconds,
+                "seconds": found_in,
             }
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
@@ -186,7 +184,7 @@ class CellRunner:
             protected = {
                 id for id in train.ids if noise.slot(id, train.class_of[id], digests[id]) is not None
             }
-            train = train.with_noise(noise)
+            train = published(train, noise, cell.poison)
         if cell.keep == "clean":
             train = train.subset([id for id in train.ids if id not in protected])
         train, test = relabelled(train, cell.relabel), relabelled(test, cell.relabel)
@@ -200,21 +198,23 @@ class CellRunner:
 
         learned = learn(victim, pixels, tested, cell.seed, self.compute, chain, report)
         epochs, labels, count = learned.epochs, tested.labels.numpy(), tested.classes
-        confusion = np.zeros((count, count), np.int64)
-        np.add.at(confusion, (labels, epochs[-1].answers.numpy()), 1)
+        judged = curve([epoch.correct.numpy() for epoch in epochs], labels)
+        table = np.zeros((count, count), np.int64)
+        np.add.at(table, (labels, epochs[-1].answers.numpy()), 1)
         facts = {
             "classes": list(test.classes),
             "images": len(train),
             "protected": len(protected & set(train.ids)),
             "train": [round(epoch.train_accuracy, 4) for epoch in epochs],
             "test": [round(epoch.test_accuracy, 4) for epoch in epochs],
-            "recall": [round(float(share), 4) for share in confusion.diagonal() / confusion.sum(1)],
-            "confusion": confusion.tolist() if count <= MAX_CONFUSION_CLASSES else None,
+            "balanced": [round(value, 4) for value in judged.epochs],
+            "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
+            "confusion": table.tolist() if count <= CONFUSION else None,
         }
         return {name: value.detach().cpu() for name, value in learned.model.state_dict().items()}, facts
 
     def victim(self, cell: Cell) -> Victim:
-        """Return the victim of a cell, with the weights of another cell if it starts from one."""
+        """Return the victim of a cell, which may start from the file of another cell's weights."""
         if cell.start is None:
             return cell.victim
         return cell.victim.model_copy(update={"start": str(self.weights(cell.start))})

@@ -1,22 +1,25 @@
-"""Result files: one small JSON for each cell, committed, read by whoever renders a table."""
+"""Result files: one small JSON for each cell, committed. Tables are rendered from them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unlearnable.cells.spec import Cell
 from unlearnable.errors import DataError
+from unlearnable.evaluation.statistics import Curve
 from unlearnable.files import write
 
 FORMAT = 1
+ROUNDING = 1e-4  # accuracies in a file have four decimals, and two of them are compared
 
 
 class Result(BaseModel):
-    """What a cell came to. Accuracies are shares of the test images in [0, 1].
+    """The outcome of a cell. Accuracies are shares of images in [0, 1], on clean test images.
 
     Attributes:
         format: Version of the file.
@@ -28,10 +31,12 @@ class Result(BaseModel):
         classes: Names of the classes, in order.
         images: Number of training images.
         protected: How many of them had noise.
-        train: Accuracy on the training batches, each epoch.
-        test: Accuracy on the test images, each epoch.
-        recall: Accuracy on each class's test images after the last epoch.
-        confusion: Test images by class (row) and answer (column) after the last epoch; None for more than 20
+        train: Accuracy on the training batches, by epoch.
+        test: Accuracy on the test images, by epoch.
+        balanced: Balanced accuracy (mean recall over the classes) on the test images, by epoch; None in files
+            of older runs, which have ``test`` only.
+        recall: Accuracy on each class's test images at the last epoch.
+        confusion: Test images by class (row) and prediction (column) at the last epoch; None for more than 20
             classes.
         search: Rounds, last error, reason to stop and seconds of the search; None for clean images.
         seconds: Time of the training.
@@ -54,6 +59,7 @@ class Result(BaseModel):
     protected: int
     train: list[float]
     test: list[float]
+    balanced: list[float] | None = None
     recall: list[float]
     confusion: list[list[int]] | None
     search: dict[str, Any] | None
@@ -64,21 +70,42 @@ class Result(BaseModel):
     date: str
 
     @property
-    def last(self) -> float:
-        """Accuracy after the last epoch."""
-        return self.test[-1]
+    def curve(self) -> Curve | None:
+        """Balanced accuracy by epoch; None where a file of an older run does not tell.
+
+        Plain accuracy stands for it where every class has equally many test images, because the two are then
+        equal. Without a confusion matrix, that is inferred from the last epoch, where both are known.
+        """
+        if self.balanced is not None:
+            return Curve(tuple(self.balanced))
+        if self.confusion is not None:
+            equal = len({sum(row) for row in self.confusion}) == 1
+        else:
+            equal = abs(mean(self.recall) - self.test[-1]) <= ROUNDING
+        return Curve(tuple(self.test)) if equal else None
 
     @property
-    def peak(self) -> float:
-        """Accuracy after the best epoch, chosen on the test images: what early stopping would have given at most."""
-        return max(self.test)
+    def last(self) -> float:
+        """Balanced accuracy at the last epoch."""
+        return mean(self.recall) if self.curve is None else self.curve.last
+
+    @property
+    def peak(self) -> float | None:
+        """Balanced accuracy at the best epoch; None where a file of an older run does not tell."""
+        return None if self.curve is None else self.curve.peak
+
+    @property
+    def summary(self) -> str:
+        """The accuracy in words, for a line of progress."""
+        best = "" if self.peak is None else f" (best {self.peak:.1%})"
+        return f"last epoch {self.last:.1%}{best}"
 
 
 class Results:
     """The result files of one profile.
 
     Args:
-        folder: Where they are.
+        folder: The folder of the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +113,7 @@ class Results:
         self._read: dict[Path, Result] = {}
 
     def path(self, cell: Cell, hash: str) -> Path:
-        """Return the place of a cell's file."""
+        """Return the path of a cell's file."""
         return self.folder / f"{cell.label}-{hash[:12]}.json"
 
     def save(self, result: Result) -> None:

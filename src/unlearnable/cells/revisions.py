@@ -1,16 +1,15 @@
-"""The revisions and the data that the result of a cell depends on, besides its description."""
+"""The dependencies of a result besides the description of its cell: data, and revisions of code."""
 
 from __future__ import annotations
 
 from unlearnable import countermeasures, methods, models
 from unlearnable.cells.spec import Cell, Data, Search
 
-# revision of the code that runs a cell, ``cell_runner.py``
-CELL = 1
+CELL = 1  # revision of ``cell_runner.py``: raised when the same description gives another result
 
 
 def revisions(cell: Cell) -> dict[str, int]:
-    """Return the revisions of a cell's methods, models and countermeasures, and of the code that runs it."""
+    """Return the revisions of every method, model and countermeasure of a cell, and of the cell runner."""
     found = {"cell": CELL, f"model {_name(cell.victim.model)}": models.revision(cell.victim.model)}
     found |= {
         f"countermeasure {name}": number
@@ -24,7 +23,7 @@ def revisions(cell: Cell) -> dict[str, int]:
 
 
 def search_revisions(search: Search) -> dict[str, int]:
-    """Return the revisions of the method and the surrogate of a search."""
+    """Return the revision of the method and of the surrogate of a search."""
     method = methods.create(search.method, dict(search.settings))
     found = {f"method {search.method}": method.revision}
     surrogate = getattr(method.config, "surrogate", "")
@@ -32,7 +31,7 @@ def search_revisions(search: Search) -> dict[str, int]:
 
 
 def data_of(cell: Cell) -> list[Data]:
-    """Return the descriptions of all data that a cell uses, sorted."""
+    """Return every set of images that a cell uses."""
     found = [cell.data]
     if cell.poison is not None:
         found.append(cell.poison.search.data)

@@ -1,4 +1,4 @@
-"""Cells in any order and in several processes: what is finished is not done again, what is claimed is left to who claimed it."""
+"""Run cells in any order and in several processes; a cell that is finished or running is skipped."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from unlearnable.cells.results import Result, Results
 from unlearnable.cells.spec import Cell
 from unlearnable.errors import DataError
 
-PAUSE = 2.0  # seconds between two looks at what other processes are making
+PAUSE = 2.0  # seconds before cells that other processes run are checked again
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: cells that were made now, that were there, that are still missing, and why data of others is not there."""
+    """The outcome of a run.
+
+    Args:
+        made: Cells that were run now.
+        there: Cells that had a result before.
+        missing: Cells that were left out because of the deadline.
+        without_data: Cells whose data cannot be opened, with the reason.
+    """
 
     made: tuple[Cell, ...]
     there: tuple[Cell, ...]
@@ -32,20 +39,20 @@ def run(
     on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
     pause: float = PAUSE,
 ) -> Outcome:
-    """Make every cell that has no result yet.
+    """Run every cell that has no result yet.
 
     Args:
-        cells: The cells; one that is named twice is made once.
-        cell_runner: Where they are made; its deadline ends the run.
-        results: Where results are written.
-        on_result: Called after each cell that was made, with the number of finished ones and of all.
-        pause: Seconds between two looks at what other processes are making.
+        cells: The cells; duplicates are run once.
+        cell_runner: Runs a cell; its deadline ends the run.
+        results: The result files.
+        on_result: Called after each cell with its result, the number of finished cells and of all.
+        pause: Seconds before cells that other processes run are checked again.
 
     Returns:
-        What was made, what was there, and what is left.
+        The cells that were run, that had results, and that are left.
 
     Raises:
-        DataError: If no cell has its data.
+        DataError: If the data of no cell can be opened.
     """
     wanted, hashes, without = list(dict.fromkeys(cells)), {}, dict[Cell, DataError]()
     for cell in wanted:
@@ -59,7 +66,9 @@ def run(
     there = [cell for cell in wanted if results.path(cell, hashes[cell]).exists()]
     pending = [cell for cell in wanted if cell not in set(there)]
     made: list[Cell] = []
-    longest: dict[str, float] = {}  # seconds of a training, by who trains on what
+    # seconds of the longest training by data, victim and countermeasure: no training begins that would
+    # not end before the deadline
+    longest: dict[str, float] = {}
     while pending:
         before = len(pending)
         for cell in list(pending):

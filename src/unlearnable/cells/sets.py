@@ -1,4 +1,4 @@
-"""Images from a description of data: subsets, joined sets, and other labels."""
+"""From a description of data to images: subsets, joined sets, other labels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from unlearnable.cells.spec import Data
 from unlearnable.data.image_set import ImageSet, join
 from unlearnable.errors import DataError, UsageError
 
-# share of the images that is held out if the data has no test images
-HELD_OUT = 0.2
-# other labels than the protector's: (index of the class in sorted order, number of classes) -> new class
+HELD_OUT = 0.2  # of data that has no test images of its own
+# labels of a trainer who does not use ours: (index in the sorted classes, number of classes) -> name
 RULES: dict[str, Callable[[int, int], str]] = {
     "pairs": lambda index, count: f"{index // 2:03d}",
     "halves": lambda index, count: f"{2 * index // count:03d}",
@@ -23,23 +22,23 @@ RULES: dict[str, Callable[[int, int], str]] = {
 
 @dataclass
 class Sets:
-    """Opens data by description and remembers the open sets.
+    """Opens data once and remembers it.
 
     Args:
-        data_dir: Folder with the files of benchmarks and folders of photos; None for the user's cache.
-        download: Whether a missing benchmark may be downloaded.
+        data_dir: Folder of the files of benchmarks and of folders of photos; None for the user's cache.
+        download: Whether missing files of a benchmark may be downloaded.
     """
 
     data_dir: Path | None = None
     download: bool = False
     _open: dict[Data, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
-    _fingerprints: dict[Data, str] = field(default_factory=dict)
+    _prints: dict[Data, str] = field(default_factory=dict)
 
     def __call__(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
-        """Return training and test images, which have the same classes.
+        """Return the images to train and to test on, of the same classes.
 
         Raises:
-            DataError: If the data is missing, or does not have the classes asked for.
+            DataError: If the data is missing, or lacks a class that is asked for.
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
@@ -63,21 +62,20 @@ class Sets:
                 )
             if train.classes != test.classes:
                 raise DataError(
-                    f"The training and the test images of {wanted.name} have different classes.",
-                    "Put the same sub-folders into train and val.",
+                    f"The training and the test images of {wanted.name} are of different classes."
                 )
             self._open[wanted] = train, test
         return self._open[wanted]
 
     def fingerprint(self, wanted: Data) -> str:
-        """Return a hash of ids, classes and contents of all images."""
-        if wanted not in self._fingerprints:
+        """Return a hash over ids, classes and contents of all images."""
+        if wanted not in self._prints:
             rows = [
                 [[id, images.class_of[id], images.source.load(id)[1]] for id in images.ids]
                 for images in self(wanted)
             ]
-            self._fingerprints[wanted] = hashing.digest(rows)
-        return self._fingerprints[wanted]
+            self._prints[wanted] = hashing.digest(rows)
+        return self._prints[wanted]
 
     def _parts(self, wanted: Data) -> tuple[ImageSet, ImageSet]:
         if wanted.name == "digits":
@@ -93,21 +91,17 @@ class Sets:
         root = (self.data_dir or Path()) / wanted.name
         if not (root / "train").is_dir() or not (root / "val").is_dir():
             raise DataError(
-                f"{root} does not contain the folders train and val.",
-                f"Put photos of {wanted.name} there, one sub-folder per class, or give another --data-dir.",
+                f"{root} has no folders train and val.",
+                f"Put the photos of {wanted.name} there, one folder per class, or name another --data-dir.",
             )
         return data.load(root / "train"), data.load(root / "val")
 
 
 def relabelled(images: ImageSet, rule: str) -> ImageSet:
-    """Return the images with the labels of a rule.
-
-    Args:
-        images: The images.
-        rule: A name in ``RULES``; empty for the labels they have.
+    """Return the images under the labels of a rule.
 
     Raises:
-        UsageError: If there is no rule with that name.
+        UsageError: If there is no such rule.
     """
     if not rule:
         return images
@@ -118,23 +112,31 @@ def relabelled(images: ImageSet, rule: str) -> ImageSet:
 
 
 def joined(parts: dict[str, ImageSet]) -> ImageSet:
-    """Return several sets as one. The name of its set becomes the prefix of every id.
+    """Return several sets as one; ids begin with the name of their set.
 
     Raises:
-        DataError: If two sets have a class of the same name.
+        DataError: If a class is in two of the sets.
     """
-    classes: set[str] = set()
+    seen: set[str] = set()
     for images in parts.values():
-        shared = classes & set(images.classes)
+        shared = seen & set(images.classes)
         if shared:
-            raise DataError(
-                f"Class {min(shared)!r} is in two of the sets to join.",
-                "Choose other classes in one of them.",
-            )
-        classes |= set(images.classes)
+            raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
+        seen |= set(images.classes)
     return join({f"{name}/": images for name, images in parts.items()})
 
 
 def with_context(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
-    """Return the images with all classes but ``own`` as context; without context if ``own`` is empty."""
+    """Return the images with every class but ``own`` as context; without context if ``own`` is empty."""
     return replace(images, context=frozenset(set(images.classes) - set(own))) if own else images
+
+
+def first_share(images: ImageSet, share: float) -> ImageSet:
+    """Return the first images of every class, ``share`` of each in (0, 1], at least one."""
+    if share == 1:
+        return images
+    chosen: list[str] = []
+    for name in images.classes:
+        ids = [id for id in images.ids if images.class_of[id] == name]
+        chosen += ids[: max(1, round(share * len(ids)))]
+    return images.subset(chosen)

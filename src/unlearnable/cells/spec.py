@@ -1,7 +1,7 @@
-"""What a cell is: data, noise, who trains on it and how, a seed. Nothing here computes anything.
+"""The description of a cell: data, noise, the network and its recipe, a seed. Nothing here computes anything.
 
-A description is complete: the same description on the same data gives the same result, so its hash is the
-name of what it stands for.
+A description is complete: the same description on the same data gives the same result, so its hash names
+that result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Data(Spec):
     """Images to train and to test on.
 
     Attributes:
-        name: A benchmark, ``digits``, or a folder of the data folder that has ``train`` and ``val``.
+        name: A benchmark, ``digits``, or a folder inside the data folder that has ``train`` and ``val``.
         per_class: Training images of each class, the first ones; 0 for all.
         tests: Test images of each class, the first ones; 0 for all.
         classes: Only these classes; empty for all.
@@ -36,13 +36,16 @@ class Search(Spec):
     """A search for noise.
 
     Attributes:
-        data: What the noise is found on.
+        data: The images that the noise is found on.
         own: Classes that get noise, the others are context; empty for all.
         method: Name of the method.
         settings: Its settings.
-        lifted: Whether the search knows of the photos' own size; else it takes them to be as large as what
-            the network sees.
-        seed: Of the noise and the surrogate.
+        lifted: Whether the search knows the photos' own size; else it takes them to be as large as the
+            network's input.
+        found_on: Share of each class that the search sees, the first images of it, in (0, 1]. The method's
+            ``extend`` makes the noise of the others.
+        precision: Precision of the search; empty for that of the whole run.
+        seed: Seed of the noise and the surrogate.
     """
 
     data: Data
@@ -50,6 +53,8 @@ class Search(Spec):
     method: str = "error_minimizing"
     settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
     lifted: bool = True
+    found_on: float = Field(default=1.0, gt=0, le=1)
+    precision: Literal["", "float32", "bfloat16"] = ""
     seed: int = 0
 
 
@@ -57,14 +62,16 @@ class Poison(Spec):
     """How noise gets onto images.
 
     Attributes:
-        search: Where it comes from.
-        share: Share of the images that get it.
+        search: The search that finds the noise.
+        share: Share of the images that get noise.
         classes: Only images of these classes; empty for all.
-        mapped: Classes of the images onto those of the search, for noise that is moved to other data.
+        mapped: From classes of the images to classes of the search, for noise that is moved to other data.
         shuffle: Give the noise of an image to another one, of the same class (``within``) or any
             (``across``).
         positive_only: Drop every negative value, as the published code did by clamping noise before it was
             added.
+        encoding: Write all images as files of this format at their own size and decode them again: ``png``,
+            ``webp``, or ``jpeg:QUALITY``; empty to use the pixels as they are.
     """
 
     search: Search
@@ -73,21 +80,22 @@ class Poison(Spec):
     mapped: dict[str, str] = Field(default_factory=dict)
     shuffle: Literal["", "within", "across"] = ""
     positive_only: bool = False
+    encoding: str = Field(default="", pattern=r"^(png|webp|jpeg:([1-9][0-9]?|100))?$")
 
 
 class Cell(Spec):
     """One training and its test.
 
     Attributes:
-        data: What is trained and tested on.
-        victim: Who trains.
+        data: The images to train and to test on.
+        victim: The network and its recipe.
         poison: Noise on the training images; None for clean ones.
-        keep: ``clean``: only the images that got no noise are trained on.
+        keep: ``clean``: train only on the images that got no noise.
         relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. Noise
             goes by the labels of the data.
-        countermeasure: What the trainer does against noise.
+        countermeasure: The countermeasure that the trainer applies.
         start: A training whose weights this one starts from; None for fresh ones.
-        seed: Of the training.
+        seed: Seed of the training.
     """
 
     data: Data
@@ -101,7 +109,7 @@ class Cell(Spec):
 
     @property
     def label(self) -> str:
-        """A few words for a file name; the hash beside them tells cells apart."""
+        """A few words for a file name. The hash beside them tells cells apart."""
         noise = (
             "clean"
             if self.poison is None

@@ -143,7 +143,7 @@ def experiment(
                     gallery.write_gallery(shown, cell_runner, folder / f"{one.name}-noise.png")
         every = [experiments.get(name) for name in experiments.names()]
         tables = [table.tabulate(one, scale, files.all()) for one in every]
-        filled = [one for one in tables if one.places]
+        filled = [one for one in tables if one.begun]
         page = pages.render(filled, folder).resolve() if filled else None
         shown_tables = [table.tabulate(one, scale, files.all()) for one in chosen]
         left = len(outcome.missing) + len(outcome.without_data) if outcome else 0
@@ -210,8 +210,7 @@ def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Re
 
     def on_result(result: Result, done: int, total: int) -> None:
         console.remark(
-            f"{done} of {total}: {result.cell.label}: last epoch {result.last:.1%}, "
-            f"best epoch {result.peak:.1%}, {duration.words(result.seconds)}"
+            f"{done} of {total}: {result.cell.label}: {result.summary}, {duration.words(result.seconds)}"
         )
 
     with console.progress() as on_progress:

@@ -1,8 +1,28 @@
-"""Evaluation of a protection: what networks learn from clean and protected images, and its visibility."""
+"""Evaluation of a protection: what networks learn from clean and protected images, and its visibility.
 
-from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
-from unlearnable.evaluation.schedule import Trial
-from unlearnable.evaluation.verdict import Goal, Verdict
-from unlearnable.evaluation.verification import Verification, verify
+The names are imported on demand: tables of experiments need ``statistics`` where only NumPy is installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
+    from unlearnable.evaluation.schedule import Trial
+    from unlearnable.evaluation.verdict import Goal, Verdict
+    from unlearnable.evaluation.verification import Verification, verify
 
 __all__ = ["Arm", "ArmResult", "Comparison", "Goal", "Trial", "Verdict", "Verification", "compare", "verify"]
+
+_HOMES = {
+    **dict.fromkeys(("Arm", "ArmResult", "Comparison", "compare"), "comparison"),
+    "Trial": "schedule",
+    **dict.fromkeys(("Goal", "Verdict"), "verdict"),
+    **dict.fromkeys(("Verification", "verify"), "verification"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The contract of an experiment: a grid of cells, what the paper claims of it, and how it is drawn."""
+"""The contract of an experiment: a grid of cells, claims about it, and the figure that shows it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Figure = Literal["bars", "lines", "curves", "heat", "confusion"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell and its place in the table.
+    """A cell and its position in the table.
 
     Args:
         row: Name of the row.
         column: Name of the column.
-        cell: What is run; cells with the same place differ in their seed only.
-        x: Where the row lies on the axis of a ``lines`` figure.
-        over: The classes whose images count; empty for all. There is a last epoch only, then.
+        cell: The training; cells at the same position differ in their seed only.
+        x: Position of the row on the axis of a ``lines`` figure.
+        over: Only the test images of these classes count; empty for all classes. The best epoch is not known
+            then, because recall is recorded at the last epoch only.
     """
 
     row: str
@@ -35,15 +36,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Below:
-    """A claim: accuracy at one place of the table is below that at another.
+    """A claim: accuracy at one position of the table is below that at another.
 
     Args:
-        lower: (row, column) of the place that should be lower.
-        upper: (row, column) of the other.
+        lower: (row, column) of the lower accuracy.
+        upper: (row, column) of the higher accuracy.
         text: The claim in words.
-        measure: ``last`` or ``peak`` accuracy.
-        by: By how much at least, as a share in [-1, 1]; negative where the claim is that the two hardly
-            differ.
+        measure: Accuracy at the ``last`` or at the best (``peak``) epoch.
+        by: Smallest gap, as a share in [-1, 1]; negative where the claim is that the two hardly differ.
     """
 
     lower: tuple[str, str]
@@ -55,24 +55,24 @@ class Below:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure of the paper.
+    """A table or figure, of the paper or of our own.
 
     Args:
-        name: What ``unlearnable experiment`` calls it.
-        place: Where it comes in lists and on pages.
-        title: What it is about, for a heading.
-        question: The question it answers, a sentence or two.
+        name: Its name in ``unlearnable experiment NAME``.
+        order: Position in lists and on pages, the smallest first.
+        title: The heading.
+        question: The question that it answers, a sentence or two.
         grid: Yields the entries under a profile, all seeds.
-        rows: What the rows are.
-        columns: What the columns are.
-        figure: How it is drawn.
+        rows: Meaning of the rows.
+        columns: Meaning of the columns.
+        figure: Kind of figure.
         gallery: Whether patterns of its noise are shown.
-        claims: What the paper says of it, in a form that can be checked.
+        claims: Claims that can be checked.
         published: Published figures by (row, column), as text, for the profile ``paper``.
     """
 
     name: str
-    place: int
+    order: int
     title: str
     question: str
     grid: Callable[[Profile], Iterable[Entry]]
@@ -84,10 +84,10 @@ class Experiment:
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def entries(self, profile: Profile, seeds: Sequence[int] = (), only: str = "") -> list[Entry]:
-        """Return the entries under a profile, the first seed of all before the second.
+        """Return the entries under a profile, all entries of the first seed before those of the second.
 
         Args:
-            profile: What to run.
+            profile: The size of the experiment.
             seeds: Only these seeds; empty for all of the profile.
             only: Part of a row's or a column's name, or of ``row/column``; empty for all.
         """
@@ -102,7 +102,7 @@ _EXPERIMENTS: dict[str, Experiment] = {}
 def experiment(
     *,
     title: str,
-    place: int = 1000,
+    order: int = 1000,
     rows: str,
     columns: str = "form of the noise",
     figure: Figure = "bars",
@@ -110,7 +110,11 @@ def experiment(
     claims: Sequence[Below] = (),
     published: Mapping[tuple[str, str], str] | None = None,
 ) -> Callable[[Callable[[Profile], Iterable[Entry]]], Callable[[Profile], Iterable[Entry]]]:
-    """Register a grid under its function's name; its docstring is the question that it answers."""
+    """Register a grid under its function's name; its docstring is the question that it answers.
+
+    Raises:
+        ValueError: If an experiment of that name is registered already.
+    """
 
     def register(grid: Callable[[Profile], Iterable[Entry]]) -> Callable[[Profile], Iterable[Entry]]:
         name = grid.__name__.replace("_", "-")
@@ -118,7 +122,7 @@ def experiment(
             raise ValueError(f"An experiment called {name} is registered already.")
         question = " ".join((inspect.getdoc(grid) or "").split())
         _EXPERIMENTS[name] = Experiment(
-            name, place, title, question, grid, rows, columns, figure, gallery, claims, published or {}
+            name, order, title, question, grid, rows, columns, figure, gallery, claims, published or {}
         )
         return grid
 
@@ -128,7 +132,7 @@ def experiment(
 def names() -> dict[str, str]:
     """Return every experiment's name and title, in the order of the pages."""
     return {
-        one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.place, one.name))
+        one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.order, one.name))
     }
 
 

@@ -1,4 +1,4 @@
-"""A picture for each kind of experiment, as SVG."""
+"""The figure of each kind of experiment, as SVG. Accuracies are balanced accuracies on clean test images."""
 
 from __future__ import annotations
 
@@ -16,28 +16,26 @@ COLOURS = (CLEAN, *MORE, "#b5838d", "#6d6875", "#8ab17d")
 
 
 def draw(table: Table) -> str:
-    """Return the picture of a table."""
+    """Return the figure of a table as SVG."""
     return DRAW[table.experiment.figure](table)
 
 
 def bars(table: Table) -> str:
-    """Accuracy after the last epoch as bars, after the best one as dots."""
-    rows = [row for row in table.rows if any((row, column) in table.places for column in table.columns)]
+    """Draw accuracy at the last epoch as bars, at the best epoch as dots."""
+    rows = [row for row in table.rows if any((row, column) in table.measured for column in table.columns)]
     figure, (axes,) = canvas(1, 6.6, 0.9 + 0.19 * len(rows) * (len(table.columns) + 0.6))
     height, middle = 0.8 / len(table.columns), np.arange(len(rows))
     for index, (column, colour) in enumerate(zip(table.columns, COLOURS, strict=False)):
-        places = [table.places.get((row, column)) for row in rows]
+        found = [table.measured.get((row, column)) for row in rows]
         y = middle + (index - (len(table.columns) - 1) / 2) * height
         axes.barh(
             y,
-            [100 * mean(place.last) if place else 0 for place in places],
+            [100 * mean(one.last) if one else 0 for one in found],
             height * 0.9,
             color=colour,
             label=column,
         )
-        peaks = [
-            (at, 100 * mean(place.peak)) for at, place in zip(y, places, strict=True) if place and place.peak
-        ]
+        peaks = [(at, 100 * mean(one.peak)) for at, one in zip(y, found, strict=True) if one and one.peak]
         axes.plot(
             [peak for _, peak in peaks],
             [at for at, _ in peaks],
@@ -68,18 +66,18 @@ def bars(table: Table) -> str:
 
 
 def lines(table: Table) -> str:
-    """Accuracy after the last epoch against what the rows stand for."""
+    """Draw accuracy at the last epoch against the numbers in the rows, with the deviation over seeds."""
     figure, (axes,) = canvas(1, 6.2, 3.2)
     for column, colour in zip(table.columns, COLOURS, strict=False):
         points = sorted(
-            (place.x or 0.0, place.last) for (_, name), place in table.places.items() if name == column
+            (one.x or 0.0, one.last) for (_, name), one in table.measured.items() if name == column
         )
         x, y = [at for at, _ in points], [100 * mean(values) for _, values in points]
         error = [100 * stdev(values) if len(values) > 1 else 0.0 for _, values in points]
         axes.errorbar(
             x, y, error, color=colour, marker="o", markersize=3.5, linewidth=1.8, capsize=2, label=column
         )
-    axes.set(ylim=(0, 100), xlabel=table.experiment.rows, ylabel="accuracy on clean test images")
+    axes.set(ylim=(0, 100), xlabel=table.experiment.rows, ylabel="accuracy, last epoch")
     _guessing(table, axes.axhline)
     _percent(axes.yaxis)
     axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="best")
@@ -87,13 +85,15 @@ def lines(table: Table) -> str:
 
 
 def curves(table: Table) -> str:
-    """Accuracy on clean test images after each epoch, one panel per column."""
+    """Draw accuracy by epoch, one panel per column, with the range over seeds."""
     figure, panels = canvas(len(table.columns), 3.3, 2.9, sharey=True)
     for axes, column in zip(panels, table.columns, strict=True):
         for row, colour in zip(table.rows, COLOURS, strict=False):
-            place = table.places.get((row, column))
-            if place:
-                test = 100 * np.array([result.test for result in place.results])
+            found = table.measured.get((row, column))
+            curves = [result.curve for result in found.results] if found else []
+            known = [curve.epochs for curve in curves if curve is not None]
+            if known:
+                test = 100 * np.array(known)
                 epochs = np.arange(1, test.shape[1] + 1)
                 axes.plot(epochs, test.mean(0), color=colour, linewidth=2, label=row)
                 if len(test) > 1:
@@ -111,7 +111,7 @@ def curves(table: Table) -> str:
 
 
 def heat(table: Table) -> str:
-    """Accuracy after the last epoch as a map of rows by columns."""
+    """Draw accuracy at the last epoch as a map of rows by columns."""
     figure, (axes,) = canvas(1, 1.6 + 1.2 * len(table.columns), 0.9 + 0.32 * len(table.rows))
     values = np.array([[_last(table, row, column) for column in table.columns] for row in table.rows])
     _matrix(axes, values, table.rows, table.columns, "{:.0f}")
@@ -120,11 +120,11 @@ def heat(table: Table) -> str:
 
 
 def confusion(table: Table) -> str:
-    """Where the test images of each class (row) end up, in percent of the class, for every cell that kept its table."""
+    """Draw the confusion matrix of every cell that has one: last epoch, in percent of each class (row)."""
     shown: dict[str, Any] = {}
-    for (row, column), place in table.places.items():
-        if place.results[0].confusion is not None:
-            shown.setdefault(place.results[0].hash, (row, column.partition(",")[0], place.results[0]))
+    for (row, column), found in table.measured.items():
+        if found.results[0].confusion is not None:
+            shown.setdefault(found.results[0].hash, (row, column.partition(",")[0], found.results[0]))
     figure, panels = canvas(
         min(3, max(1, len(shown))), 3.0, 3.1 * -(-max(1, len(shown)) // 3), rows=-(-max(1, len(shown)) // 3)
     )
@@ -149,8 +149,8 @@ DRAW: dict[Figure, Callable[[Table], str]] = {
 
 
 def _last(table: Table, row: str, column: str) -> float:
-    place = table.places.get((row, column))
-    return 100 * mean(place.last) if place else float("nan")
+    found = table.measured.get((row, column))
+    return 100 * mean(found.last) if found else float("nan")
 
 
 def _matrix(axes: Any, values: Any, rows: Any, columns: Any, form: str, size: float = 7.5) -> None:
@@ -163,11 +163,11 @@ def _matrix(axes: Any, values: Any, rows: Any, columns: Any, form: str, size: fl
         fontsize=size,
     )
     axes.set_yticklabels(rows, fontsize=size)
-    for place, value in np.ndenumerate(values):
+    for (y, x), value in np.ndenumerate(values):
         if form and not np.isnan(value):
             axes.text(
-                place[1],
-                place[0],
+                x,
+                y,
                 form.format(value),
                 ha="center",
                 va="center",

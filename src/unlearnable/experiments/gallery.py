@@ -1,4 +1,7 @@
-"""What noise looks like: some patterns of every search in a table, magnified. Needs the noise itself, so it is drawn where it was found."""
+"""A picture of some patterns of every noise in a table, magnified.
+
+Result files do not hold the noise, so the picture is drawn from the cache of the machine that found it.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,25 @@ from unlearnable.files import write
 from unlearnable.noise import Noise
 from unlearnable.report.figures import INK, canvas
 
-SHOWN = 8  # patterns of a search
+SHOWN = 8  # patterns of a search, side by side
 
 
 def write_gallery(table: Table, cell_runner: CellRunner, path: Path) -> bool:
-    """Write a PNG with the patterns of every search of a table that is in the cache.
+    """Write a PNG with patterns of every noise of a table that is in the cache.
 
     Returns:
-        Whether there was any.
+        Whether any was in the cache, and the file was written.
     """
     found: dict[str, Noise] = {}
-    for (row, column), place in table.places.items():
-        poison = place.results[0].cell.poison
+    for (row, column), measured in table.measured.items():
+        poison = measured.results[0].cell.poison
         if poison is not None and cell_runner.is_found(poison.search):
             found[f"{row},\n{column}"] = poisoned(cell_runner.fitted(poison.search)[0].noise, poison, {}, 0)
     if not found:
         return False
     figure, panels = canvas(1, 7.4, 0.95 * len(found), rows=len(found))
     for axes, (name, noise) in zip(panels, found.items(), strict=True):
-        axes.imshow(_strip(noise), interpolation="nearest")
+        axes.imshow(_side_by_side(noise), interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8, color=INK)
@@ -43,8 +46,11 @@ def write_gallery(table: Table, cell_runner: CellRunner, path: Path) -> bool:
     return True
 
 
-def _strip(noise: Noise) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Patterns side by side, from -epsilon (black) to +epsilon (white): float (h, w, 3) in [0, 1], or see-through between them."""
+def _side_by_side(noise: Noise) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return patterns side by side: float (h, width, 4) in [0, 1], from -epsilon (0) to +epsilon (1).
+
+    The fourth channel is opacity: the gaps between the patterns are transparent.
+    """
     bank = noise.bank[np.linspace(0, len(noise.bank) - 1, min(SHOWN, len(noise.bank))).astype(int)].astype(
         np.float32
     )

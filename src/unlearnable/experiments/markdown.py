@@ -1,67 +1,86 @@
-"""A table in Markdown, with what it takes to believe it: seeds, machine, dates, command, claims kept and missed."""
+"""A table in Markdown, with what a reader needs to judge it: seeds, machine, dates, command, claims."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from statistics import mean
 
-from unlearnable.experiments.table import Table, Verdict, text
+from unlearnable.experiments.table import ClaimOutcome, Table, text
+
+WIDTH = 110  # of a line of prose
 
 
 def section(table: Table, figure: str = "", gallery: str = "") -> str:
-    """Write the section of an experiment.
+    """Return the section of an experiment; without results, it has the question and the command only.
 
     Args:
         table: Its table.
-        figure: Address of its picture; empty for none.
+        figure: Address of its figure; empty for none.
         gallery: Address of a picture of its noise; empty for none.
     """
     experiment = table.experiment
-    lines = [f"### {experiment.title}", "", experiment.question, ""]
+    question = textwrap.fill(experiment.question, WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = [f"### {experiment.title}", "", question, ""]
+    if not table.begun:
+        return "\n".join([*lines, about(table), ""])
     lines += [
+        caption(table),
+        "",
         grid(
             [f"{experiment.rows} \\ {experiment.columns}", *table.columns],
             [[row, *(_cell(table, row, column) for column in table.columns)] for row in table.rows],
-        )
+        ),
     ]
-    if figure and table.places:
+    if figure:
         lines += [f"![{experiment.title}]({figure})", ""]
     if gallery:
         lines += [f"![Patterns of the noise, magnified; grey is no change]({gallery})", ""]
-    lines += [*(f"- {claim(verdict)}" for verdict in table.verdicts), ""] if experiment.claims else []
+    lines += [*(f"- {claim(outcome)}" for outcome in table.outcomes), ""] if experiment.claims else []
     lines += [about(table), ""]
     return "\n".join(lines)
 
 
+def caption(table: Table) -> str:
+    """Return the measure that the numbers of a table are of."""
+    best = " (in brackets: best epoch)" if any(one.peak for one in table.measured.values()) else ""
+    return f"Accuracy in percent, last epoch{best}:"
+
+
 def _cell(table: Table, row: str, column: str) -> str:
-    place = table.places.get((row, column))
+    measured = table.measured.get((row, column))
     published = table.experiment.published.get((row, column)) if table.profile.name == "paper" else None
     if published is None:
-        return text(place)
+        return text(measured)
     try:
-        gap = f", difference {100 * mean(place.last) - float(published):+.1f}" if place else ""
-    except ValueError:  # published in words
+        gap = f", difference {100 * mean(measured.last) - float(published):+.1f}" if measured else ""
+    except ValueError:  # the published figure is in words, such as "below 23"
         gap = ""
-    return f"{text(place)} [published: {published}{gap}]".strip()
+    return f"{text(measured)} [published: {published}{gap}]".strip()
 
 
-def claim(verdict: Verdict) -> str:
-    """Write what became of a claim, with its numbers."""
-    of = " at the best epoch" if verdict.claim.measure == "peak" else ""
-    word = verdict.word.capitalize()
-    if verdict.lower is None or verdict.upper is None:
-        return f"{word}: {verdict.claim.text}."
-    seeds = "one seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
-    return f"**{word}**: {verdict.claim.text} ({100 * verdict.lower:.1f} against {100 * verdict.upper:.1f}{of}, {seeds})."
+def claim(outcome: ClaimOutcome) -> str:
+    """Return the outcome of a claim as text, with its numbers and the epoch they are of."""
+    epoch = "best epoch" if outcome.claim.measure == "peak" else "last epoch"
+    word = outcome.word.capitalize()
+    if outcome.lower is None or outcome.upper is None:
+        return f"{word}: {outcome.claim.text}."
+    seeds = "one seed" if outcome.seeds == 1 else f"{outcome.seeds} seeds"
+    numbers = f"{100 * outcome.lower:.1f} against {100 * outcome.upper:.1f} at the {epoch}, {seeds}"
+    return f"**{word}**: {outcome.claim.text} ({numbers})."
+
+
+def command(table: Table) -> str:
+    """Return the command that runs an experiment."""
+    return f"`unlearnable experiment {table.experiment.name} --profile {table.profile.name}`"
 
 
 def about(table: Table) -> str:
-    """Write where the numbers come from."""
-    command = f"`unlearnable experiment {table.experiment.name} --profile {table.profile.name}`"
+    """Return the origin of the numbers as text: seeds, trainings, searches, time, machine, dates, command."""
     results = table.results
-    if not results:
-        return f"Not run yet: {command}."
-    seeds = sorted({len(place.last) for place in table.places.values()})
+    if not table.begun:
+        return f"Not run yet: {command(table)}."
+    seeds = sorted({len(one.last) for one in table.measured.values()})
     many = (
         f"{seeds[0]} to {seeds[-1]} seeds"
         if len(seeds) > 1
@@ -78,8 +97,9 @@ def about(table: Table) -> str:
     days = sorted({result.date for result in results})
     searches = {result.artefacts["noise"]: result.search["seconds"] for result in results if result.search}
     minutes = (sum(result.seconds for result in results) + sum(searches.values())) / 60
+    left = table.wanted - len(results) - table.stale
     missing = (
-        f" {table.wanted - len(results) - table.stale} of {table.wanted} cells of these seeds have not been run."
+        f" {left} of {table.wanted} cells of these seeds have not been run."
         if table.wanted > len(results)
         else ""
     )
@@ -88,9 +108,11 @@ def about(table: Table) -> str:
         if table.stale
         else ""
     )
+    dates = " to ".join(dict.fromkeys([days[0], days[-1]]))
     return (
-        f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, {minutes:.0f} min of one process "
-        f"({'; '.join(machines)}; {' to '.join(dict.fromkeys([days[0], days[-1]]))}). {command}.{missing}{stale}"
+        f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, "
+        f"{minutes:.0f} min of one process ({'; '.join(machines)}; {dates}). "
+        f"{command(table)}.{missing}{stale}"
     )
 
 
@@ -99,7 +121,7 @@ def _count(number: int, what: str) -> str:
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return (
         "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""Everything that is rendered from result files: Markdown, CSV, pictures, and one page with all of it."""
+"""Render result files as Markdown, CSV and figures, and as one HTML page with everything."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
     """
     shown = []
     for one in tables:
-        name, drawn = one.experiment.name, figures.draw(one) if one.places else ""
-        if (
-            drawn
-        ):  # a picture that is a file of its own says what its elements are; one inside a page need not
-            write(folder / f"{name}.svg", drawn.replace("<svg", NAMESPACES, 1).encode())
+        name, drawn = one.experiment.name, figures.draw(one) if one.begun else ""
+        if drawn:
+            write(folder / f"{name}.svg", standalone(drawn).encode())
         write(folder / f"{name}.csv", table.to_csv(one).encode())
         write(
             folder / f"{name}.md",
@@ -36,39 +34,52 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
     return folder / "index.html"
 
 
+def standalone(svg: str) -> str:
+    """Return an SVG as a file of its own, which must name its namespaces; inside an HTML page it need not."""
+    return svg.replace("<svg", NAMESPACES, 1)
+
+
 def plain(one: Table) -> str:
-    """Write a table for a terminal."""
+    """Return a table as text for a terminal."""
     lines = [
         [one.experiment.rows, *one.columns],
-        *([row, *(table.text(one.places.get((row, name))) for name in one.columns)] for row in one.rows),
+        *([row, *(table.text(one.measured.get((row, name))) for name in one.columns)] for row in one.rows),
     ]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     out = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-    verdicts = [f"  {markdown.claim(verdict).replace('**', '')}" for verdict in one.verdicts]
+    outcomes = [f"  {markdown.claim(outcome).replace('**', '')}" for outcome in one.outcomes]
     return "\n".join(
-        [f"{one.experiment.title} ({one.profile.name})", "", out[0], "-" * len(out[0]), *out[1:], *verdicts]
+        [
+            f"{one.experiment.title} ({one.profile.name})",
+            markdown.caption(one),
+            "",
+            out[0],
+            "-" * len(out[0]),
+            *out[1:],
+            *outcomes,
+        ]
     )
 
 
 def gallery(one: Table, folder: Path) -> str:
-    """Return the name of the picture of a table's noise, drawn where the noise was found; empty if there is none."""
+    """Return the file name of the picture of a table's noise; empty if the folder has none."""
     name = f"{one.experiment.name}-noise.png"
     return name if one.experiment.gallery and (folder / name).exists() else ""
 
 
 def record(one: Table) -> list[dict[str, Any]]:
-    """Return a table for a program: a number per seed at every place."""
+    """Return a table for a program: the accuracies of every seed at every position, as shares in [0, 1]."""
     return [
-        {"row": row, "column": column, "last": place.last, "peak": place.peak}
-        for (row, column), place in one.places.items()
+        {"row": row, "column": column, "last": measured.last, "peak": measured.peak}
+        for (row, column), measured in one.measured.items()
     ]
 
 
 def page(shown: list[tuple[Table, str]], folder: Path) -> str:
-    """Return one HTML page of tables and their pictures, which lies in a folder and fetches nothing from elsewhere."""
+    """Return one HTML page of tables and figures, to be written into ``folder`` beside the galleries."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -82,14 +93,15 @@ def page(shown: list[tuple[Table, str]], folder: Path) -> str:
             {
                 "table": one,
                 "rows": [
-                    (row, [table.text(one.places.get((row, column))) for column in one.columns])
+                    (row, [table.text(one.measured.get((row, column))) for column in one.columns])
                     for row in one.rows
                 ],
                 "gallery": gallery(one, folder),
                 "figure": Markup(drawn),  # our own drawing; matplotlib escapes the names in it
-                "verdicts": [
-                    (verdict.word, markdown.claim(verdict).partition(": ")[2]) for verdict in one.verdicts
+                "outcomes": [
+                    (outcome.word, markdown.claim(outcome).partition(": ")[2]) for outcome in one.outcomes
                 ],
+                "caption": markdown.caption(one),
                 "about": markdown.about(one).replace("`", ""),
             }
             for one, drawn in shown

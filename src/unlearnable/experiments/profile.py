@@ -1,6 +1,6 @@
-"""How large an experiment is: the paper's data, networks and settings, or what stands for them where there is no GPU.
+"""The size of an experiment: the paper's data, networks and settings, or substitutes for a CPU.
 
-An experiment speaks of data, networks and methods by the paper's names; a profile says what they are.
+An experiment names data, networks and methods as the paper does; a profile resolves the names.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ WORDS = {"samplewise": "sample-wise", "classwise": "class-wise"}
 
 @dataclass(frozen=True)
 class Profile:
-    """What the names in an experiment stand for.
+    """Resolves the names in an experiment.
 
     Args:
         name: Its name.
-        about: What it is, in a sentence.
-        seeds: One noise and one training each.
-        sets: Data by the paper's name.
+        about: A description, in a sentence or two.
+        seeds: Seeds, one noise and one training each.
+        sets: Data by name.
         main: The sets of the main table.
         models: Networks by the paper's name.
-        stems: Stem of the networks for a set; ``""`` for those that are not named.
-        victims: How is trained on a set; ``""`` for those that are not named.
+        stems: Stem of the networks by set; ``""`` for all other sets.
+        victims: Recipe of a training by set; ``""`` for all other sets.
         searches: Settings of a search by (method, form).
         by_set: Settings of a search that differ for a set.
-        fast: Settings of a search for error-minimizing noise that differ where it is to be fast.
-        pgd: Countermeasure that stands for the paper's adversarial training.
+        fast: Settings of a search for error-minimizing noise that differ in the fast search.
+        pgd: The countermeasure for the paper's adversarial training.
         rounds: Rounds of a search that does not stop by its error.
-        epsilons: Budgets besides the usual one.
+        epsilons: Budgets besides the usual one, in levels of 1/255.
         patches: Sides of patches, in pixels.
     """
 
@@ -108,9 +108,18 @@ class Profile:
         """Return the noise of a search on every image."""
         return Poison(search=self.search(data, form, seed, **changes))
 
+    def config(self, data: str, form: Form) -> Any:
+        """Return the configuration of a search for error-minimizing noise on a set."""
+        return methods.create("error_minimizing", dict(self.search(data, form, 0).settings)).config
+
+    def max_rounds(self, data: str, form: Form) -> int:
+        """Return the most rounds of a search on a set; ``rounds`` where the number of images decides."""
+        found = self.config(data, form).max_rounds
+        return found if isinstance(found, int) else self.rounds
+
     def budget(self, data: str, form: Form, epsilon: int) -> Settings:
-        """Return what a search needs for another budget: steps grow with it, as in the paper."""
-        usual = methods.create("error_minimizing", dict(self.search(data, form, 0).settings)).config
+        """Return the settings of a search for another budget: steps grow with it, as in the paper."""
+        usual = self.config(data, form)
         return (
             {}
             if epsilon == usual.epsilon
@@ -118,7 +127,7 @@ class Profile:
         )
 
     def victim(self, data: str, model: str = "resnet18", **changes: Any) -> Victim:
-        """Return who trains on a set."""
+        """Return the network and the recipe for a set."""
         return Victim(
             model=self.model(data, model), **{**self.victims.get(data, self.victims[""]), **changes}
         )

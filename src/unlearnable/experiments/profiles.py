@@ -13,7 +13,7 @@ from unlearnable.noise import Form
 
 
 def _preset(name: str, form: Form, **changes: Any) -> Settings:
-    """The settings of a preset without its surrogate, which a profile chooses."""
+    """Return the settings of a preset without its surrogate, which a profile chooses."""
     merged = presets.merge(presets.read(name), None, {"form": form, **changes})
     return {key: value for key, value in merged.items() if key != "surrogate"}
 
@@ -29,7 +29,10 @@ def _searches(
 
 
 def _maximizing(form: Form, **more: Any) -> Settings:
-    """The paper's settings of error-maximizing noise: until the surrogate errs on 90% of the images, class-wise on 80%."""
+    """Return the paper's settings of error-maximizing noise.
+
+    The search stops once the surrogate misclassifies 90% of the images, or 80% for class-wise noise.
+    """
     return (
         {"steps": 20, "stop_error": 0.9, **more}
         if form == "samplewise"
@@ -38,7 +41,7 @@ def _maximizing(form: Form, **more: Any) -> Settings:
 
 
 def _fast(name: str, rounds: int) -> Settings:
-    """What is fast about a preset, with as many noise steps as ``rounds`` have in one that takes one a round."""
+    """Return the settings that make a preset fast, with as many noise steps as ``rounds`` of one step."""
     table = presets.fast(presets.read(name), "samplewise")
     return {**table, "max_rounds": rounds // table["steps"]} if "steps" in table else table
 
@@ -47,12 +50,24 @@ def _without(settings: Settings, *names: str) -> Settings:
     return {key: value for key, value in settings.items() if key not in names}
 
 
+def _photos(settings: Settings) -> dict[str, Settings]:
+    """Return the same settings for every set of photos."""
+    return dict.fromkeys(_PHOTOS, settings)
+
+
+# the sets that are trained on as photos
+_PHOTOS = ("photos", "more-photos", "five-classes")
 _DIGITS = Data(name="digits", per_class=40, tests=20)
+# half of the classes of Imagenette, to choose settings on
+_FIVE = ("cassette_player", "chain_saw", "church", "english_springer", "french_horn")
 _NO_SHIP = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck")
 
 SMOKE = Profile(
     name="smoke",
-    about="scikit-learn's digits and tiny networks: seconds per cell, to see that everything runs; its figures mean nothing.",
+    about=(
+        "scikit-learn's digits and tiny networks: seconds per cell, to see that everything runs. "
+        "The numbers mean nothing."
+    ),
     seeds=(0,),
     sets={
         "cifar10": _DIGITS,
@@ -65,6 +80,8 @@ SMOKE = Profile(
         ),
         "other": Data(name="digits", per_class=30, tests=20),
         "photos": _DIGITS,
+        "more-photos": Data(name="digits", per_class=60, tests=20),
+        "five-classes": Data(name="digits", per_class=40, tests=20, classes=tuple("01234")),
     },
     main=("cifar10",),
     models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")}
@@ -72,14 +89,14 @@ SMOKE = Profile(
     stems={"": "imagenet"},
     victims={
         "": {"epochs": 2, "batch": 64},
-        "photos": {"epochs": 2, "batch": 64, "size": 16},
+        **_photos({"epochs": 2, "batch": 64, "size": 16}),
         "adversarial": {"schedule": "steps"},
     },
     searches=_searches(
         lambda form: _preset("small", form, batch=64, min_rounds=1, max_rounds=2),
         lambda form: {"steps": 2, "batch": 64, "pretrain_epochs": 1, "max_rounds": 1},
     ),
-    by_set={"photos": {"resolution": 16}},
+    by_set=_photos({"resolution": 16}),
     fast=_fast("small", 2),
     pgd="adversarial:8,1",
     rounds=2,
@@ -90,8 +107,9 @@ SMOKE = Profile(
 CPU = Profile(
     name="cpu",
     about=(
-        "4,000 training and 2,000 test images, and narrow networks that halve the image first: two cores of a CPU. Error-minimizing "
-        "noise is found as with the preset `small`, in 30 rounds; error-maximizing noise with the paper's settings."
+        "4,000 training and 2,000 test images, and narrow networks that halve the image first, for two cores "
+        "of a CPU. The search for error-minimizing noise is that of the preset `small`, in 30 rounds; the "
+        "search for error-maximizing noise has the paper's settings."
     ),
     seeds=(0, 1, 2),
     sets={
@@ -106,6 +124,8 @@ CPU = Profile(
         ),
         "other": Data(name="fashion-mnist", per_class=400, tests=200),
         "photos": Data(name="imagenette", per_class=60, tests=40),
+        "more-photos": Data(name="imagenette", per_class=300, tests=100),
+        "five-classes": Data(name="imagenette", per_class=100, tests=100, classes=_FIVE),
     },
     main=("cifar10", "fashion-mnist"),
     models={
@@ -120,14 +140,16 @@ CPU = Profile(
         "": {"epochs": 15, "batch": 64, "schedule": "onecycle"},
         "fashion-mnist": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
         "other": {"epochs": 15, "batch": 64, "schedule": "onecycle", "size": 28},
-        "photos": {
-            "epochs": 40,
-            "batch": 64,
-            "schedule": "onecycle",
-            "size": 64,
-            "zoom": 1.5,
-            "transform": "photo",
-        },
+        **_photos(
+            {
+                "epochs": 40,
+                "batch": 64,
+                "schedule": "onecycle",
+                "size": 64,
+                "zoom": 1.5,
+                "transform": "photo",
+            },
+        ),
         "adversarial": {"schedule": "steps"},
     },
     searches=_searches(
@@ -136,7 +158,7 @@ CPU = Profile(
             form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25
         ),
     ),
-    by_set={"photos": _without(_preset("laptop", "classwise", max_rounds=60), "form", "step_size")},
+    by_set=_photos(_without(_preset("laptop", "classwise", max_rounds=60), "form", "step_size")),
     fast=_fast("small", 30),
     pgd="adversarial:8,3",
     rounds=30,
@@ -157,7 +179,8 @@ PAPER = Profile(
             name="cifar100", plus=(Data(name="cifar10", per_class=500, tests=100, classes=("ship",)),)
         ),
         "other": Data(name="svhn"),
-        "photos": Data(name="imagenette"),
+        **dict.fromkeys(("photos", "more-photos"), Data(name="imagenette")),
+        "five-classes": Data(name="imagenette", classes=_FIVE),
     },
     main=("svhn", "cifar10", "cifar100", "imagenet100"),
     models={
@@ -167,7 +190,7 @@ PAPER = Profile(
         "densenet121": "densenet121:width=32",
         "cnn": "cnn:width=64",
     },
-    stems={"": "cifar", "imagenet100": "imagenet", "photos": "half"},
+    stems={"": "cifar", "imagenet100": "imagenet", **dict.fromkeys(_PHOTOS, "half")},
     victims={
         "": {"epochs": 60},
         "cifar100": {"epochs": 100, "rotation": 20.0},
@@ -175,7 +198,7 @@ PAPER = Profile(
         "svhn": {"epochs": 30, "transform": "none"},
         "other": {"epochs": 30, "transform": "none"},
         "imagenet100": {"epochs": 100, "size": 224, "transform": "photo", "crop_min": 0.08, "jitter": 0.4},
-        "photos": {"epochs": 60, "size": 64, "zoom": 1.5, "transform": "photo"},
+        **_photos({"epochs": 60, "size": 64, "zoom": 1.5, "transform": "photo"}),
         "adversarial": {"epochs": 100, "schedule": "steps"},
     },
     searches=_searches(
@@ -194,7 +217,7 @@ PAPER = Profile(
             "resolution": 224,
             "share": 0.2,
         },
-        "photos": _without(_preset("gpu", "classwise"), "form", "step_size"),
+        **_photos(_without(_preset("gpu", "classwise"), "form", "step_size")),
     },
     fast=_fast("paper", 0),
     pgd="adversarial:8,10",

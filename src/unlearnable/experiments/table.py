@@ -1,4 +1,4 @@
-"""From result files to a table: every place holds the seeds that were run, and every claim what became of it."""
+"""From result files to a table: the seeds measured at every position, and the outcome of every claim."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from unlearnable.cells.revisions import revisions
 from unlearnable.experiments.base import Below, Entry, Experiment
 from unlearnable.experiments.profile import Profile
 
-Key = tuple[str, str]
+Position = tuple[str, str]  # (row, column)
 
 
 @dataclass(frozen=True)
-class Place:
-    """What was found at one place of a table, a number per seed; accuracies in [0, 1].
+class Measured:
+    """Balanced accuracies at one position of a table, one for each seed, as shares in [0, 1].
 
     Args:
-        last: After the last epoch.
-        peak: After the best epoch; empty where only some classes count.
-        results: The result files' contents.
-        x: Where the row lies on an axis.
+        last: At the last epoch.
+        peak: At the best epoch; empty where it is not known.
+        results: The contents of the result files.
+        x: Position of the row on an axis.
     """
 
     last: tuple[float, ...]
@@ -33,13 +33,21 @@ class Place:
     x: float | None = None
 
     def of(self, measure: str) -> tuple[float, ...]:
-        """Return the numbers of a measure."""
+        """Return the accuracies of a measure, ``last`` or ``peak``."""
         return self.peak if measure == "peak" else self.last
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a claim: ``holds``, ``does not hold``, ``within the spread`` or ``not measured``, and the two means."""
+class ClaimOutcome:
+    """The outcome of a claim.
+
+    Args:
+        claim: The claim.
+        word: ``holds``, ``does not hold``, ``within the spread`` or ``not measured``.
+        lower: Mean accuracy at the position that is claimed to be lower; None if not measured.
+        upper: Mean accuracy at the other position.
+        seeds: Seeds measured at both.
+    """
 
     claim: Below
     word: str
@@ -50,61 +58,66 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """The table of an experiment under a profile.
 
     Args:
-        experiment: What it is of.
-        profile: How large it is.
+        experiment: The experiment.
+        profile: Its size.
         rows: Names of the rows.
         columns: Names of the columns.
-        places: What was found, by (row, column); missing where nothing was run.
-        wanted: Cells of the grid, of the seeds that were run at all.
-        stale: Results that were left out because a revision has changed since, or the data differ from those
-            of the others.
+        measured: Accuracies by (row, column); missing where nothing was run.
+        wanted: Cells of the grid, counting those seeds only of which at least one cell was run.
+        stale: Results that were left out because a revision has changed since, or because their data differs
+            from that of the others.
     """
 
     experiment: Experiment
     profile: Profile
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    places: Mapping[Key, Place]
+    measured: Mapping[Position, Measured]
     wanted: int
     stale: int
 
     @property
     def results(self) -> list[Result]:
-        """Every result in it, once."""
+        """Every result in the table, once."""
         return list(
-            {result.hash: result for place in self.places.values() for result in place.results}.values()
+            {result.hash: result for one in self.measured.values() for result in one.results}.values()
         )
 
     @property
-    def verdicts(self) -> list[Verdict]:
-        """What became of the claims."""
-        return [self._verdict(claim) for claim in self.experiment.claims]
+    def begun(self) -> bool:
+        """Whether any training on protected images was run; clean cells belong to many tables."""
+        return any(result.cell.poison is not None for result in self.results)
 
-    def _verdict(self, claim: Below) -> Verdict:
-        low, high = self.places.get(claim.lower), self.places.get(claim.upper)
-        if low is None or high is None:
-            return Verdict(claim, "not measured")
+    @property
+    def outcomes(self) -> list[ClaimOutcome]:
+        """The outcomes of the claims."""
+        return [self._outcome(claim) for claim in self.experiment.claims]
+
+    def _outcome(self, claim: Below) -> ClaimOutcome:
+        low, high = self.measured.get(claim.lower), self.measured.get(claim.upper)
+        if low is None or high is None or not low.of(claim.measure) or not high.of(claim.measure):
+            return ClaimOutcome(claim, "not measured")
         lower, upper = low.of(claim.measure), high.of(claim.measure)
         gap = mean(upper) - mean(lower) - claim.by
-        both = [stdev(values) for values in (lower, upper) if len(values) > 1]
-        spread = sum(value**2 for value in both) ** 0.5
+        deviations = [stdev(values) for values in (lower, upper) if len(values) > 1]
+        spread = sum(value**2 for value in deviations) ** 0.5
         word = "within the spread" if abs(gap) < spread else "holds" if gap >= 0 else "does not hold"
-        return Verdict(claim, word, mean(lower), mean(upper), min(len(lower), len(upper)))
+        return ClaimOutcome(claim, word, mean(lower), mean(upper), min(len(lower), len(upper)))
 
 
 def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Result]) -> Table:
-    """Make a table of the results that there are.
+    """Make a table of the results that exist.
 
     Args:
-        experiment: What to show.
-        profile: How large.
+        experiment: The experiment to show.
+        profile: Its size.
         found: Results by the text of their cell.
     """
     entries = experiment.entries(profile)
-    kept: dict[Key, list[tuple[Entry, Result]]] = {}
+    used: dict[Position, list[tuple[Entry, Result]]] = {}
     prints: dict[str, str] = {}
     stale = 0
     for entry in entries:
@@ -116,23 +129,23 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
         ):
             stale += 1
             continue
-        kept.setdefault((entry.row, entry.column), []).append((entry, result))
-    places = {key: _place(pairs) for key, pairs in kept.items()}
-    # clean cells are shared: one that another table needed does not mean that this one was begun
+        used.setdefault((entry.row, entry.column), []).append((entry, result))
+    measured = {position: _measured(pairs) for position, pairs in used.items()}
+    # as in ``Table.begun``: a clean cell may have been run for another table
     seeds = {
         result.cell.seed
-        for place in places.values()
-        for result in place.results
+        for one in measured.values()
+        for result in one.results
         if result.cell.poison is not None
     }
     wanted = {entry.cell for entry in entries if entry.cell.seed in seeds or not seeds}
     rows, columns = (
         tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column")
     )
-    return Table(experiment, profile, rows, columns, places, len(wanted), stale)
+    return Table(experiment, profile, rows, columns, measured, len(wanted), stale)
 
 
-def _place(pairs: Sequence[tuple[Entry, Result]]) -> Place:
+def _measured(pairs: Sequence[tuple[Entry, Result]]) -> Measured:
     last, peak = [], []
     for entry, result in pairs:
         if entry.over:
@@ -140,38 +153,51 @@ def _place(pairs: Sequence[tuple[Entry, Result]]) -> Place:
             last.append(mean(recall[name] for name in entry.over))
         else:
             last.append(result.last)
-            peak.append(result.peak)
-    return Place(tuple(last), tuple(peak), tuple(result for _, result in pairs), pairs[0][0].x)
+            if result.peak is not None:
+                peak.append(result.peak)
+    # a mean over other seeds than those of the last epoch would mislead
+    return Measured(
+        tuple(last),
+        tuple(peak) if len(peak) == len(last) else (),
+        tuple(result for _, result in pairs),
+        pairs[0][0].x,
+    )
 
 
 def number(values: Sequence[float]) -> str:
-    """Write the mean in percent, with the standard deviation over seeds where there is more than one."""
+    """Return the mean in percent, with the sample standard deviation if there is more than one seed."""
     return f"{100 * mean(values):.1f}" + (f" ± {100 * stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def text(place: Place | None) -> str:
-    """Write a place: last epoch, and the best one in brackets."""
-    if place is None:
-        return ""
-    return number(place.last) + (f" ({100 * mean(place.peak):.1f})" if place.peak else "")
+def accuracy(last: Sequence[float], peak: Sequence[float]) -> str:
+    """Return accuracy at the last epoch in percent, and in brackets at the best epoch where it is known."""
+    return number(last) + (f" ({100 * mean(peak):.1f})" if peak else "")
+
+
+def text(measured: Measured | None) -> str:
+    """Return the accuracies at a position as text; empty where nothing was run."""
+    return "" if measured is None else accuracy(measured.last, measured.peak)
 
 
 def to_csv(table: Table) -> str:
-    """Write a table as CSV: a line for each seed of each place."""
+    """Return a table as CSV: a line for each seed at each position."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(["row", "column", "seed", "last", "peak", "images", "protected", "epochs", "hash"])
-    for (row, column), place in table.places.items():
-        for index, result in enumerate(place.results):
-            peak = place.peak[index] if place.peak else ""
-            cell = [
-                result.cell.seed,
-                round(place.last[index], 4),
-                peak,
-                result.images,
-                result.protected,
-                len(result.test),
-                result.hash[:12],
-            ]
-            lines.writerow([row, column, *cell])
+    lines.writerow(
+        ["row", "column", "seed", "last_epoch", "best_epoch", "images", "protected", "epochs", "hash"]
+    )
+    for position, measured in table.measured.items():
+        for index, result in enumerate(measured.results):
+            lines.writerow(
+                [
+                    *position,
+                    result.cell.seed,
+                    round(measured.last[index], 4),
+                    measured.peak[index] if measured.peak else "",
+                    result.images,
+                    result.protected,
+                    len(result.test),
+                    result.hash[:12],
+                ]
+            )
     return out.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +70,7 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
         raise UsageError(f"{name}: {where} {problem}.", listed) from error
 
 
+@cache  # looking them up reads the metadata of every installed package
 def _load_entry_points() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         if point.name not in _METHODS:

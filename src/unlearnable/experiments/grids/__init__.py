@@ -1,1 +1,1 @@
-"""The experiments, one file each: a grid of cells, claims that can be checked, published figures."""
+"""The experiments, one file each: a grid of cells, claims that can be checked, and published figures."""

@@ -1,4 +1,4 @@
-"""A class that is added to somebody else's data (CIFAR-101 in the paper)."""
+"""A protected class added to clean data of others (CIFAR-101 in the paper)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from unlearnable.experiments.profile import Profile
 
 
 @experiment(
-    place=5,
+    order=5,
     title="A protected class added to a clean data set",
     rows="the added class",
-    columns="whose images are counted",
+    columns="test images",
     figure="confusion",
     claims=[
         Below(
@@ -24,9 +24,11 @@ from unlearnable.experiments.profile import Profile
     ],
 )
 def added_class(p: Profile) -> Iterator[Entry]:
-    """Somebody adds photos of one more class, protected sample-wise against the classes that are there. Is that class hidden, and only it?
+    """You add images of one more class to a data set, with sample-wise noise found against its other classes.
 
-    In the paper (CIFAR-101) ships of CIFAR-10 are added to CIFAR-100.
+    Is that class hidden from the network, and that class only?
+
+    In the paper (CIFAR-101), the class is ship of CIFAR-10 and the data set is CIFAR-100.
     """
     added = p.sets["cifar101"].plus[0].classes
     for seed in p.seeds:

@@ -11,7 +11,7 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
 
 
 @experiment(
-    place=12,
+    order=12,
     title="Adversarial training against the noise",
     rows="training, epsilon of the noise",
     columns="trained on",
@@ -27,7 +27,10 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
     published={(f"{ADVERSARIAL}, 8", WORDS["samplewise"]): "about 85"},
 )
 def adversarial(p: Profile) -> Iterator[Entry]:
-    """Adversarial training is known to undo error-minimizing noise. Does a larger noise withstand it?"""
+    """Adversarial training is known to undo error-minimizing noise.
+
+    Does noise of a larger budget withstand it?
+    """
     trainings: dict[str, Settings] = {
         PLAIN: {},
         ADVERSARIAL: {"countermeasure": p.pgd, "train": p.victims["adversarial"]},

@@ -20,7 +20,7 @@ AUGMENTATIONS = (
 
 
 @experiment(
-    place=11,
+    order=11,
     title="Augmentation against the noise",
     rows="augmentation, besides crops and flips",
     columns="trained on",
@@ -31,7 +31,7 @@ AUGMENTATIONS = (
     ],
 )
 def augmentations(p: Profile) -> Iterator[Entry]:
-    """Does stronger augmentation teach the network in spite of the noise?"""
+    """Does the network learn despite the noise under stronger augmentation?"""
     for seed in p.seeds:
         for name in AUGMENTATIONS:
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))

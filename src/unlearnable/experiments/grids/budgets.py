@@ -1,4 +1,4 @@
-"""How large the noise may be."""
+"""Budgets of the noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ USUAL = 8
 
 
 @experiment(
-    place=6,
+    order=6,
     title="Budgets",
     rows="epsilon, of 255",
     figure="lines",
@@ -21,7 +21,10 @@ USUAL = 8
     ],
 )
 def budgets(p: Profile) -> Iterator[Entry]:
-    """How does protection grow with the largest change of a pixel? Steps grow with the budget, as in the paper."""
+    """How does protection grow with the largest change of a pixel?
+
+    The steps of the search grow with the budget, as in the paper.
+    """
     for seed in p.seeds:
         for epsilon in sorted({*p.epsilons, USUAL}):
             for form in FORMS:

@@ -1,4 +1,4 @@
-"""One class or several protected, and what the network takes them for."""
+"""One or four protected classes among clean ones, and the classes that the network predicts for them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
-SEVERAL = (0, 1, 8, 9)  # of the classes in order, as in the paper
+FOUR = (0, 1, 8, 9)  # indices of the protected classes in order, as in the paper
 
 
 @experiment(
-    place=4,
+    order=4,
     title="Protected classes among clean ones",
     rows="protected classes",
-    columns="form of the noise, and whose images are counted",
+    columns="form of the noise, test images",
     figure="confusion",
     claims=[
         Below(
             (row, f"{WORDS[form]}, protected"),
             (row, f"{WORDS[form]}, others"),
-            f"{WORDS[form]}, {words}: only the protected are hit",
+            f"{WORDS[form]}, {words}: only the protected are misclassified",
             by=0.2,
         )
         for form in FORMS
@@ -28,12 +28,12 @@ SEVERAL = (0, 1, 8, 9)  # of the classes in order, as in the paper
     ],
 )
 def classes(p: Profile) -> Iterator[Entry]:
-    """Are the images of a protected class named wrong, and are those of the other classes left alone?"""
+    """Does the network misclassify images of the protected classes, and still recognise the other classes?"""
     names = p.classes("cifar10")
     for seed in p.seeds:
         for form in FORMS:
-            for row, places in (("one", SEVERAL[:1]), ("four", SEVERAL)):
-                own = tuple(names[place] for place in places)
+            for row, indices in (("one", FOUR[:1]), ("four", FOUR)):
+                own = tuple(names[index] for index in indices)
                 others = tuple(name for name in names if name not in own)
                 poison = p.poison("cifar10", form, seed).model_copy(update={"classes": own})
                 cell = p.cell("cifar10", seed, poison)

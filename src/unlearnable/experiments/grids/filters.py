@@ -17,7 +17,7 @@ FILTERS = (
 )
 
 
-@experiment(place=13, title="Filters against the noise", rows="filter", columns="trained on")
+@experiment(order=13, title="Filters against the noise", rows="filter", columns="trained on")
 def filters(p: Profile) -> Iterator[Entry]:
     """Does it help to compress, blur or project the images before training?
 

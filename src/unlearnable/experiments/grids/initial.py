@@ -8,9 +8,11 @@ from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
 
 
-@experiment(place=16, title="Where the victim starts", rows="weights at the start", columns="trained on")
+@experiment(
+    order=16, title="Victims with weights from other data", rows="weights at the start", columns="trained on"
+)
 def initial(p: Profile) -> Iterator[Entry]:
-    """Does noise protect against a network that was trained on other data before, and with a seed that the search never had?"""
+    """Does noise protect against a network that was trained on other data before?"""
     for seed in p.seeds:
         starts: dict[str, Settings] = {"fresh": {}, "trained on other data": {"start": p.cell("other", seed)}}
         for row, more in starts.items():

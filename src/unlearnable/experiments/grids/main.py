@@ -15,7 +15,7 @@ PUBLISHED = {
 
 
 @experiment(
-    place=1,
+    order=1,
     title="Data sets and networks",
     rows="data, network",
     claims=[
@@ -30,7 +30,7 @@ PUBLISHED = {
     published=PUBLISHED,
 )
 def main(p: Profile) -> Iterator[Entry]:
-    """What do networks learn from protected images, when the noise was found against a ResNet-18 only?"""
+    """What do networks learn from protected images, if the noise was found against a ResNet-18 only?"""
     for seed in p.seeds:
         for data in p.main:
             for model in NETWORKS:

@@ -23,7 +23,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 @experiment(
-    place=2,
+    order=2,
     title="Random, error-maximizing and error-minimizing noise",
     rows="noise",
     figure="curves",
@@ -32,7 +32,7 @@ METHODS: dict[str, dict[str, Any]] = {
         Below(
             (OURS, "sample-wise"),
             (RANDOM, "sample-wise"),
-            "sample-wise, error-minimizing noise protects and random noise does not",
+            "sample-wise, error-minimizing noise protects better than random noise",
             by=0.1,
         ),
         Below(
@@ -44,21 +44,21 @@ METHODS: dict[str, dict[str, Any]] = {
         Below(
             (OURS, "sample-wise"),
             (RANDOM, "sample-wise"),
-            "the same at the best epoch, random",
+            "sample-wise, the same with early stopping, random noise",
             "peak",
             by=0.1,
         ),
         Below(
             (OURS, "sample-wise"),
             (MAXIMIZING, "sample-wise"),
-            "the same at the best epoch, error-maximizing",
+            "sample-wise, the same with early stopping, error-maximizing noise",
             "peak",
             by=0.1,
         ),
         Below(
             (RANDOM, "class-wise"),
             ("clean", "class-wise"),
-            "class-wise, random noise works too at the last epoch",
+            "class-wise, random noise protects too",
             by=0.1,
         ),
         Below(
@@ -71,14 +71,14 @@ METHODS: dict[str, dict[str, Any]] = {
         Below(
             (OURS, "class-wise"),
             (MAXIMIZING, "class-wise"),
-            "and from error-maximizing noise",
+            "class-wise, early stopping recovers accuracy from error-maximizing noise",
             "peak",
             by=0.05,
         ),
     ],
 )
 def methods(p: Profile) -> Iterator[Entry]:
-    """Does the noise have to minimise the error, and does early stopping help whoever trains?"""
+    """Must the noise minimise the error, and does early stopping help the trainer?"""
     for seed in p.seeds:
         for form in FORMS:
             yield Entry("clean", WORDS[form], p.cell("cifar10", seed))

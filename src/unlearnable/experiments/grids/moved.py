@@ -11,7 +11,7 @@ OWN, MOVED = "found on these images", "found on other data"
 
 
 @experiment(
-    place=9,
+    order=9,
     title="Noise moved between data sets",
     rows="class-wise noise",
     columns="trained and tested on",
@@ -20,7 +20,10 @@ OWN, MOVED = "found on these images", "found on other data"
     ],
 )
 def moved(p: Profile) -> Iterator[Entry]:
-    """Does class-wise noise protect data that it was not found on, each class taking the noise of another one's class?"""
+    """Does class-wise noise protect other data than that of its search?
+
+    Each class takes the noise of the class at the same index of the other data.
+    """
     pair = {"cifar10": "other", "other": "cifar10"}
     for seed in p.seeds:
         for data, source in pair.items():

@@ -1,4 +1,4 @@
-"""Photos: the trainer's transformations and the photo's own size inside the search, or not."""
+"""Photos, with and without the trainer's transformations and the photo's own size inside the search."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ BOTH, UNLIFTED, STILL, NEITHER = (
 
 
 @experiment(
-    place=14,
+    order=14,
     title="Photos, with and without lifting and transformations in the search",
-    rows="the search sees",
+    rows="the search takes into account",
     claims=[
         Below(
             (BOTH, WORDS[form]),
             (NEITHER, WORDS[form]),
-            f"searching as a trainer sees the photos protects better, {WORDS[form]}",
+            f"a search with both protects better, {WORDS[form]}",
             by=0.03,
         )
         for form in FORMS
     ],
 )
 def photos(p: Profile) -> Iterator[Entry]:
-    """Noise is lifted to the photo's own size, and the trainer resizes, crops and flips. Must the search see that?"""
+    """Noise is enlarged (lifted) to the photo's own size, and the trainer resizes, crops and flips the photo.
+
+    Must the search take both into account?
+    """
     for seed in p.seeds:
         for form in FORMS:
             yield Entry("no noise", WORDS[form], p.cell("photos", seed))

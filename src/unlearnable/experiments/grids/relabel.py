@@ -16,25 +16,23 @@ RULES = {
 
 
 @experiment(
-    place=15,
-    title="Labels that differ from the protector's",
+    order=15,
+    title="A trainer with other labels than the publisher's",
     rows="labels of the trainer",
     columns="trained on",
 )
 def relabel(p: Profile) -> Iterator[Entry]:
-    """Noise is made for labels. Does it hold for a trainer who sorts the same images into other classes?
+    """Noise is found for certain labels.
 
-    Guessing gives more where there are fewer classes. Where one class stands against all others, the mean of
-    both sides is given.
+    Does it protect against a trainer who sorts the images into other classes?
+    Guessing is right more often where there are fewer classes.
     """
     for seed in p.seeds:
         for row, rule in RULES.items():
-            over = ("first", "rest") if rule == "first" else ()
-            yield Entry(row, "clean", p.cell("cifar10", seed, relabel=rule), over=over)
+            yield Entry(row, "clean", p.cell("cifar10", seed, relabel=rule))
             for form in FORMS:
                 yield Entry(
                     row,
                     WORDS[form],
                     p.cell("cifar10", seed, p.poison("cifar10", form, seed), relabel=rule),
-                    over=over,
                 )

@@ -1,4 +1,4 @@
-"""The paper's search, and the search of the presets, which sees the images as a trainer does."""
+"""The paper's search, that of the presets (with a trainer's transformations), and that of the demo."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
 from unlearnable.noise import Form
 
-PAPER, OURS = "the paper's", "the presets'"
+PAPER, OURS, DEMO = "the paper's", "the presets'", "the demo's"
 SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profile
 
 
 @experiment(
-    place=20,
+    order=20,
     title="The paper's search and that of the presets",
     rows="search, target",
     claims=[
@@ -28,19 +28,25 @@ SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profil
     ],
 )
 def rules(p: Profile) -> Iterator[Entry]:
-    """The paper takes many steps on unchanged images and stops when the surrogate errs no more.
+    """The paper takes many steps on unchanged images and stops once the surrogate makes no more errors.
 
-    The presets take one step a round, under crops and flips, after an epoch of the surrogate, and stop by
-    rounds. Which protects better?
+    The presets take one step a round, under crops and flips, after an epoch of the surrogate, and stop after
+    a fixed number of rounds. The demo trains the surrogate on few batches a round and replaces one that makes
+    no more errors. Which search protects best?
     """
     for seed in p.seeds:
-        for row, preset in ((PAPER, "paper"), (OURS, "small")):
+        for row in (PAPER, OURS, DEMO):
             for model in ("resnet18", "vgg11"):
                 for form in FORMS:
-                    poison = p.poison("cifar10", form, seed, **_settings(p, preset, form))
+                    poison = p.poison("cifar10", form, seed, **_settings(p, row, form))
                     yield Entry(f"{row}, {model}", WORDS[form], p.cell("cifar10", seed, poison, model=model))
 
 
-def _settings(p: Profile, preset: str, form: Form) -> Settings:
-    found = presets.merge(presets.read(preset), None, {"form": form, "max_rounds": p.rounds})
+def _settings(p: Profile, row: str, form: Form) -> Settings:
+    given: Settings = {"form": form, "max_rounds": p.rounds}
+    if row == DEMO:
+        given |= {"train_batches": 3, "measure": "before", "init": "uniform", "restart_error": 0.01}
+        given |= {"steps": 5 if form == "samplewise" else 1, "min_rounds": p.rounds}
+    preset = presets.read("small" if row == OURS else "paper")
+    found = presets.merge(preset, None, given)
     return {"share": 1.0, **{key: value for key, value in found.items() if key not in SAME}}

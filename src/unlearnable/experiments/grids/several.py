@@ -11,16 +11,16 @@ COUNTS = (1, 2, 4)
 
 
 @experiment(
-    place=7,
+    order=7,
     title="Several noises per class",
     rows="noises per class",
     columns="trained on",
     claims=[Below(("2", "protected"), ("2", "clean"), "two noises per class protect", by=0.2)],
 )
 def several(p: Profile) -> Iterator[Entry]:
-    """Class-wise noise that somebody has found can be taken off every image of the class.
+    """A trainer who finds the noise of a class can subtract it from every image of that class.
 
-    Do several, one drawn for each image, protect too?
+    Do several noises per class protect, if each image gets one of them by a draw?
     """
     for seed in p.seeds:
         for count in COUNTS:

@@ -17,7 +17,7 @@ def row(percent: int) -> str:
 
 
 @experiment(
-    place=3,
+    order=3,
     title="Share of the images that is protected",
     rows="protected",
     columns="form of the noise, and training on the rest alone",
@@ -27,7 +27,7 @@ def row(percent: int) -> str:
             Below(
                 (row(0), WORDS[form]),
                 (row(40), WORDS[form]),
-                f"40% protected {WORDS[form]} hardly hurts (less than 10 points)",
+                f"40% protected {WORDS[form]} costs less than 10 points",
                 by=-0.1,
             )
             for form in FORMS
@@ -45,9 +45,9 @@ def row(percent: int) -> str:
     published={(row(60), "sample-wise"): "2.1 points below clean", (row(80), "sample-wise"): "86.85"},
 )
 def share(p: Profile) -> Iterator[Entry]:
-    """How much is lost when only a part of the images is protected, and is it more than the clean part alone would give?
+    """How much accuracy is lost if some images are protected, and is it more than leaving those out loses?
 
-    The images with noise at a smaller share are among those at a larger one.
+    The images that are protected at a smaller share are protected at a larger one too.
     """
     for seed in p.seeds:
         for percent in SHARES:

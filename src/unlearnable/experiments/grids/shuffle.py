@@ -1,4 +1,4 @@
-"""Noise on other images than those that it was made for."""
+"""Noise on other images than those it was made for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ROWS: dict[str, Literal["", "within", "across"]] = {
 
 
 @experiment(
-    place=18,
+    order=18,
     title="Shuffled noise",
-    rows="noise is on",
+    rows="image that the noise is put on",
     claims=[
         Below(
             ("any image (class-wise: any class)", "class-wise"),
@@ -29,13 +29,13 @@ ROWS: dict[str, Literal["", "within", "across"]] = {
         Below(
             ("its own", "sample-wise"),
             ("any image (class-wise: any class)", "sample-wise"),
-            "sample-wise noise does not",
+            "sample-wise noise does not survive a shuffle",
             by=0.1,
         ),
     ],
 )
 def shuffle(p: Profile) -> Iterator[Entry]:
-    """A shuffle that pairs images with the wrong noise is a published mistake. What does it cost?"""
+    """Implementations have paired images with the noise of others by shuffling them. What does that cost?"""
     for seed in p.seeds:
         for form in FORMS:
             yield Entry("no noise", WORDS[form], p.cell("cifar10", seed))

@@ -1,4 +1,4 @@
-"""What the published code lost by dropping negative noise."""
+"""Signed noise, and noise without its negative values as in the published code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIGNED, POSITIVE = "signed", "positive only"
 
 
 @experiment(
-    place=17,
+    order=17,
     title="Signed noise, and noise without its negative half",
     rows="noise",
     claims=[
@@ -25,7 +25,10 @@ SIGNED, POSITIVE = "signed", "positive only"
     ],
 )
 def signed(p: Profile) -> Iterator[Entry]:
-    """The published code clamped noise to [0, 255] before adding it, so every negative value was lost. What did that cost?"""
+    """The published code clamped noise to [0, 255] before adding it, which lost every negative value.
+
+    What did that cost?
+    """
     for seed in p.seeds:
         for form in FORMS:
             poison = p.poison("cifar10", form, seed)

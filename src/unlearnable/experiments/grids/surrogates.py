@@ -11,14 +11,14 @@ NETWORKS = ("resnet18", "vgg11", "cnn")
 
 
 @experiment(
-    place=10,
+    order=10,
     title="From each surrogate to each target",
     rows="form, surrogate",
     columns="target",
     figure="heat",
 )
 def surrogates(p: Profile) -> Iterator[Entry]:
-    """Does noise that was found against one network hide the images from another?"""
+    """Does noise that was found against one network protect against another?"""
     for seed in p.seeds:
         for target in NETWORKS:
             yield Entry("none", target, p.cell("cifar10", seed, model=target))

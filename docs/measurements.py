@@ -1,0 +1,154 @@
+"""Render one result file of a measurement as a table; the key `kind` of the file chooses the renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import mean, median
+from typing import Any
+
+from unlearnable.experiments.markdown import grid
+from unlearnable.experiments.table import accuracy, number
+
+File = dict[str, Any]
+
+BOTH = "last epoch (best epoch)"
+WAYS = {
+    "fast": "the settings of `--search fast`",
+    "float32": "the exact search in float32",
+    "settled": "the exact search that skips images with a small loss",
+    "half": "the exact search in half the rounds",
+}
+
+
+def measured(seeds: Sequence[File]) -> str:
+    """Return the accuracies of one row, a file's record for each seed."""
+    return accuracy([one["last"] for one in seeds], [one["peak"] for one in seeds])
+
+
+def demo(file: File) -> str:
+    """Render the runs of the demo, one row per seed."""
+    arms = ("clean", "sample-wise", "class-wise")
+    rows = [
+        [seed, *(measured([one[arm]]) for arm in arms), f"{one['seconds']:.0f} s"]
+        for seed, one in file["seeds"].items()
+    ]
+    return grid(["seed", *(f"{arm}, {BOTH}" for arm in arms), "time"], rows)
+
+
+def cifar10(file: File) -> str:
+    """Render searches that stop by their error, one row per seed."""
+    arms = ("clean", "protected")
+    rows = [
+        [seed, *(measured([one[arm]]) for arm in arms), f"{one['search_seconds']:.0f} s", one["stopped"]]
+        for seed, one in file["seeds"].items()
+    ]
+    return grid(["seed", *(f"{arm}, {BOTH}" for arm in arms), "search", "stopped because"], rows)
+
+
+def photos(file: File) -> str:
+    """Render trainings on photos that were written as files, one row per network, recipe and arm."""
+    seeds = list(file["seeds"].values())
+    found: dict[tuple[str, str, str], list[File]] = {}
+    for seed in seeds:
+        for trial in seed["trials"]:
+            for arm in trial["arms"]:
+                test = arm["curves"][0]["test"]
+                found.setdefault((trial["name"], trial["target"], arm["name"]), []).append(
+                    {
+                        "last": arm["last"],
+                        "peak": arm["peak"]["value"],
+                        "late": mean(test[len(test) // 2 :]),
+                    }
+                )
+    rows = [
+        [*names, measured(arms), number([one["late"] for one in arms]), str(len(arms))]
+        for names, arms in found.items()
+    ]
+    times = ", ".join(f"{one['protect_seconds'] / 60:.1f}" for one in seeds)
+    rounds = ", ".join(str(one["rounds"]) for one in seeds)
+    seen = seeds[0]["seen"]
+    words = f"{file['photos']} photos, {file['test']} clean test photos."
+    words += f" Protecting took {times} minutes ({rounds} rounds)."
+    words += f" PSNR {seen['psnr']:.1f} dB, SSIM {seen['ssim']:.3f}."
+    head = ["trial", "network", "trained on", BOTH, "second half of the epochs", "seeds"]
+    return f"{words}\n\n{grid(head, rows)}"
+
+
+def runs(file: File) -> str:
+    """Render one row per setting, each over its seeds."""
+    settings = {name: list(seeds.values()) for name, seeds in file["runs"].items()}
+    every = [one for seeds in settings.values() for one in seeds]
+    columns: dict[str, Callable[[list[File]], str]] = {BOTH: measured}
+    if all("late" in one for one in every):
+        columns["second half of the epochs"] = lambda seeds: number([one["late"] for one in seeds])
+    columns["seeds"] = lambda seeds: str(len(seeds))
+    if all("search_seconds" in one for one in every):
+        columns["search, median"] = lambda seeds: (
+            f"{median(one['search_seconds'] for one in seeds) / 60:.1f} min"
+        )
+    if all("mean_bytes" in one for one in every):
+        columns["mean size and change of a file"] = lambda seeds: (
+            f"{seeds[0]['mean_bytes'] / 1000:.1f} kB, {seeds[0]['mean_change']:.1f} levels"
+        )
+    rows = [[name, *(cell(seeds) for cell in columns.values())] for name, seeds in settings.items()]
+    return grid(["setting", *columns], rows)
+
+
+def searches(file: File) -> str:
+    """Render ways of searching over the same seeds, and their distance from the exact search seed by seed."""
+    exact, rows = file["runs"]["exact"], []
+    for name, seeds in file["runs"].items():
+        found = list(seeds.values())
+        shared = [seed for seed in seeds if seed in exact and name not in ("clean", "exact")]
+        gaps = [seeds[seed]["late"] - exact[seed]["late"] for seed in shared]
+        faster = [exact[seed]["search_seconds"] / seeds[seed]["search_seconds"] for seed in shared]
+        rows.append(
+            [
+                name,
+                measured(found),
+                number([one["late"] for one in found]),
+                str(len(found)),
+                ("+" if mean(gaps) >= 0 else "") + number(gaps) if gaps else "",
+                f"{median(one['search_seconds'] for one in found):.0f} s" if name != "clean" else "",
+                f"{median(faster):.2f}" if faster else "",
+            ]
+        )
+    head = [
+        "search",
+        BOTH,
+        "second half of the epochs",
+        "seeds",
+        "second half, difference from exact",
+        "search, median",
+        "times as fast as exact",
+    ]
+    ways = "; ".join(f"`{name}`: {words}" for name, words in WAYS.items() if name in file["runs"])
+    return f"{ways}. Each search has one thread and runs beside another.\n\n{grid(head, rows)}"
+
+
+def applying(file: File) -> str:
+    """Render the speed of writing protected photos against Pillow, one row per pair of runs."""
+    keys = ("ours_seconds", "plain_seconds", "ratio")
+    rows = [
+        [str(pair), *(f"{one[key]:.2f}" for key in keys)] for pair, one in enumerate(file["pairs"], start=1)
+    ]
+    peaks = ", ".join(
+        f"{megabytes:.0f} MB with {count} photos" for count, megabytes in file["peak_megabytes"].items()
+    )
+    size = "one megapixel" if file["megapixels"] == 1 else f"{file['megapixels']} megapixels"
+    words = f"{file['count']} photos of {size}, {file['workers']} processes:"
+    words += f" {file['speed_over_plain']:.2f} times as fast as Pillow (median),"
+    words += f" files of {file['size_over_plain']:.3f} times the size."
+    words += f" Peak memory of the largest process: {peaks}."
+    head = ["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"]
+    return f"{words}\n\n{grid(head, rows)}"
+
+
+KINDS: dict[str, Callable[[File], str]] = {
+    "applying": applying,
+    "cifar10": cifar10,
+    "demo": demo,
+    "photos": photos,
+    "runs": runs,
+    "searches": searches,
+}

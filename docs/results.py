@@ -1,0 +1,127 @@
+"""Render docs/results.md from the result files.
+
+python docs/results.py
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+from measurements import KINDS
+
+from unlearnable import experiments
+from unlearnable.cells.results import Results
+from unlearnable.experiments import profiles
+from unlearnable.experiments.markdown import WIDTH, grid, section
+from unlearnable.experiments.pages import gallery
+from unlearnable.experiments.table import Table, tabulate
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+CPU = ROOT / "results" / "cpu"
+
+INTRO = """# Results
+
+`make results` renders this page from result files. No number is typed by hand, and a test compares. All
+runs are on two shared CPU cores with bfloat16 instructions, one thread each except for the demo, so times
+are upper bounds. No GPU has been available yet, so GPU rows are missing.
+
+- [The experiments](#the-experiments), from `results/cpu/cells/`
+- [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
+- [Earlier measurements](#earlier-measurements), from `results/earlier/`
+
+## How to read the numbers
+
+**Accuracy** is balanced accuracy, the mean recall over the classes, on clean test images that no training
+has seen. It is given in percent at the **last epoch**, ± the sample standard deviation over seeds where
+there are several, and in brackets at the **best epoch**. The best epoch is chosen on the test images, so
+it is the most that early stopping could reach. Where the result file does not tell the best epoch, the
+brackets are left out.
+
+A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
+
+A **claim** holds if it holds for the means. *Within the spread* means that the gap is smaller than the
+standard deviation of a difference of two seeds.
+"""
+EXPERIMENTS = """## The experiments
+
+[How to run them](experiments.md).
+{about}
+
+The numbers are therefore not those of the paper, but their order can be compared with the paper's.
+`make results` writes every table into `results/cpu/` as well: one HTML page with everything, and CSV with a
+line for each seed.
+"""
+PAPER = """### With the paper's data and settings
+
+Not run yet: no GPU has been available. Each command resumes where it stopped; `--time-limit 10m` ends it in
+time, and `--seed 0` runs one seed first.
+"""
+TOOL = """## Speed of writing files, and the demo
+
+Each file holds the command, the settings, the seeds, the versions and every repetition.
+"""
+EARLIER = """## Earlier measurements
+
+Scripts that experiments have replaced made these files; [their README](../results/earlier/README.md) says
+how. The mean over the second half of the epochs, where given, depends less on luck than the last epoch.
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    found = Results(CPU / "cells").all()
+    tables = [tabulate(experiments.get(name), profiles.CPU, found) for name in experiments.names()]
+    return "\n".join(
+        [
+            INTRO,
+            EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH)),
+            *(experiment(table) for table in tables),
+            PAPER,
+            commands(),
+            TOOL,
+            *measurements(ROOT / "benchmarks" / "results"),
+            EARLIER,
+            *measurements(ROOT / "results" / "earlier"),
+        ]
+    )
+
+
+def experiment(table: Table) -> str:
+    """Return the section of an experiment, with the addresses of its figures as seen from this page."""
+    noise = gallery(table, CPU)
+    folder = f"../{CPU.relative_to(ROOT).as_posix()}"
+    return section(table, f"{folder}/{table.experiment.name}.svg", noise and f"{folder}/{noise}")
+
+
+def commands() -> str:
+    """Return the table of commands that run the experiments with the paper's data and settings."""
+    rows = []
+    for name, title in experiments.names().items():
+        cells = {entry.cell for entry in experiments.get(name).entries(profiles.PAPER)}
+        rows.append([title, str(len(cells)), f"`unlearnable experiment {name} --profile paper`"])
+    return grid(["experiment", "trainings", "command"], rows)
+
+
+def measurements(folder: Path) -> list[str]:
+    """Return a section for every file of a folder whose kind this page renders."""
+    sections = []
+    for path in sorted(folder.glob("*.json")):
+        file = json.loads(path.read_text("utf-8"))
+        if file["kind"] not in KINDS:  # docs/performance.md renders the others
+            continue
+        parts = [
+            f"### {path.stem}",
+            f"{file['data']}. {file['about']}".strip(),
+            f"File: `{path.relative_to(ROOT).as_posix()}`; command: `{file['command']}`.",
+            *([file["note"]] if "note" in file else []),
+            KINDS[file["kind"]](file),
+        ]
+        sections.append("\n\n".join(parts))
+    return sections
+
+
+if __name__ == "__main__":
+    (DOCS / "results.md").write_text(render(), "utf-8")
