@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from unlearnable import demo
 from unlearnable.cli.app import app
 from unlearnable.data.digits import digits
-from unlearnable.training.recipe import Recipe
 
 runner = CliRunner()
 
@@ -41,7 +40,8 @@ def test_digits_are_drawn_as_they_say() -> None:
 def test_the_demo_tells_its_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole path with a search too short to protect: three arms, the table, the page."""
     short = {"surrogate": "cnn:width=8,depth=2", "min_rounds": 1, "max_rounds": 1}
-    trial = replace(demo.SETTINGS.trial, target="cnn:width=8,depth=2", recipe=Recipe(epochs=1, batch=128))
+    small = {"model": "cnn:width=8,depth=2", "epochs": 1, "batch": 128}
+    trial = replace(demo.SETTINGS.trial, victim=demo.SETTINGS.trial.victim.model_copy(update=small))
     quick = demo.Settings(trial, {**demo.SETTINGS.samplewise, **short}, {**demo.SETTINGS.classwise, **short})
     monkeypatch.setattr(demo, "SETTINGS", quick)
     result = runner.invoke(app, ["demo", "--out", str(tmp_path / "out"), "--seed", "1"])

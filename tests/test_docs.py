@@ -175,7 +175,7 @@ def test_a_plugin_of_the_docs_works(block: Block, place: Path) -> None:
     write(place / "photos", CLASSES, slice(4))
     options = ["--method", name, "--plugin", "plugin.py"]
     if "ErrorMinimizing" in block.text:
-        options += ["--config", "quick.toml", "--rounds", "1"]
+        options += ["--config", "quick.toml", "--set", "max_rounds=1"]
     try:
         result = CliRunner().invoke(app, ["protect", "photos", "out", *options])
     finally:

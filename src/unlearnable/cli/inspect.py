@@ -91,8 +91,11 @@ def _noise(path: Path) -> Described:
 
     from unlearnable.assignment import Assignment
     from unlearnable.noise import Noise
+    from unlearnable.renamed import to_current
 
     noise = Noise.load(path)
+    # noise files record the first names of settings
+    assignment, default = (to_current(one.to_json()) for one in (noise.assignment, Assignment()))
     used = int(np.abs(noise.bank.astype(np.int16)).max()) if noise.bank.size else 0
     rms = float(np.sqrt(np.mean(noise.bank.astype(np.float64) ** 2))) if noise.bank.size else 0.0
     record = {
@@ -105,18 +108,14 @@ def _noise(path: Path) -> Described:
         "epsilon": noise.budget.epsilon,
         "largest": used,
         "rms": round(rms, 3),
-        "assignment": noise.assignment.to_json(),
+        "assignment": assignment,
         "provenance": dict(noise.provenance),
     }
     size = _size(noise.bank.shape[2:])
     lines = [
         f"{len(noise.keys)} {noise.form} patterns of {size} px on a grid of {_size(noise.grid)}",
         f"  budget {noise.budget}; largest value {used}, rms {rms:.2f} levels",
-        *[
-            f"  {key}: {value}"
-            for key, value in noise.assignment.to_json().items()
-            if value != getattr(Assignment(), key)
-        ],
+        *[f"  {key}: {value}" for key, value in assignment.items() if value != default[key]],
         *[f"  {key}: {value}" for key, value in sorted(noise.provenance.items())],
     ]
     return record, lines

@@ -128,7 +128,8 @@ def _autocontrast(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
 
 def _equalize(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     """Return images whose levels are about equally frequent in each channel, by Pillow's rule in integers."""
-    levels = _levels(x).long().flatten(2).flatten(0, 1)  # (3 B, s s)
+    # (3 B, s s)
+    levels = _levels(x).long().flatten(2).flatten(0, 1)
     counts = torch.zeros(len(levels), 256, dtype=torch.long, device=x.device).scatter_add_(
         1, levels, torch.ones_like(levels)
     )

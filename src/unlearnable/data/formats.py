@@ -13,7 +13,8 @@ import numpy as np
 from unlearnable.budget import UInt8Array
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
-Pair = tuple[UInt8Array, Labels]  # images, uint8 (N, H, W) or (N, H, W, 3), and their labels, int64 (N,)
+# images, uint8 (N, H, W) or (N, H, W, 3), and their labels, int64 (N,)
+Pair = tuple[UInt8Array, Labels]
 
 
 def members(archive: bytes, names: Sequence[str]) -> list[bytes]:
