@@ -25,7 +25,7 @@ SIDE, CLASSES = 32, 10
 
 def compiled(spec: str, batch: int, compute: Compute, repetitions: int) -> dict[str, Any]:
     """Time the gradient with respect to the input, as it is and compiled, and the compilation."""
-    model = freeze(compute.place(models.create(spec, CLASSES)), compute)
+    model = freeze(compute.to_device(models.create(spec, CLASSES)), compute)
     x, y = _batch(batch, compute)
 
     def gradient(of: nn.Module) -> torch.Tensor:
@@ -52,7 +52,7 @@ def optimisers(spec: str, batch: int, compute: Compute, repetitions: int) -> dic
     x, y = _batch(batch, compute)
     recipe, actions = Recipe(), {}
     for name in ("plain", "fused"):
-        model = compute.place(models.create(spec, CLASSES))
+        model = compute.to_device(models.create(spec, CLASSES))
         more = {"fused": True} if name == "fused" else {}
         settings = {"lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
         optimizer = torch.optim.SGD(model.parameters(), **settings, **more)

@@ -1,4 +1,4 @@
-"""Which image gets which pattern, and where: a pure function of an image's id and class name.
+"""The assignment of patterns to images, and their offsets: a pure function of an image's id and class name.
 
 Every draw is a hash of a seed and the id, independent of any order. Images that come, go or are shuffled
 change nothing for others.

@@ -56,7 +56,7 @@ def estimate(
 def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Compute) -> tuple[float, float]:
     """Return the seconds of a training step and of testing a batch, on random images."""
     pixels, labels = _random(batch * (TIMED_STEPS + 1), victim.size, classes)
-    model = compute.place(victim.build(classes, 0))
+    model = compute.to_device(victim.build(classes, 0))
     training = Training(model, victim.recipe, victim.size, pixels, labels, classes, 0, compute, chain)
     ticks = [time.perf_counter()]
     for correct in training.steps(0):

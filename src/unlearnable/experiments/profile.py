@@ -86,23 +86,23 @@ class Profile:
     ) -> Search:
         """Return a search for noise on a set."""
         own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
-        given = (self.searches.get((method, form), {}), own_settings, changes)
         settings: Settings = {"form": form}
-        for one in given:
-            settings |= to_current(one)
-        # what is at its default is not mentioned, so that a setting that comes later changes no description,
-        # and no hash, of today
+        for given in (self.searches.get((method, form), {}), own_settings, changes):
+            settings |= to_current(given)
         fields = methods.get(method).Config.model_fields
         if "surrogate" in fields:
             settings["surrogate"] = self.model(data, surrogate)
-        told = {
+        # settings at their default are left out, so that a new setting changes no description and no hash
+        changed = {
             name: value
             for name, value in settings.items()
             if name == "form" or name not in fields or value != fields[name].default
         }
         # the text of a description is hashed, so renamed settings keep their first names in it
-        told = to_recorded(told)
-        return Search(data=self.sets[data], own=own, method=method, settings=told, lifted=lifted, seed=seed)
+        recorded = to_recorded(changed)
+        return Search(
+            data=self.sets[data], own=own, method=method, settings=recorded, lifted=lifted, seed=seed
+        )
 
     def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
         """Return the noise of a search on every image."""

@@ -40,7 +40,7 @@ class Context:
     seed: int
     compute: Compute = field(default_factory=Compute)
     _bound: tuple[dict[str, Any], Surrogate] | None = field(default=None, repr=False)
-    _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
+    _cached: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
     def rng(self, *names: str | int) -> torch.Generator:
         """Return a fresh generator for draws that belong to ``names``, such as ``rng("order", epoch)``.
@@ -52,7 +52,7 @@ class Context:
     def model(self, spec: str, classes: int, number: int = 0) -> nn.Module:
         """Return a model on the device, initialised from the seed and, after the first, a number."""
         with seeded(self.seed, "surrogate", *([number] if number else [])):
-            return self.compute.place(models.create(spec, classes))
+            return self.compute.to_device(models.create(spec, classes))
 
     def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
         """Return the surrogate whose tensors are in a state; a new one if there is none."""
@@ -87,7 +87,7 @@ class Context:
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
         """Return the cached result of ``make`` for an ``owner``; the cache holds one owner per name."""
         # by identity: comparing two sets of images would take longer than ``make``
-        if name not in self._kept or self._kept[name][0] is not owner:
-            self._kept[name] = (owner, make())
-        kept: T = self._kept[name][1]
-        return kept
+        if name not in self._cached or self._cached[name][0] is not owner:
+            self._cached[name] = (owner, make())
+        cached: T = self._cached[name][1]
+        return cached

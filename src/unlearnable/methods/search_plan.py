@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
 
 class SearchPlan:
-    """Which images are in which batch, and the path from pixels and noise to the surrogate's input.
+    """The batches of a search, and the path from pixels and noise to the surrogate's input.
 
     Args:
         config: The settings, resolved.

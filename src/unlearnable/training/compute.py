@@ -69,7 +69,7 @@ class Compute:
             return torch.autocast(self.device.split(":")[0], torch.bfloat16)
         return contextlib.nullcontext()
 
-    def place(self, model: nn.Module) -> nn.Module:
+    def to_device(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, in place, in the layout in which convolutions are fastest."""
         if self.device == "cpu" and self.precision == "bfloat16" and side_by_side.pays():
             side_by_side.lay_out(model)

@@ -187,7 +187,7 @@ def learn(
     """
     model = victim.build(train.classes, seed)
     frozen = freeze_all_but_head(model) if victim.trains == "head" else []
-    model = compute.place(model)
+    model = compute.to_device(model)
     pixels, tested = train.pixels, test.pixels
     if chain:
         pixels = chain.prepare(pixels, train.labels, generator(seed, "prepare"), compute)

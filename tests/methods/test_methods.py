@@ -1,17 +1,13 @@
-"""Contract tests: every registered method, unasked."""
+"""Searches: what single settings do, when a search stops, and how rounds are counted."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
-import torch
 
+from quick import fit, make
 from unlearnable import methods, presets
-from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.view import View
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
 from unlearnable.methods.config import Config, stop_reason
@@ -19,108 +15,6 @@ from unlearnable.methods.fitted import load_state, save_state
 from unlearnable.plugins import load_plugin
 
 # Settings of a quick search, whatever the method: those that it has.
-QUICK = {
-    "surrogate": "cnn:width=8,depth=2",
-    "batch": 8,
-    "train_batches": 3,
-    "pretrain_epochs": 1.0,
-    "steps": 3,
-    "samples": 1,
-    "adversarial_steps": 2,
-    "min_rounds": 3,
-    "max_rounds": 3,
-}
-FORMS = ("samplewise", "classwise")
-EVERY = [(name, form) for name in methods.names() for form in FORMS]
-
-
-def make(name: str, form: str = "samplewise", **more: object) -> methods.Method:
-    method = methods.get(name)
-    quick = {key: value for key, value in QUICK.items() if key in method.Config.model_fields}
-    # no search stops by its error
-    quick["stop_error"] = 1.0 if method.rises else 0.0
-    if not issubclass(method, methods.BySurrogate):
-        quick |= {"min_rounds": 1, "max_rounds": 1}
-    return methods.create(name, {**quick, "form": form, **more}).resolve((16, 16), 24)
-
-
-def fit(name: str, view: View, form: str = "samplewise", seed: int = 1, **more: object) -> methods.Fitted:
-    return make(name, form, **more).fit(view, Context(seed))
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_budget_is_exact_in_integers_and_used(name: str, form: str, images: ImageSet) -> None:
-    fitted = fit(name, images.view(16), form)
-    assert fitted.noise.bank.dtype == np.int8
-    assert 0 < int(np.abs(fitted.noise.bank.astype(int)).max()) <= 8
-    protected = images.with_noise(fitted.noise)
-    change = max(
-        int(np.abs(protected.photo(i).pixels.astype(int) - images.photo(i).pixels).max()) for i in images.ids
-    )
-    assert 0 < change <= 8
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_same_seed_equal_other_seed_different(name: str, form: str, images: ImageSet) -> None:
-    view = images.view(16)
-    first, again, other = (fit(name, view, form, seed).noise.bank for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_order_of_the_files_does_not_matter(name: str, form: str, images: ImageSet) -> None:
-    backwards = images.ids[::-1]
-    shuffled = arrays(
-        [images.photo(i).pixels for i in backwards], [images.class_of[i] for i in backwards], ids=backwards
-    )
-    assert np.array_equal(
-        fit(name, images.view(16), form).noise.bank, fit(name, shuffled.view(16), form).noise.bank
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "form", "more"),
-    [*((*one, {}) for one in EVERY), ("error_minimizing", "samplewise", {"skip_below": 0.01})],
-)
-def test_resumed_search_equals_an_uninterrupted_one(
-    name: str, form: str, more: dict[str, object], images: ImageSet, tmp_path
-) -> None:
-    view, whole = images.view(16), fit(name, images.view(16), form, **more)
-    method, path = make(name, form, **more), tmp_path / "checkpoint.safetensors"
-    for stop in (1, 7, 11):
-
-        class Killed(Exception):
-            pass
-
-        def save(state: methods.State, left: list[int] = [stop]) -> None:  # noqa: B006
-            save_state(path, state, {"run": 1})
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-        path.unlink(missing_ok=True)
-        try:
-            result = method.fit(view, Context(1), save=save, every=-1.0)
-        except Killed:
-            result = method.fit(view, Context(1), state=load_state(path, {"run": 1}))
-        assert np.array_equal(result.noise.bank, whole.noise.bank), stop
-        assert result.log == whole.log
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_what_a_round_costs_is_counted_before_it_is_run(name: str, form: str, images: ImageSet) -> None:
-    view, method, context = images.view(16), make(name, form), Context(1)
-    state = method.start(view, context)
-    for number in range(2):
-        taken, progress = [], None
-        while progress is None or not progress.round_ended:
-            progress = method.advance(state, view, context)
-            taken.append(progress.kind)
-        planned = [part.kind for part in method.round_steps(number, len(images)) for _ in range(part.count)]
-        # a method without rounds has steps without a kind
-        assert planned == [kind for kind in taken if kind]
-        assert progress.done == progress.total == len(taken)
 
 
 def test_surrogate_batches_that_are_counted_do_not_grow_with_the_images() -> None:
@@ -161,69 +55,6 @@ def test_the_training_error_costs_no_pass_and_survives_a_checkpoint(images: Imag
     assert all(error is not None and round(error * 24) == pytest.approx(error * 24) for error in whole.log)
 
 
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_context_is_never_given_noise(name: str, form: str, images: ImageSet) -> None:
-    other = arrays(np.full((6, 16, 16, 3), 90, np.uint8), ["zebra"] * 6, ids=[f"z{i}" for i in range(6)])
-    joined = images.join(other)
-    noise = fit(name, joined.view(16), form).noise
-    assert set(noise.keys) == (set(images.ids) if form == "samplewise" else set(images.classes))
-    assert all(noise.row(i, joined.class_of[i]) is None for i in joined.ids if joined.class_of[i] == "zebra")
-
-
-@pytest.mark.parametrize("name", methods.names())
-def test_noise_keeps_to_its_image_when_others_come_and_go(name: str, images: ImageSet) -> None:
-    noise = fit(name, images.view(16)).noise
-    fewer = images.subset(images.ids[5:9])
-    for id in fewer.ids:
-        assert np.array_equal(
-            fewer.with_noise(noise).photo(id).pixels, images.with_noise(noise).photo(id).pixels
-        )
-    changed = arrays(
-        255 - np.stack([images.photo(i).pixels for i in images.ids]), ["ant"] * 24, ids=images.ids
-    )
-    for id in changed.ids:  # another content under a known id: no noise rather than a wrong one
-        assert np.array_equal(changed.with_noise(noise).photo(id).pixels, changed.photo(id).pixels)
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_grey_images_stay_grey(name: str, form: str) -> None:
-    grey = arrays(
-        np.random.default_rng(0).integers(0, 256, (24, 16, 16), dtype=np.uint8), ["a", "b", "c"] * 8
-    )
-    noise = fit(name, grey.view(16), form).noise
-    protected = grey.with_noise(noise)
-    assert all(protected.photo(i).pixels.ndim == 2 for i in grey.ids)
-
-
-@pytest.mark.parametrize(("name", "form"), EVERY)
-def test_a_fitted_run_survives_the_disk(name: str, form: str, images: ImageSet, tmp_path) -> None:
-    fitted = fit(name, images.view(16), form)
-    fitted.save(tmp_path)
-    again = methods.Fitted.load(tmp_path)
-    assert np.array_equal(again.noise.bank, fitted.noise.bank)
-    assert dataclasses.replace(again.noise, bank=fitted.noise.bank) == dataclasses.replace(
-        fitted.noise, bank=fitted.noise.bank
-    )
-    assert again.log == fitted.log
-    assert all(torch.equal(again.surrogate[key], value) for key, value in fitted.surrogate.items())
-
-
-@pytest.mark.parametrize("name", methods.names())
-def test_extend_covers_images_that_came_later(name: str, images: ImageSet) -> None:
-    old, new = images.subset(images.ids[:18]), images.subset(images.ids[18:])
-    for form in FORMS:
-        method = make(name, form)
-        fitted = method.fit(old.view(16), Context(3))
-        noise = fitted.noise.joined(method.extend(fitted, new.view(16), Context(3)))
-        assert all(
-            noise.row(id, images.class_of[id], images.source.load(id)[1]) is not None for id in images.ids
-        )
-        for id in old.ids:
-            assert np.array_equal(
-                old.with_noise(noise).photo(id).pixels, old.with_noise(fitted.noise).photo(id).pixels
-            )
-
-
 def test_unknown_settings_are_named() -> None:
     with pytest.raises(UsageError, match="stepz is not a setting"):
         methods.create("error_minimizing", {"stepz": 3})
@@ -262,11 +93,6 @@ def test_classwise_noise_has_nothing_to_leave_alone(images: ImageSet) -> None:
         for loss in (0.0, 0.01)
     )
     assert np.array_equal(every, settled)
-
-
-@pytest.mark.parametrize("name", methods.names())
-def test_every_method_has_a_revision(name: str) -> None:
-    assert methods.get(name).revision >= 1
 
 
 def test_one_class_is_refused(images: ImageSet) -> None:

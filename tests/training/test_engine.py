@@ -109,7 +109,7 @@ def test_small_images_lie_side_by_side_where_there_are_tiles(monkeypatch: pytest
     for tiles in (True, False):
         monkeypatch.setattr(side_by_side, "pays", lambda tiles=tiles: tiles)
         torch.manual_seed(0)
-        model = compute.place(models.create("resnet18:width=32", 5))
+        model = compute.to_device(models.create("resnet18:width=32", 5))
         assert any(isinstance(module, side_by_side.SideBySide) for module in model.modules()) == tiles
         with monkeypatch.context() as watched, compute.autocast():
             seen = watch(watched)
@@ -126,7 +126,7 @@ def test_small_images_lie_side_by_side_where_there_are_tiles(monkeypatch: pytest
     for other in (Compute("cpu", "float32"), Compute("cpu", "float64")):
         assert not any(
             isinstance(module, side_by_side.SideBySide)
-            for module in other.place(models.create("resnet18:width=32", 5)).modules()
+            for module in other.to_device(models.create("resnet18:width=32", 5)).modules()
         )
 
 
@@ -136,7 +136,7 @@ def test_a_model_with_images_side_by_side_keeps_the_names_of_its_weights(
     monkeypatch.setattr(side_by_side, "pays", lambda: True)
     model = models.create("resnet18:width=32", 5)
     names = list(model.state_dict())
-    assert list(Compute("cpu", "bfloat16").place(model).state_dict()) == names
+    assert list(Compute("cpu", "bfloat16").to_device(model).state_dict()) == names
 
 
 def test_the_surrogate_is_frozen_anew_when_a_round_has_trained_it(images: ImageSet) -> None:

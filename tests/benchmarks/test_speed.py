@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from test_reference import after_training
+from quick import after_training
 from unlearnable.data.image_set import ImageSet
 from unlearnable.training.compute import Compute
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageEnhance, ImageOps
 
+from batches import CPU, STAGES, VICTIM, a_batch, before_training, labelled, lived_in, prepared, some, weights
 from conftest import pixels
-from unlearnable import countermeasures, models
+from unlearnable import models
 from unlearnable.countermeasures import Chain, Countermeasure, create
 from unlearnable.countermeasures.autoaugment import POLICY
 from unlearnable.countermeasures.autoaugment import SPACE as AUTO
@@ -25,92 +25,9 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.loop import train_step
 from unlearnable.training.pgd import attack
 from unlearnable.training.randomness import generator, seeded
-from unlearnable.training.victim import Epoch, Labelled, Victim, learn
-
-CPU = Compute()
-STAGES = {
-    "photo": {"grey", "jpeg", "shrink"},
-    "prepare": {"bitdepth", "blur", "project"},
-    "step": {"adversarial"},
-}
-
-
-def some(count: int = 24, side: int = 32, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """uint8 images and their labels, of three classes."""
-    return torch.from_numpy(pixels(count, side, seed).transpose(0, 3, 1, 2).copy()), torch.arange(count) % 3
-
-
-def a_batch(count: int = 24, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
-    x, y = some(count, side)
-    return x / 255, F.one_hot(y, 3).float()
-
-
-def prepared(spec: str, x: torch.Tensor | None = None, y: torch.Tensor | None = None) -> torch.Tensor:
-    """Training images after the stages of a chain that come before the training."""
-    images, labels = some()
-    images, labels = images if x is None else x, labels if y is None else y
-    return before_training(create(spec), images, labels)
-
-
-def before_training(chain: Chain, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
-    found = arrays(
-        images.permute(0, 2, 3, 1).numpy(), [0] * len(images), ids=[f"{i:03d}" for i in range(len(images))]
-    )
-    found = chain.on_photos(found, 0, test=labels is None)
-    squares = torch.from_numpy(found.view(images.shape[-1]).pixels)
-    return chain.prepare(squares, labels, generator(0, "prepare"), CPU)
-
-
-def lived_in(name: str = "cnn:width=8,depth=2") -> torch.nn.Module:
-    """A model in train mode whose normalisation has seen something and whose parameters have gradients."""
-    with seeded(0, "model"):
-        model = models.create(name, 3)
-    for step in range(3):
-        F.cross_entropy(model(a_batch()[0] ** (step + 1)), a_batch()[1]).backward()
-    return model.train()
-
+from unlearnable.training.victim import learn
 
 # Every countermeasure
-
-
-@pytest.mark.parametrize("name", countermeasures.names())
-@pytest.mark.parametrize("side", [16, 33])
-def test_contract(name: str, side: int) -> None:
-    chain, (images, labels), (x, y) = create(name), some(13, side), a_batch(13, side)
-    before = images.clone(), x.clone(), y.clone()
-    model = lived_in()
-    found = []
-    for _ in range(2):
-        out = before_training(chain, images, labels)
-        assert (out.dtype, out.shape, out.device.type) == (torch.uint8, images.shape, "cpu")
-        rng = generator(7, "b")
-        seen, targets = chain.batch(x, y, rng, CPU)
-        seen = chain.step(model, seen, targets, rng, CPU)
-        assert (seen.dtype, seen.shape, targets.dtype, targets.shape) == (x.dtype, x.shape, y.dtype, y.shape)
-        assert not seen.requires_grad
-        assert 0 <= float(seen.min()) <= float(seen.max()) <= 1
-        assert float((targets.sum(1) - 1).abs().max()) < 1e-5
-        assert float(targets.min()) >= 0
-        found.append((out, seen, targets))
-    assert all(
-        torch.equal(one, other) for one, other in zip(*found, strict=True)
-    )  # the same seed, the same result
-    assert all(torch.equal(*pair) for pair in zip(before, (images, x, y), strict=True))  # nothing in place
-    (member,) = chain.members
-    expected = next((stage for stage, names in STAGES.items() if name in names), "batch")
-    assert member.stages == (expected,)
-    assert torch.equal(found[0][0], images) == (expected in ("batch", "step"))
-    tested = before_training(chain, images, None)
-    assert torch.equal(tested, images) == (not chain.test_time)
-    assert create(chain.spec) == chain
-    assert chain.revisions == {name: chain.members[0].revision}
-
-
-@pytest.mark.parametrize("name", countermeasures.names())
-def test_every_countermeasure_says_in_a_line_what_it_does_and_cites(name: str) -> None:
-    assert countermeasures.names()[name].endswith(".")
-    kind = type(create(name).members[0])
-    assert "arXiv:" in str(sys.modules[kind.__module__].__doc__) or name in ("noise", "shrink")
 
 
 def test_chains_are_read_in_order_and_write_themselves() -> None:
@@ -405,40 +322,17 @@ def test_the_attack_stays_in_its_budget_raises_the_loss_and_leaves_the_model_alo
     assert torch.equal(attack(model, x, y, 0, 2, 3, generator(0), CPU), x)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("name", countermeasures.names())
-def test_batches_and_steps_never_wait_for_the_gpu(name: str) -> None:
-    compute = Compute("cuda", "bfloat16")
-    chain, model, (x, y) = create(name), compute.place(lived_in()), (part.cuda() for part in a_batch())
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        chain.step(model, *chain.batch(x, y, generator(0), compute), generator(0), compute)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 # Training
 
 
-VICTIM = Victim(model="cnn:width=8,depth=2", size=16, epochs=2, batch=8, lr=0.05)
 RECIPE = VICTIM.recipe
-
-
-def labelled(count: int = 24, side: int = 16, classes: int = 3) -> Labelled:
-    return Labelled(*some(count, side), classes)
-
-
-def weights(spec: str | None) -> tuple[torch.Tensor, tuple[Epoch, ...]]:
-    chain = None if spec is None else create(spec)
-    learned = learn(VICTIM, labelled(), labelled(), 0, CPU, chain)
-    return torch.cat([p.detach().flatten() for p in learned.model.parameters()]), learned.epochs
 
 
 def test_training_without_a_countermeasure_is_as_it_was() -> None:
     """Against the loop as it was before there were countermeasures, draw by draw."""
     pixels, labels = some(24, 16)
     with seeded(0, "init"):
-        model = CPU.place(models.create("cnn:width=8,depth=2", 3))
+        model = CPU.to_device(models.create("cnn:width=8,depth=2", 3))
     optimizer = RECIPE.optimizer(model)
     for number in range(2):
         rng = generator(0, "epoch", number)
@@ -450,18 +344,6 @@ def test_training_without_a_countermeasure_is_as_it_was() -> None:
             train_step(model, optimizer, x.contiguous(memory_format=torch.channels_last), labels[rows], CPU)
     assert torch.equal(weights(None)[0], torch.cat([p.detach().flatten() for p in model.parameters()]))
     assert torch.equal(weights(None)[0], weights("none")[0])
-
-
-IN_TRAINING = [name for name in countermeasures.names() if name not in STAGES["photo"]]
-
-
-@pytest.mark.parametrize("spec", [*IN_TRAINING, "blur+cutout+mixup+adversarial:4,1"])
-def test_training_takes_every_countermeasure_and_repeats(spec: str) -> None:
-    (first, epochs), (again, _) = weights(spec), weights(spec)
-    assert torch.isfinite(first).all()
-    assert torch.equal(first, again)
-    assert not torch.equal(first, weights(None)[0])
-    assert all(0 <= epoch.train_accuracy <= 1 for epoch in epochs)
 
 
 def test_test_images_are_prepared_where_that_is_said() -> None:

@@ -22,7 +22,7 @@ from unlearnable.cli.app import app
 from unlearnable.experiments import profiles
 from unlearnable.training.compute import Compute
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 PROFILES = sorted(path.parent.name for path in RESULTS.glob("*/cells") if path.parent.name != "smoke")
 CELLS = [(name, path) for name in PROFILES for path in sorted((RESULTS / name / "cells").glob("*.json"))]

@@ -7,22 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from unlearnable import methods
+from quick import after_training
 from unlearnable.data.image_set import ImageSet
-from unlearnable.methods import Context
-from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.training.compute import Compute
-
-SETTINGS = {
-    "surrogate": "cnn:width=8,depth=2",
-    "batch": 8,
-    "train_batches": 3,
-    "steps": 5,
-    "resolution": 16,
-    "min_rounds": 2,
-    "max_rounds": 2,
-    "stop_error": 0.0,
-}
 
 
 def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, steps: int) -> torch.Tensor:
@@ -34,18 +21,6 @@ def reference(model: torch.nn.Module, x: torch.Tensor, d: torch.Tensor, y: int, 
         gradient = torch.autograd.grad(F.cross_entropy(model(seen[None]), torch.tensor([y])), seen)[0]
         noise = (seen.detach() - alpha * gradient.sign() - x).clamp(-epsilon, epsilon)
     return noise
-
-
-def after_training(images: ImageSet, form: str, precision: str, share: float = 1.0):
-    method = methods.create("error_minimizing", {**SETTINGS, "form": form, "share": share}).resolve(
-        (16, 16), 24
-    )
-    assert isinstance(method, ErrorMinimizing)
-    view, ctx = images.view(16), Context(4, Compute("cpu", precision))
-    state = method.start(view, ctx)
-    for _ in range(3):
-        method.advance(state, view, ctx)
-    return method, view, ctx, state
 
 
 @pytest.mark.parametrize(
