@@ -39,7 +39,7 @@ def import_(
     epsilon: Annotated[
         int | None,
         typer.Option(
-            "--epsilon", help="Budget in levels of 1/255; by default the smallest that holds the noise."
+            "--epsilon", help="Budget in levels of 1/255; by default the smallest that the noise fits into."
         ),
     ] = None,
     array: Annotated[
@@ -49,7 +49,7 @@ def import_(
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
-    """Read noise of another project, indexed by position, and key it by image or by class."""
+    """Read noise of another project, where each row belongs to a position, and key it by image or class."""
     console = Console(json)
     with console.errors():
         if form not in ("auto", "samplewise", "classwise") or unit not in ("auto", "levels", "unit"):
@@ -65,7 +65,7 @@ def import_(
         from unlearnable.version import __version__
 
         if (run / "run.json").exists():
-            raise UsageError(f"{run} holds a run already.", "Name a new folder for RUN.")
+            raise UsageError(f"{run} already holds a run.", "Name a new folder for RUN.")
         made_for = None if images is None else load(images, data_dir=data_dir, download=download)
         names = [name.strip() for name in classes.split(",")] if classes else ()
         noise = import_noise(
