@@ -1,4 +1,4 @@
-"""The engine against the published way of making noise, and against what the machine can do at most.
+"""Time the engine against the baseline, and against the rate of the machine's matrix product.
 
     python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
 
