@@ -78,7 +78,7 @@ def noise(
 
 
 def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any]:
-    """One round the published way, after one on a single batch."""
+    """One round of the baseline, after one on a single batch."""
     Engine(min(count, 512), width, min(count, 512), compute, T).published().round(1, 1)
     search = Engine(count, width, min(count, 512), compute, T).published()
     started = time.perf_counter()

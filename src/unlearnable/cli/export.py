@@ -65,7 +65,7 @@ def import_(
         from unlearnable.version import __version__
 
         if (run / "run.json").exists():
-            raise UsageError(f"{run} already holds a run.", "Name a new folder for RUN.")
+            raise UsageError(f"{run} holds a run already.", "Name a new folder for RUN.")
         made_for = None if images is None else load(images, data_dir=data_dir, download=download)
         names = [name.strip() for name in classes.split(",")] if classes else ()
         noise = import_noise(
