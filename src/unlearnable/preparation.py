@@ -122,7 +122,7 @@ def prepare(
     request = request or Request()
     folder = None if run is None else RunFolder(Path(run))
     record = {} if folder is None else folder.read()
-    # a search that resumes must use the precision that it began with
+    # a search that resumes uses the precision that the probe chose when it began
     compute = as_before(record, compute or Compute.choose())
     name, preset = "", {}
     if request.method == DEFAULT_METHOD:
