@@ -1,4 +1,4 @@
-# The two commands of the README, and what developers need beside them. Needs python3 (3.11 or newer) with venv, and make.
+# The commands of the README, and those that developers need. Needs python3 (3.11 or newer) with venv, and make.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -63,7 +63,7 @@ class Engine:
         self.plan = method.plan(self.view, self.ctx)
 
     def published(self) -> Published:
-        """The same images and the same surrogate, the published way."""
+        """The same images and the same surrogate, for the baseline."""
         compute = self.ctx.compute
         plain = Context(
             0, Compute(compute.device, "float64" if compute.precision == "float64" else "float32")

@@ -1,9 +1,9 @@
-"""Everything that needs a GPU; goes on where it stopped, also in the middle of a search.
+"""Run every measurement that needs a GPU; resume after an interruption, also in the middle of a search.
 
     PYTHONPATH=src python benchmarks/gpu.py --data-dir FOLDER --out benchmarks/results/speed-gpu.json
 
 FOLDER holds the binary version of CIFAR-10. Needs torch, NumPy, safetensors and pydantic, and no
-installation. First the engine against the published way (`speed.py`, in batches of 512) and one published
+installation. First the engine against the baseline (`speed.py`, in batches of 512) and one published
 round on some images, then a ResNet-18 on clean CIFAR-10, which should reach 94%, then the noise for all of
 CIFAR-10 by the `paper` preset, exact and fast, then four more of the networks.
 """
@@ -78,7 +78,7 @@ def noise(
 
 
 def published(count: int, compute: Compute, width: int, T: int) -> dict[str, Any]:
-    """One round the published way, after one on a single batch."""
+    """One round of the baseline, after one on a single batch."""
     Engine(min(count, 512), width, min(count, 512), compute, T).published().round(1, 1)
     search = Engine(count, width, min(count, 512), compute, T).published()
     started = time.perf_counter()

@@ -10,24 +10,24 @@ Parts = dict[str, Any]
 
 
 def inner(parts: Parts) -> str:
-    """Times as fast as the published way, the median of pairs."""
+    """Return the speed-up of the inner loop over the baseline, the median of pairs."""
     return f"{parts['inner loop, width 64']['bfloat16']['ratio']:.2f}"
 
 
 def whole(parts: Parts) -> str:
-    """Times as fast as a round of the published way, per image."""
+    """Return the speed-up of a round over one of the baseline, per image."""
     found = parts["noise, exact"]
     ours = found["seconds"] / found["rounds"] / found["images"]
     return f"{parts['published round']['seconds_per_image'] / ours:.2f}"
 
 
 def share(parts: Parts) -> str:
-    """Of the rate of a large matrix product."""
+    """Return the inner loop's share of the rate of a large matrix product."""
     return f"{parts['floor, width 64, bfloat16']['share']:.0%}"
 
 
 def noise(search: str) -> Callable[[Parts], str]:
-    """Seconds to the end of a search, and where that was."""
+    """Return a renderer of the seconds to the end of a search, with its rounds and its last error."""
 
     def row(parts: Parts) -> str:
         found = parts[f"noise, {search}"]
@@ -37,13 +37,13 @@ def noise(search: str) -> Callable[[Parts], str]:
 
 
 def accuracy(parts: Parts) -> str:
-    """The mean over networks, and how many."""
+    """Return the mean accuracy over networks, and their number."""
     found = _clean(parts)
     return f"{mean(one['accuracy'] for one in found):.2%}, mean of {len(found)}"
 
 
 def seconds(parts: Parts) -> str:
-    """Of training until the tested accuracy was 94%; the slowest network."""
+    """Return the seconds of training until the test accuracy was 94%, for the slowest network."""
     taken = [one["seconds_to_94"] for one in _clean(parts)]
     return "not reached by all" if None in taken else f"{max(taken):.1f} s"
 
@@ -56,9 +56,9 @@ def _clean(parts: Parts) -> list[Any]:
 
 
 ROWS: list[tuple[str, str, Callable[[Parts], str]]] = [
-    ("inner loop, width 64, bfloat16, over the published way", "6", inner),
-    ("whole noise for CIFAR-10, per image and round, over the published way", "15", whole),
-    ("inner loop, width 64, share of the bfloat16 product", "25%, if possible 35%", share),
+    ("inner loop, width 64, bfloat16, times as fast as the baseline", "6", inner),
+    ("sample-wise noise for CIFAR-10, per image and round, times as fast as the baseline", "15", whole),
+    ("inner loop, width 64, share of the rate of a bfloat16 matrix product", "25%, if possible 35%", share),
     ("sample-wise noise for CIFAR-10 to an error of 1%, `exact`", "120 s", noise("exact")),
     ("sample-wise noise for CIFAR-10 to an error of 1%, `fast`", "60 s, if possible 30 s", noise("fast")),
     ("ResNet-18 on clean CIFAR-10, accuracy", "94%", accuracy),
@@ -67,7 +67,7 @@ ROWS: list[tuple[str, str, Callable[[Parts], str]]] = [
 
 
 def rows(parts: Parts) -> list[list[str]]:
-    """What, wanted, measured."""
+    """Return one row per goal: what is measured, the goal, and the measurement."""
     return [[what, wanted, _or_nothing(found, parts)] for what, wanted, found in ROWS]
 
 

@@ -18,7 +18,7 @@ Parts = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent
 DOCS = ROOT.parent / "docs" / "performance.md"
-# times as fast as the published way, in the precision that the machine has instructions for, and in float32
+# times as fast as the baseline, in the precision that the machine has instructions for, and in float32
 TARGETS = {
     "inner loop, width 16": {"bfloat16": 4.0, "float32": 1.6},
     "inner loop, width 64": {"bfloat16": 5.0, "float32": 2.0},
@@ -146,7 +146,7 @@ TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
             "published, per second",
             "ours, per second",
             "times as fast (pairs)",
-            "wanted",
+            "goal",
         ],
         ratios,
     ),
@@ -163,15 +163,15 @@ TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
     ),
     "PROFILE": (["operation", "share of the time"], profile),
     "WHOLE": (
-        ["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "wanted"],
+        ["search", "images", "way", "mean", "repetitions", "times as fast as published (pairs)", "goal"],
         whole,
     ),
     "GROWTH": (
-        ["images", "an image-step takes, times as long", "wanted", "peak memory, published way included"],
+        ["images", "time per image-step, larger over smaller", "goal", "peak memory, baseline included"],
         growth,
     ),
-    "TRIED": (["tried", "times as fast as without (pairs)", "compiling", "used there"], attempts),
-    "STARTS": (["from the start of a process", "median", "all"], starts),
+    "TRIED": (["tried", "times as fast as without (pairs)", "time to compile", "used there"], attempts),
+    "STARTS": (["from the start of the process to", "median", "range"], starts),
 }
 
 
@@ -197,7 +197,7 @@ def render() -> str:
     on_gpus = [result["parts"] for result in results.values() if result["environment"]["device"] == "cuda"]
     text = text.replace(
         "{GPU}",
-        grid(["what", "wanted", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
+        grid(["what", "goal", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
     )
     for key, (head, rows) in TABLES.items():
         found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]

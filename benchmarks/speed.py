@@ -1,4 +1,4 @@
-"""The engine against the published way of making noise, and against what the machine can do at most.
+"""Time the engine against the baseline, and against the rate of the machine's matrix product.
 
     python benchmarks/speed.py --out benchmarks/results/speed-cpu.json
 
@@ -112,7 +112,7 @@ def whole(compute: Compute, T: int, M: int, sizes: dict[int, int], batch: int) -
 
 
 def searches(compute: Compute, T: int, M: int, count: int, rounds: int, pairs: int) -> dict[str, Any]:
-    """Time the first rounds of a whole search at width 16: exact and fast, and one of the published way.
+    """Time the first rounds of a whole search at width 16: exact and fast, and one of the baseline.
 
     On digits, because what `fast` leaves out depends on what the images show. Every repetition is a search
     from its start; seconds are of one round.
@@ -175,7 +175,7 @@ def parts(compute: Compute, quick: bool) -> dict[str, Part]:
     """What is measured, by name."""
     gpu, plain = compute.device == "cuda", Compute(compute.device, "float32")
     batch, size = (8, 1024) if quick else (512, 4096) if gpu else (128, 2048)
-    # on a GPU as many steps as the paper takes: what the published way does once a batch weighs more there
+    # on a GPU as many steps as the paper takes: what the baseline does once a batch weighs more there
     T = 1 if quick else 20 if gpu else 5
     sizes = {8: 1, 16: 1, 32: 1} if quick else {250: 5, 1000: 3, 4000: 1}
     widths = (16,) if quick else (16, 64)

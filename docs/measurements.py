@@ -123,7 +123,9 @@ def searches(file: File) -> str:
         "times as fast as exact",
     ]
     ways = "; ".join(f"`{name}`: {words}" for name, words in WAYS.items() if name in file["runs"])
-    return f"{ways}. Each search has one thread and runs beside another.\n\n{grid(head, rows)}"
+    return (
+        f"{ways}. Each search has one thread, and another search runs at the same time.\n\n{grid(head, rows)}"
+    )
 
 
 def applying(file: File) -> str:
@@ -140,7 +142,12 @@ def applying(file: File) -> str:
     words += f" {file['speed_over_plain']:.2f} times as fast as Pillow (median),"
     words += f" files of {file['size_over_plain']:.3f} times the size."
     words += f" Peak memory of the largest process: {peaks}."
-    head = ["pair", "ours, everything included, s", "Pillow, decode and encode, s", "Pillow over ours"]
+    head = [
+        "pair",
+        "this project, everything included, s",
+        "Pillow, decode and encode, s",
+        "Pillow over this project",
+    ]
     return f"{words}\n\n{grid(head, rows)}"
 
 

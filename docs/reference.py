@@ -1,4 +1,6 @@
-"""Write the tables of docs/cli.md: options from the commands, settings and their ranges from the code, presets from their files.
+"""Write the tables of docs/cli.md.
+
+Options come from the commands, settings and their ranges from the code, presets from their files.
 
 python docs/reference.py
 """

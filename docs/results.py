@@ -24,9 +24,10 @@ CPU = ROOT / "results" / "cpu"
 
 INTRO = """# Results
 
-`make results` renders this page from result files. No number is typed by hand, and a test compares. All
-runs are on two shared CPU cores with bfloat16 instructions, one thread each except for the demo, so times
-are upper bounds. No GPU has been available yet, so GPU rows are missing.
+`make results` renders this page from result files. No number is typed by hand, and a test compares the page
+with the files. All runs are on two CPU cores with bfloat16 instructions, which other processes share, so
+times are upper bounds. Each run has one thread, except for the demo. No GPU has been available yet, so GPU
+rows are missing.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
@@ -35,29 +36,29 @@ are upper bounds. No GPU has been available yet, so GPU rows are missing.
 ## How to read the numbers
 
 **Accuracy** is balanced accuracy, the mean recall over the classes, on clean test images that no training
-has seen. It is given in percent at the **last epoch**, ± the sample standard deviation over seeds where
-there are several, and in brackets at the **best epoch**. The best epoch is chosen on the test images, so
-it is the most that early stopping could reach. Where the result file does not tell the best epoch, the
-brackets are left out.
+has seen. It is given in percent at the **last epoch**, ± the sample standard deviation if there is more than
+one seed, and in brackets at the **best epoch**. The best epoch is chosen on the test images, so it is the
+most that early stopping could reach. If the result file does not have the best epoch, the brackets are left
+out.
 
 A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
 
-A **claim** holds if it holds for the means. *Within the spread* means that the gap is smaller than the
-standard deviation of a difference of two seeds.
+A **claim** holds if it holds for the means over the seeds. *Within the spread* means that the gap is smaller
+than the standard deviation of the difference of two seeds.
 """
 EXPERIMENTS = """## The experiments
 
 [How to run them](experiments.md).
 {about}
 
-The numbers are therefore not those of the paper, but their order can be compared with the paper's.
-`make results` writes every table into `results/cpu/` as well: one HTML page with everything, and CSV with a
-line for each seed.
+The numbers are therefore not those of the paper, but you can compare their order with the paper's.
+`make results` also writes every table into `results/cpu/`: one HTML page with everything, and CSV files with
+a line for each seed.
 """
 PAPER = """### With the paper's data and settings
 
-Not run yet: no GPU has been available. Each command resumes where it stopped; `--time-limit 10m` ends it in
-time, and `--seed 0` runs one seed first.
+Not run yet: no GPU has been available. Each command resumes where it stopped. `--time-limit 10m` stops it
+after ten minutes, and `--seed 0` runs one seed only.
 """
 TOOL = """## Speed of writing files, and the demo
 
@@ -65,8 +66,9 @@ Each file holds the command, the settings, the seeds, the versions and every rep
 """
 EARLIER = """## Earlier measurements
 
-Scripts that experiments have replaced made these files; [their README](../results/earlier/README.md) says
-how. The mean over the second half of the epochs, where given, depends less on luck than the last epoch.
+These files were made by scripts that experiments have since replaced; [their
+README](../results/earlier/README.md) lists the scripts. The mean over the second half of the epochs, where
+given, varies less than the accuracy at the last epoch.
 """
 
 
@@ -77,7 +79,7 @@ def render() -> str:
     return "\n".join(
         [
             INTRO,
-            EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH)),
+            EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH, break_on_hyphens=False)),
             *(experiment(table) for table in tables),
             PAPER,
             commands(),

@@ -83,7 +83,7 @@ def protect(
         method: The method; by default error-minimizing noise with the preset that fits the photos and the
             device.
         images: The photos and their context, if ``open_photos`` or ``prepare`` returned them before.
-        context: Folder of other classes for the surrogate to tell the photos from; never published.
+        context: Folder of other classes for the surrogate to tell the photos apart from; never published.
         options: How ``photos`` is read; one sub-folder per class by default.
         run: Folder for everything that must stay private; ``PHOTOS.unlearnable/NAME-OF-PROTECTED`` by
             default.

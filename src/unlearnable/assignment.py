@@ -60,7 +60,7 @@ class Assignment:
             )
 
     def covers(self, id: str, class_name: str) -> bool:
-        """Say whether an image is to get noise. Whether the bank has noise for it is not asked here."""
+        """Return whether an image is to get noise; the bank need not have noise for it."""
         return (self.classes is None or class_name in self.classes) and (
             self.share >= 1 or draw(self.seed, "share", id) < self.share
         )
@@ -74,7 +74,7 @@ class Assignment:
     def key(self, id: str, class_name: str) -> str:
         """Return the key of the pattern of an image, class-wise."""
         keys = self.keys(self.mapped.get(class_name, class_name))
-        # "several" is part of the hash of noise that is published already: it keeps its name
+        # "several" is part of a hash that places noise which is already published, so the name stays
         return keys[0] if len(keys) == 1 else keys[int(draw(self.seed, "several", id) * len(keys))]
 
     def top_left(self, id: str, pattern: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int] | None:

@@ -27,7 +27,7 @@ INTRO = (
     "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. "
     "The same network is trained three times: on clean scans, on scans with noise of their own each "
     "(sample-wise), and on scans with one noise for each digit (class-wise). All three are tested on the "
-    "same clean scans, and none of them has trained on those. Paper and ink are {ink} of 255 levels apart."
+    "same clean scans, which are in none of the trainings. Paper and ink are {ink} of 255 levels apart."
 )
 
 

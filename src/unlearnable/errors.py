@@ -1,9 +1,9 @@
-"""The exception tree, and the exit code the command line gives each.
+"""The exceptions, and the exit code of the command line for each.
 
     UnlearnableError            1   something failed
     ├── UsageError              2   the request itself is wrong
     ├── DataError               3   the data cannot be used
-    ├── GoalMissed              5   a goal set with --require was missed, or it cannot be told
+    ├── GoalMissed              5   a goal set with --require was missed, or the measurement cannot tell
     └── Unfinished              6   the time was up and work is left
 
 Exit codes 0 (done), 4 (done, some images skipped) and 130 (interrupted) are outcomes, not exceptions.

@@ -1,4 +1,4 @@
-"""From a request to a method that is ready to run: photos opened, settings merged, the time estimated."""
+"""From a request to a method that is ready to run: open photos, merge settings, estimate the time."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ def prepare(
     request = request or Request()
     folder = None if run is None else RunFolder(Path(run))
     record = {} if folder is None else folder.read()
+    # a search that resumes uses the precision that the probe chose when it began
     compute = as_before(record, compute or Compute.choose())
     name, preset = "", {}
     if request.method == DEFAULT_METHOD:
@@ -136,6 +137,7 @@ def prepare(
     method = methods.create(request.method, presets.merge(preset, request.config, dict(request.settings)))
     finished = bool(record.get("searched"))
     path = None if folder is None else folder.path
+    # a finished search is not repeated, so it needs no view of the photos
     return Prepared(
         read(images, None if finished else method, path, on_progress=on_progress),
         method,
@@ -153,7 +155,8 @@ def open_photos(
 
     Args:
         photos: The folder.
-        context: Folder of other classes, one sub-folder each, for the surrogate to tell the photos from.
+        context: Folder of other classes, one sub-folder each, for the surrogate to tell the photos apart
+            from.
         options: How ``photos`` is read; one sub-folder per class by default.
 
     Raises:
@@ -197,5 +200,6 @@ def read(
     if method is not None:
         resolved = method.resolve(images.frame, len(images))
         side = round(int(resolved.config.resolution) * resolved.zoom)
+    # the run folder may not exist yet: the nearest folder above it is on the same disk
     room = None if run is None else next(path for path in (run, *run.resolve().parents) if path.is_dir())
     return images.readable(on_progress, side, room)

@@ -72,6 +72,7 @@ class RunFolder:
             UsageError: If another process works in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        # the content would help other users of the machine to undo the protection
         self.path.chmod(0o700)
         with open(self.path / "lock", "w") as lock:
             try:
@@ -110,7 +111,7 @@ class RunFolder:
         return record
 
     def forget(self) -> None:
-        """Discard noise, surrogate and settings, but remember which files are ours, and their names."""
+        """Discard noise, surrogate and settings, but remember the published files and their names."""
         outputs = {id: record["output"] for id, record in self.files().items() if record.get("output")}
         write(
             self.path / "files.jsonl",
@@ -150,6 +151,7 @@ class RunFolder:
         path = self.path / "files.jsonl"
         torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         with open(path, "a", encoding="utf-8") as file:
+            # a crash may have cut the last line short, and the next record needs a line of its own
             if torn:
                 file.write("\n")
 

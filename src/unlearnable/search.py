@@ -206,7 +206,7 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
 
 
 def _work(method: Method[Any], number: int, images: int) -> Counter[str]:
-    """The number of images that the steps of each kind go over in one round."""
+    """Return the number of images that the steps of each kind process in one round."""
     work: Counter[str] = Counter()
     for part in method.round_steps(number, images):
         work[part.kind] += part.images

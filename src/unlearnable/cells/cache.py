@@ -1,4 +1,4 @@
-"""Artefacts (noise and weights): large, made once, in a folder outside the project, and locked meanwhile."""
+"""The cache of noise and weights, which are large: a folder outside the project, where each is made once."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class CellRunner:
             fitted = replace(fitted, noise=fitted.noise.joined(more))
         seconds = round(before + time.monotonic() - started, 1)
         save_tensors(folder / "time.safetensors", {}, {"seconds": seconds})
-        # Fitted.save writes the noise last: where it is, everything is
+        # Fitted.save writes the noise last, so a noise file shows that every other file is complete
         fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
 

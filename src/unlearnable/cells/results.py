@@ -30,7 +30,7 @@ class Result(BaseModel):
         artefacts: Hashes of the noise and of the weights it started from.
         classes: Names of the classes, in order.
         images: Number of training images.
-        protected: How many of them had noise.
+        protected: Number of those that had noise.
         train: Accuracy on the training batches, by epoch.
         test: Accuracy on the test images, by epoch.
         balanced: Balanced accuracy (mean recall over the classes) on the test images, by epoch; None in files
@@ -71,9 +71,9 @@ class Result(BaseModel):
 
     @property
     def curve(self) -> Curve | None:
-        """Balanced accuracy by epoch; None where a file of an older run does not tell.
+        """Balanced accuracy by epoch; None where a file of an older run does not have it.
 
-        Plain accuracy stands for it where every class has equally many test images, because the two are then
+        Plain accuracy is used where every class has equally many test images, because the two are then
         equal. Without a confusion matrix, that is inferred from the last epoch, where both are known.
         """
         if self.balanced is not None:
@@ -91,7 +91,7 @@ class Result(BaseModel):
 
     @property
     def peak(self) -> float | None:
-        """Balanced accuracy at the best epoch; None where a file of an older run does not tell."""
+        """Balanced accuracy at the best epoch; None where a file of an older run does not have it."""
         return None if self.curve is None else self.curve.peak
 
     @property
@@ -125,7 +125,7 @@ class Results:
         write(self.path(result.cell, result.hash), ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
     def all(self) -> dict[str, Result]:
-        """Return every result by the text of its cell; of several under one description, the latest.
+        """Return every result by the text of its cell; of results with the same description, the latest.
 
         Raises:
             DataError: If a file is damaged.
@@ -138,8 +138,8 @@ class Results:
                 except ValidationError as error:
                     where = error.errors()[0]
                     raise DataError(
-                        f"{path} is no result of a cell ({where['loc']}: {where['msg']}).",
-                        "Remove it; the cell is run again.",
+                        f"{path} is not a valid result file ({where['loc']}: {where['msg']}).",
+                        "Remove it, and run `unlearnable experiment` to make it again.",
                     ) from error
             result = self._read[path]
             if result.cell.text not in found or found[result.cell.text].date <= result.date:

@@ -12,7 +12,8 @@ from unlearnable.data.image_set import ImageSet, join
 from unlearnable.errors import DataError, UsageError
 
 HELD_OUT = 0.2  # of data that has no test images of its own
-# labels of a trainer who does not use ours: (index in the sorted classes, number of classes) -> name
+# labels of a trainer that differ from the publisher's:
+# (index in the sorted classes, number of classes) -> name
 RULES: dict[str, Callable[[int, int], str]] = {
     "pairs": lambda index, count: f"{index // 2:03d}",
     "halves": lambda index, count: f"{2 * index // count:03d}",

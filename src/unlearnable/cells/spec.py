@@ -59,7 +59,7 @@ class Search(Spec):
 
 
 class Poison(Spec):
-    """How noise gets onto images.
+    """Noise, and how it is added to images.
 
     Attributes:
         search: The search that finds the noise.
@@ -89,12 +89,12 @@ class Cell(Spec):
     Attributes:
         data: The images to train and to test on.
         victim: The network and its recipe.
-        poison: Noise on the training images; None for clean ones.
+        poison: Noise on the training images; None for clean images.
         keep: ``clean``: train only on the images that got no noise.
-        relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. Noise
-            goes by the labels of the data.
+        relabel: The trainer's own labels, by a rule of ``sets.RULES``; empty for those of the data. The noise
+            depends on the labels of the data.
         countermeasure: The countermeasure that the trainer applies.
-        start: A training whose weights this one starts from; None for fresh ones.
+        start: A training whose weights this one starts from; None for new weights.
         seed: Seed of the training.
     """
 
@@ -109,7 +109,7 @@ class Cell(Spec):
 
     @property
     def label(self) -> str:
-        """A few words for a file name. The hash beside them tells cells apart."""
+        """A few words for a file name, to which a hash is added to tell cells apart."""
         noise = (
             "clean"
             if self.poison is None

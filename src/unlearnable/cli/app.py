@@ -1,4 +1,7 @@
-"""The command ``unlearnable``: one file per verb. A verb imports slow modules when it is called."""
+"""The command ``unlearnable``: one file per verb.
+
+A verb imports slow modules when it is called, so that the help appears at once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``unlearnable demo``: the whole story on scikit-learn's digits."""
+"""``unlearnable demo``: noise, trainings and report on scikit-learn's digits."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ CELLS = "Cells"
 def experiment(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAMES", help="Experiments, or all. Without a name, they are listed."),
+        typer.Argument(metavar="NAMES", help="Experiments, or all. Without a name, the command lists them."),
     ] = None,
     profile: Annotated[
         str,
@@ -56,7 +56,9 @@ def experiment(
     ] = None,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="Only list the cells, and which are done.", rich_help_panel=CELLS),
+        typer.Option(
+            "--list", help="Only list the cells, and mark those that are done.", rich_help_panel=CELLS
+        ),
     ] = False,
     render: Annotated[
         bool, typer.Option("--render", help="Only render the finished results.", rich_help_panel=CELLS)
@@ -124,7 +126,9 @@ def experiment(
         files = Results(folder / "cells")
         entries = [entry for one in chosen for entry in one.entries(scale, tuple(seed or ()), only)]
         if not entries:
-            raise UsageError("No cell is chosen.", "See --list without --only and --seed.")
+            raise UsageError(
+                "No cell is chosen.", "Give --list, without --only and --seed, to see all cells."
+            )
         if list_:
             _list(console, entries, files)
             return
@@ -137,10 +141,12 @@ def experiment(
                 deadline=deadline,
             )
             outcome = _run(console, [entry.cell for entry in entries], cell_runner, files)
+            # only the machine that ran the searches has their noise, so ``--render`` draws no patterns
             for one in chosen:
                 if one.gallery:
                     shown = table.tabulate(one, scale, files.all())
                     gallery.write_gallery(shown, cell_runner, folder / f"{one.name}-noise.png")
+        # the page shows all experiments, so all of them are rendered and not only those that were run
         every = [experiments.get(name) for name in experiments.names()]
         tables = [table.tabulate(one, scale, files.all()) for one in every]
         filled = [one for one in tables if one.begun]

@@ -39,7 +39,7 @@ def import_(
     epsilon: Annotated[
         int | None,
         typer.Option(
-            "--epsilon", help="Budget in levels of 1/255; by default the smallest that holds the noise."
+            "--epsilon", help="Budget in levels of 1/255; by default the smallest that the noise fits into."
         ),
     ] = None,
     array: Annotated[
@@ -49,7 +49,7 @@ def import_(
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
-    """Read noise of another project, indexed by position, and key it by image or by class."""
+    """Read noise of another project, where each row belongs to a position, and key it by image or class."""
     console = Console(json)
     with console.errors():
         if form not in ("auto", "samplewise", "classwise") or unit not in ("auto", "levels", "unit"):

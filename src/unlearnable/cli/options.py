@@ -12,7 +12,7 @@ import typer
 from unlearnable.errors import UsageError
 
 PHOTOS, NOISE, FILES, MEASURE, RUN = "Photos", "Noise", "Files", "Measurement", "Run"
-# The largest whole number that every reader of JSON keeps exactly.
+# The largest whole number that every reader of JSON reads exactly.
 LARGEST_SEED = 2**53
 
 
@@ -20,7 +20,7 @@ def option(panel: str, name: str, help: str, metavar: str | None = None, **more:
     """Return an option in a group of the help.
 
     Args:
-        panel: Title of the group.
+        panel: Title of the group in the help.
         name: The option, ``--name``; ``more`` may have ``short``.
         help: One sentence.
         metavar: The word for its value; None for a switch.
@@ -57,7 +57,12 @@ FoldersAreClasses = Annotated[
 MaxPixels = Annotated[
     int | None,
     option(
-        PHOTOS, "--max-pixels", "Skip photos that claim more pixels.", "N", min=1, show_default="250 million"
+        PHOTOS,
+        "--max-pixels",
+        "Skip photos whose header claims more pixels.",
+        "N",
+        min=1,
+        show_default="250 million",
     ),
 ]
 Context = Annotated[
@@ -71,7 +76,9 @@ Context = Annotated[
 ]
 
 # Noise: the method and its settings.
-MethodName = Annotated[str, option(NOISE, "--method", "See `unlearnable methods`.", "NAME")]
+MethodName = Annotated[
+    str, option(NOISE, "--method", "Method that makes the noise; see `unlearnable methods`.", "NAME")
+]
 Preset = Annotated[
     str,
     option(
@@ -94,7 +101,7 @@ Search = Annotated[
     option(
         NOISE,
         "--search",
-        "exact, or fast: the changes of the preset's table fast, which save time.",
+        "exact, or fast: with changes in the preset's table fast that save time.",
         "NAME",
         show_default="exact",
     ),
@@ -176,7 +183,7 @@ Precision = Annotated[
 Json = Annotated[
     bool, option(RUN, "--json", "Print one JSON object on stdout; everything else goes to stderr.")
 ]
-Quiet = Annotated[bool, option(RUN, "--quiet", "No progress, no remarks.", short="-q")]
+Quiet = Annotated[bool, option(RUN, "--quiet", "Print no progress and no remarks.", short="-q")]
 
 
 def settings(flags: Mapping[str, Any], items: Iterable[str] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The words that ``protect``, ``fit`` and ``apply`` share: the question, the announcement, the result."""
+"""The texts that ``protect``, ``fit`` and ``apply`` share: question, announcement and result."""
 
 from __future__ import annotations
 

@@ -67,6 +67,7 @@ def verify(
             rich_help_panel=options.MEASURE,
         ),
     ] = None,
+    # None stands for the default chains: their module loads torch, which would slow down the help
     countermeasure: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,7 +94,7 @@ def verify(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train networks on the photos and on their published copies, test on unseen clean photos, report."""
+    """Train networks on the photos and on their published copies, and test them on other clean photos."""
     console = Console(json, quiet)
     with console.errors():
         from unlearnable import duration
@@ -134,6 +135,7 @@ def verify(
             found = prepared.measure(on_progress)
         command = shlex.join(["unlearnable", *sys.argv[1:]])
         record = Record.of(found, str(photos), str(protected), command, goal)
+        # only one process at a time may write into a run folder
         with RunFolder(folder).open():
             report = save(record, folder)
         plain = record.model_dump(mode="json", exclude={"pictures"})
@@ -142,6 +144,6 @@ def verify(
         )
         if record.goal is not None and not record.goal.met:
             raise GoalMissed(
-                f"The goal was missed or cannot be told: {record.goal.text}.",
+                f"The goal was missed, or the measurement cannot tell: {record.goal.text}.",
                 f"The verdict is {found.verdict!r}; see {report}.",
             )

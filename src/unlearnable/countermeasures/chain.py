@@ -37,6 +37,7 @@ class Chain:
             raise UsageError(
                 f"{' and '.join(steps)} both change the training step.", "Give only one of them."
             )
+        # stages run in a fixed order, so a chain in another order would not do what it says
         ordered = sorted(self.members, key=_first_stage)
         for written, applied in zip(self.members, ordered, strict=True):
             if written is not applied:

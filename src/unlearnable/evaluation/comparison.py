@@ -138,7 +138,7 @@ def compare(
     runs: dict[str, list[Run]] = {name: [] for name in names}
     for name in names:
         for seed in seeds:
-
+            # the defaults bind the values of this turn, because the loop changes the variables
             def report(epoch: Epoch, before: int = done, name: str = name) -> None:
                 text = f"{name}: {epoch.test_accuracy:.0%}"
                 on_progress(Event(trial.name, before + epoch.number, total, text))

@@ -45,6 +45,7 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
     Raises:
         DataError: If there is no pair.
     """
+    # published files may have other names than their photos, and only this list has all of them
     if run is not None and (run / FILE_LIST).is_file():
         pairs = _listed(clean, protected, run)
     elif set(clean.ids) == set(protected.ids):

@@ -1,4 +1,4 @@
-"""The result of a verification: every comparison, the headline, and the verdict."""
+"""The result of a verification: every comparison, and the trial that decides the verdict."""
 
 from __future__ import annotations
 

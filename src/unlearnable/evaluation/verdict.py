@@ -20,10 +20,13 @@ MIN_TEST_IMAGES = 20
 
 
 EXPLANATIONS: dict[Verdict, str] = {
-    "protected": "In every test that could tell, networks learned next to nothing from the published photos.",
+    "protected": (
+        "In every trial without countermeasures that could tell, networks learned little from the published "
+        "photos: at most a quarter of what they learned from the originals."
+    ),
     "weakened": (
         "Networks learned clearly less from the published photos than from the originals, "
-        "but they did learn something."
+        "but perhaps more than a quarter as much."
     ),
     "not protected": "Networks learned about as much from the published photos as from the originals.",
     "cannot tell": (

@@ -1,4 +1,4 @@
-"""Noise of other projects: indexed by position there, keyed by id or by class name here."""
+"""Noise of other projects: a row there belongs to a position, here to an id or a class name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def import_noise(
             benchmark's labels or sorted.
         unit: ``levels`` if a value of 1 is 1/255, ``unit`` if it is the whole range from black to white;
             ``auto`` decides by the largest value.
-        epsilon: Budget in levels; by default the smallest that holds the noise.
+        epsilon: Budget in levels; by default the smallest that the noise fits into.
         array: Name of the array in a ``.npz`` or of the tensor in a ``.pt``, if it has several.
 
     Returns:
@@ -57,7 +57,7 @@ def import_noise(
 
     Raises:
         DataError: If the file cannot be read safely, does not fit the images or exceeds the budget.
-        UsageError: If form, unit or images cannot be told from the file.
+        UsageError: If form, unit or images are ambiguous.
     """
     path = Path(path)
     if images is None and not classes:

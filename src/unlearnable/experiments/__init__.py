@@ -1,4 +1,4 @@
-"""Every table and figure of the paper. Each is a file of ``grids``; nothing else has to know of it."""
+"""The tables and figures of the paper, and others. Each is one file in ``grids``, found without a list."""
 
 from importlib import import_module
 from pkgutil import iter_modules

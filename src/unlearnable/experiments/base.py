@@ -55,7 +55,7 @@ class Below:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure, of the paper or of our own.
+    """A table or figure, of the paper or added by this project.
 
     Args:
         name: Its name in ``unlearnable experiment NAME``.
@@ -93,6 +93,7 @@ class Experiment:
         """
         chosen = [entry for entry in self.grid(profile) if not seeds or entry.cell.seed in seeds]
         chosen = [entry for entry in chosen if only.lower() in f"{entry.row}/{entry.column}".lower()]
+        # a run that stops early then leaves whole tables of fewer seeds
         return sorted(chosen, key=lambda entry: entry.cell.seed)
 
 

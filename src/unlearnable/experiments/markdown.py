@@ -42,7 +42,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
 
 
 def caption(table: Table) -> str:
-    """Return the measure that the numbers of a table are of."""
+    """Return the measure of a table's numbers, as its caption."""
     best = " (in brackets: best epoch)" if any(one.peak for one in table.measured.values()) else ""
     return f"Accuracy in percent, last epoch{best}:"
 
@@ -60,7 +60,7 @@ def _cell(table: Table, row: str, column: str) -> str:
 
 
 def claim(outcome: ClaimOutcome) -> str:
-    """Return the outcome of a claim as text, with its numbers and the epoch they are of."""
+    """Return the outcome of a claim as text, with its numbers and their epoch."""
     epoch = "best epoch" if outcome.claim.measure == "peak" else "last epoch"
     word = outcome.word.capitalize()
     if outcome.lower is None or outcome.upper is None:

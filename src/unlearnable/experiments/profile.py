@@ -67,7 +67,7 @@ class Profile:
         return found.classes or known
 
     def model(self, data: str, model: str) -> str:
-        """Return the specification of a network for a set; that of a plugin is its own."""
+        """Return a network's specification for a set; a name that is not in ``models`` stays as it is."""
         if model not in self.models:
             return model
         stem = f",stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else ""

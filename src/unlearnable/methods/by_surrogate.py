@@ -1,7 +1,7 @@
 """A search against a surrogate: the hooks that a method may override, and the three kinds of steps.
 
 One noise step, for the images x of a batch with the classes y, their noise d in levels, and the surrogate f,
-which stays as it is:
+which does not change:
 
     g = sum over draws of transformations t of the gradient in d of the noise loss(f, x, d, t)
     d <- project(clip(x + d) - x + direction * length * sign(g))
@@ -53,7 +53,7 @@ class BySurrogate(Rounds[S]):
         """Return the number of training batches of a round that trains, given those of one epoch."""
 
     def target(self, y: torch.Tensor, classes: int) -> torch.Tensor:
-        """Return the classes that the noise loss is about, int64 (B,), for images of the classes ``y``."""
+        """Return the classes for the noise loss, int64 (B,), for images of the classes ``y``."""
         return y
 
     def train_batch(
@@ -111,7 +111,7 @@ class BySurrogate(Rounds[S]):
         return Steps(self.move, passes * moving, passes * -(-moving // size))
 
     def train(self, plan: SearchPlan, state: State, number: int) -> None:
-        """Train the surrogate on batch ``number`` of this round; the noise stays as it is."""
+        """Train the surrogate on batch ``number`` of this round. The noise does not change."""
         count = state["round"] * plan.train_batches + number
         surrogate = plan.surrogate(state)
         plan.thaw()
@@ -152,7 +152,7 @@ class BySurrogate(Rounds[S]):
             state["active"] = plan.own[highest].sort().values
 
     def move(self, plan: SearchPlan, state: State, number: int) -> None:
-        """Move the noise of batch ``number`` of this round by T sign steps; the surrogate stays as it is."""
+        """Move the noise of batch ``number`` of this round by T sign steps. The surrogate does not change."""
         config, noise = self.config, state["noise"]
         which, start = divmod(number, plan.noise_batches(state))
         order = plan.order("noise order", plan.active(state), state["round"], which)

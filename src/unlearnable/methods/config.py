@@ -18,22 +18,22 @@ class Config(BaseModel):
     """Settings of every method. A configuration is data: the method decides how to act on it.
 
     Attributes:
-        form: One noise per image, or one per class. ``auto`` is class-wise; `docs/results.md` has the
-            measurements.
+        form: One noise per image, or one per class. ``auto`` chooses class-wise noise; `docs/results.md` has
+            the measurements.
         epsilon: Largest change of a pixel, in levels of 1/255.
         resolution: Side in pixels of the images that the network gets during the search. ``auto`` is 64 for
             photos, and the images' own size up to 40 px.
         grid: Side of the grid over the frame on which noise lives; 0 for the resolution.
         tile: Side of a pattern smaller than the grid; 0 for one pattern over the whole grid.
-        offset: Where such a pattern lies. ``tile`` repeats it over the grid; otherwise it appears once, as a
-            patch with nothing around it, in the ``centre`` or at an offset drawn for each image by its id
-            (``random``). The search puts it where it will be published. Old name: `place`.
-        patterns_per_class: Class-wise only. Patterns per class, of which every image gets one, drawn by its
+        offset: Where a pattern smaller than the grid lies. ``tile`` repeats it over the grid; otherwise it
+            appears once, as a patch with nothing around it, in the ``centre`` or at an offset drawn for each
+            image by its id (``random``). The search puts it where it will be published. Old name: `place`.
+        patterns_per_class: Class-wise only. Patterns per class; every image gets one of them, drawn by its
             id. Old name: `several`.
         interpolation: How the grid is lifted to a photo's own size.
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together, at
-            least 60 and at most 300 on each.
+        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together,
+            but at least 60 and at most 300 on each image.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
@@ -64,7 +64,7 @@ class Config(BaseModel):
         return self.tile or self.grid
 
     def assignment(self, seed: int) -> Assignment:
-        """Return which image gets which pattern, and where, in a run with this seed.
+        """Return the assignment of patterns and offsets to images in a run with this seed.
 
         The search and the published files use the same assignment.
         """

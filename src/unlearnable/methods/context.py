@@ -45,7 +45,7 @@ class Context:
     def rng(self, *names: str | int) -> torch.Generator:
         """Return a fresh generator for draws that belong to ``names``, such as ``rng("order", epoch)``.
 
-        The same names give the same draws, whatever was drawn before: a resumed search needs no more.
+        The same names give the same draws, whatever was drawn before, so a checkpoint holds no generators.
         """
         return generator(self.seed, *names)
 

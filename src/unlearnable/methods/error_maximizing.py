@@ -39,11 +39,12 @@ class ErrorMaximizingConfig(SurrogateConfig):
 class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     """Error-maximizing noise (Huang et al., ICLR 2021, Section 4.1): a control.
 
-    The first round begins with training the surrogate on clean images. It then stays as it is, and every
-    round moves the noise by T sign steps that raise its loss, until it misclassifies most protected images.
-    The targeted form is that of Fowl et al. (Adversarial Examples Make Strong Poisons, NeurIPS 2021, Section
-    3), with sign steps instead of signed Adam and without restarts. Departures from the authors' code: those
-    of error_minimizing; and the surrogate is part of the search, where theirs is loaded from a file.
+    The first round begins with training the surrogate on clean images. After that the surrogate does not
+    change, and every round moves the noise by T sign steps that raise its loss, until it misclassifies most
+    protected images. The targeted form is that of Fowl et al. (Adversarial Examples Make Strong Poisons,
+    NeurIPS 2021, Section 3), with sign steps instead of signed Adam and without restarts. Departures from the
+    authors' code: those of error_minimizing; and the surrogate is part of the search, where theirs is loaded
+    from a file.
     """
 
     name: ClassVar[str] = "error_maximizing"
@@ -52,7 +53,7 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
 
     @property
     def direction(self) -> int:
-        """Up the loss of the true class, or down that of the next one."""
+        """+1, to raise the loss of the true class; or -1, to lower that of the next class."""
         return 1 if self.config.target == "none" else -1
 
     def target(self, y: torch.Tensor, classes: int) -> torch.Tensor:

@@ -18,10 +18,10 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     A round trains the surrogate on M batches of protected images, then moves the noise of every image by T
     sign steps that lower the surrogate's loss. Departures from the authors' code: noise is signed when it is
-    added (theirs is clamped at zero first and loses half); it is keyed by id or class name; the search has a
-    cap; batches are steps on tensors, not loops over images. With ``transforms`` other than ``none``, both
-    steps see the images as a trainer does: lifted to the photo's own size, resized, cropped and flipped
-    (expectation over transformation, Athalye et al., ICML 2018).
+    added (theirs is clamped at zero first and loses half); its keys are ids or class names; the search has a
+    largest number of rounds; noise steps are tensor operations on batches, not loops over images. With
+    ``transforms`` other than ``none``, both steps see the images as a trainer does: lifted to the photo's own
+    size, resized, cropped and flipped (expectation over transformation, Athalye et al., ICML 2018).
     """
 
     name: ClassVar[str] = "error_minimizing"

@@ -28,7 +28,7 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
 
     Attributes:
         adversarial_epsilon: rho_a, how far the adversary may move a pixel of the network's input, in levels
-            of 1/255. The paper takes half of ``epsilon``. 0 is no adversary.
+            of 1/255. The paper takes half of ``epsilon``. 0 for no adversary.
         adversarial_steps: K_a, steps of the adversary.
         adversarial_step_size: alpha_a, length of a step of the adversary, in levels.
         train_epochs: Epochs of the surrogate per round.
@@ -69,7 +69,7 @@ class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
     while the gradient in d_u is taken.
 
     Departures from the authors' algorithm: noise is found in rounds and continues from one to the next, where
-    theirs begins anew for every batch and once more at the end; the surrogate's learning rate is constant,
+    theirs starts again for every batch and once more at the end; the surrogate's learning rate is constant,
     where theirs falls twice; the adversary sees the surrogate in eval mode. Further departures are those of
     error_minimizing.
     """

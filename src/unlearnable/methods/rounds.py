@@ -157,7 +157,7 @@ class Rounds(Method[S]):
         if unknown:
             raise DataError(
                 f"The surrogate of this run does not know class {min(unknown)!r}.",
-                "Find the noise anew with --refit.",
+                "Find new noise with `unlearnable protect --refit`.",
             )
         state: State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
         # a state has a momentum for every weight, used or not

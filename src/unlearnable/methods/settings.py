@@ -19,10 +19,10 @@ class SurrogateConfig(Config):
             ``flip-crop`` or ``photo``.
         crop_min: ``photo`` only. Smallest share of the frame that a crop retains.
         jpeg: Quality of a JPEG step before both the surrogate's and the noise's step, so that the noise
-            survives JPEG; 0 for none. Needs kornia. It acts at the search's resolution: it is JPEG itself for
-            images of that size, and stronger than JPEG for photos.
-        zoom: Side of the view over the resolution, so that a crop of the view is as sharp as a crop of the
-            photo.
+            survives JPEG; 0 for no JPEG. Needs kornia. It acts at the search's resolution: it is JPEG itself
+            for images of that size, and stronger than JPEG for photos.
+        zoom: Side of the view as a multiple of the resolution, so that a crop of the view is as sharp as a
+            crop of the photo.
         steps: T, sign steps per batch.
         samples: Transformations over which the gradient of a step is averaged.
         passes: Passes over the images in the noise part of a round.
@@ -65,13 +65,13 @@ class ErrorMinimizingConfig(SurrogateConfig):
         train_batches: M, surrogate batches per round; 0 to count in epochs.
         train_epochs: Epochs of the surrogate per round, where ``train_batches`` is 0.
         measure: When the error of a round is measured. ``after`` (the paper) and ``before`` measure all
-            images after or before the noise steps; ``training`` costs nothing and takes the error of the
-            surrogate's training batches, for a search that does not stop by its error.
+            images after or before the noise steps; ``training`` takes the error of the surrogate's training
+            batches, which costs no extra pass, for a search that does not stop by its error.
         skip_below: Sample-wise only. Images with a loss below this skip the round's noise step; the last
             batch is topped up with the images closest to it. Forces ``measure = "before"``. 0 updates every
             image (the paper). Old name: `settled`.
         restart_error: Error below which, before ``min_rounds``, a new surrogate replaces the old one and the
-            search continues: noise that one network has learned to read is not yet noise that every network
+            search continues. Noise that one network has learned to read is not yet noise that every network
             learns first. 0 for never (the paper).
     """
 

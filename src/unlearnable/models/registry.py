@@ -52,7 +52,9 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         try:
             settings[key] = int(value) if isinstance(known[key].default, int) else value
         except ValueError as error:
-            raise UsageError(f"{spec!r}: {key} is a whole number, not {value!r}.") from error
+            raise UsageError(
+                f"{spec!r}: {key} must be a whole number, not {value!r}.", f"Write it like {name}:{key}=16."
+            ) from error
     return name, settings
 
 

@@ -1,4 +1,4 @@
-"""The record of a measurement: everything the page shows, as data that JSON can hold."""
+"""The record of a measurement: everything that the page shows, as JSON data."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ def spread(value: Range) -> str:
 
 
 def network(trial: TrialRecord) -> str:
-    """Return what the network of a trial is called in a table."""
+    """Return the name of a trial's network for a table."""
     return trial.name if trial.countermeasure == "none" else trial.target.partition(":")[0]
 
 
 def label(trial: TrialRecord, arm: ArmRecord, kind: str) -> str:
-    """Return what the images of an arm are called in a table."""
+    """Return the name of an arm's images for a table."""
     if kind == "demo":
         return arm.name
     return "as published" if trial.countermeasure == "none" else f"after {trial.countermeasure}"
@@ -44,6 +44,7 @@ def sentence(record: Record) -> str:
         advice = "The clean photos teach too little, or too few were held out: more photos are needed."
         return f"Cannot tell: {numbers}. {advice}"
     verdict = (protected.verdict or "not protected").capitalize()
+    # a network that is worse than guessing has a negative share, which would read oddly in a sentence
     value, high = (max(0.0, share) * 100 for share in (protected.retained.value, protected.retained.high))
     share = f"{value:.0f}% of what the clean photos teach is retained, at most {high:.0f}%"
     return f"{verdict}: {numbers}; {share}."

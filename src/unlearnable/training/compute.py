@@ -23,7 +23,7 @@ class Compute:
     Args:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float64`` is for reference computations; ``bfloat16`` is automatic mixed precision.
-        found: Whether a probe chose the precision: a search that is resumed then keeps its first one.
+        found: Whether a probe chose the precision: a search that resumes then retains it.
     """
 
     device: str = "cpu"
@@ -60,7 +60,7 @@ class Compute:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of images, noise and weights; mixed precision keeps them in float32."""
+        """The type of images, noise and weights; mixed precision stores them in float32."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -82,6 +82,7 @@ class Compute:
         A tensor that is on the device already stays there.
         """
         tensor = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+        # only copies from pinned memory run without waiting
         pinned = self.device.startswith("cuda") and tensor.device.type == "cpu"
         return tensor.pin_memory().to(self.device, non_blocking=True) if pinned else tensor.to(self.device)
 

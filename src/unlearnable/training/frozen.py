@@ -18,7 +18,7 @@ def freeze(model: nn.Module, compute: Compute) -> nn.Module:
     Batch normalisation that follows a convolution in a ``Sequential`` is a fixed scale and shift in eval
     mode, and becomes part of the convolution: w' = w s and b' = b - m s with s = g / sqrt(v + e). Where the
     precision is bfloat16, weights are rounded once, here, rather than at every call (autocast rounds weights
-    that are not trained anew each time).
+    without a gradient at each call).
 
     Args:
         model: A model on the device of ``compute``.

@@ -26,8 +26,8 @@ def attack(
 ) -> torch.Tensor:
     """Return images near ``x`` on which the loss is large.
 
-    From a random start within the budget, x' <- clip(x' + step sign(gradient)), where clip keeps to the
-    budget and to [0, 1]. Gradients are those of a frozen copy in eval mode, so the model's mode, running
+    From a random start within the budget, x' <- clip(x' + step sign(gradient)), where clip projects onto the
+    budget and onto [0, 1]. Gradients are those of a frozen copy in eval mode, so the model's mode, running
     statistics and gradients stay as they are.
 
     Args:

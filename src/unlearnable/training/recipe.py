@@ -20,8 +20,8 @@ class Recipe:
         epochs: Passes over the data.
         batch: Images per step (all of them when there are fewer).
         lr: Largest learning rate.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD.
         clip: Largest norm of the gradient; 0 for no limit.
         schedule: ``constant``, ``cosine`` to zero, ``onecycle``: linear warm-up over a fifth of the steps,
             then cosine, or ``steps``: a tenth from three quarters of the training on, and a hundredth in its

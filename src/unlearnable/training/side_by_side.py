@@ -15,7 +15,7 @@ TRAINED = 64
 
 
 def pays() -> bool:
-    """Say whether the CPU has tile instructions (AMX); on others, rows of any length are as fast."""
+    """Return whether the CPU has tile instructions (AMX); on other CPUs, rows of any length are as fast."""
     # the function is private, and missing from some builds
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 

@@ -1,6 +1,6 @@
 """The transformations a trainer applies to a published image, as one differentiable function.
 
-Every step and every error of a search goes through it.
+Every training step, noise step and measurement of a search uses it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TrainerView:
         frame: Usual (height, width) of the photos.
         transform: The trainer's transformations of a batch.
         interpolation: How the grid is lifted.
-        compute: Where and how precisely.
+        compute: Device and precision.
         jpeg: Quality of a JPEG step between publishing and training; 0 for none.
     """
 
@@ -82,6 +82,7 @@ class TrainerView:
             draw: The result of ``draw``; None for the whole frame, resized, on which errors are measured.
         """
         x = _Published.apply(x, self.seen(d, grey))  # type: ignore[no-untyped-call]
+        # files are compressed before a trainer crops and flips what they contain
         if self.jpeg:
             x = encoded(x, self.jpeg)
         return self.transform(x, self.size, draw).contiguous(memory_format=torch.channels_last)

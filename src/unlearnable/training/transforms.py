@@ -43,9 +43,9 @@ class Transform:
         name: ``none`` (the identity: the paper's search), ``flip-crop`` (shift by up to an eighth and flip:
             the usual recipe for CIFAR), ``photo`` (random resized crop and flip: the usual recipe for
             photos).
-        scale: ``photo`` only: share of the frame's area that a crop keeps, smallest and largest.
+        scale: ``photo`` only: smallest and largest share of the frame's area that a crop retains.
         jitter: Largest relative change of brightness, contrast and saturation; 0 for none.
-        rotation: Largest angle in degrees by which the frame is turned besides; 0 for none.
+        rotation: Largest angle in degrees by which the frame is also turned; 0 for none.
     """
 
     name: Name = "none"

@@ -190,6 +190,7 @@ def learn(
     model = compute.to_device(model)
     pixels, tested = train.pixels, test.pixels
     if chain:
+        # a generator for each call, so that the draws for test images do not depend on the training images
         pixels = chain.prepare(pixels, train.labels, generator(seed, "prepare"), compute)
         if chain.test_time:
             tested = chain.prepare(tested, None, generator(seed, "prepare"), compute)

@@ -29,7 +29,7 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
 def adversarial(p: Profile) -> Iterator[Entry]:
     """Adversarial training is known to undo error-minimizing noise.
 
-    Does noise of a larger budget withstand it?
+    Does noise with a larger budget withstand it?
     """
     trainings: dict[str, Settings] = {
         PLAIN: {},

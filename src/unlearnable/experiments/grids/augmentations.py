@@ -32,7 +32,7 @@ AUGMENTATIONS = (
     ],
 )
 def augmentations(p: Profile) -> Iterator[Entry]:
-    """Does the network learn despite the noise under stronger augmentation?
+    """Does stronger augmentation help the network to learn despite the noise?
 
     Every countermeasure that acts on batches has a row.
     """

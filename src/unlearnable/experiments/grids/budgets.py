@@ -21,9 +21,9 @@ USUAL = 8
     ],
 )
 def budgets(p: Profile) -> Iterator[Entry]:
-    """How does protection grow with the largest change of a pixel?
+    """How does the protection grow with the largest change of a pixel?
 
-    The steps of the search grow with the budget, as in the paper.
+    The length of the search's steps grows with the budget, as in the paper.
     """
     for seed in p.seeds:
         for epsilon in sorted({*p.epsilons, USUAL}):

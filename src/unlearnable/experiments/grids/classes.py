@@ -20,7 +20,7 @@ FOUR = (0, 1, 8, 9)  # indices of the protected classes in order, as in the pape
         Below(
             (row, f"{WORDS[form]}, protected"),
             (row, f"{WORDS[form]}, others"),
-            f"{WORDS[form]}, {words}: only the protected are misclassified",
+            f"{WORDS[form]}, {words}: only protected classes are misclassified",
             by=0.2,
         )
         for form in FORMS

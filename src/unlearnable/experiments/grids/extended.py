@@ -17,12 +17,17 @@ SHARES = (10, 20, 50, 100)
     columns="trained on",
     figure="lines",
     claims=[
-        Below(("20", WORDS[form]), ("20", "clean"), f"a search on 20% protects all, {WORDS[form]}", by=0.1)
+        Below(
+            ("20", WORDS[form]),
+            ("20", "clean"),
+            f"a search on 20% of the photos protects all, {WORDS[form]}",
+            by=0.1,
+        )
         for form in FORMS
     ],
 )
 def extended(p: Profile) -> Iterator[Entry]:
-    """Is a search on a part of the photos enough, if the surrogate then makes the noise of the others?
+    """Is a search on some of the photos enough, if its surrogate then serves to make noise for the others?
 
     All photos are protected. Class-wise noise needs no extension, because it holds for the whole class.
     """

@@ -20,10 +20,10 @@ FILTERS = (
 
 @experiment(order=13, title="Filters against the noise", rows="filter", columns="trained on")
 def filters(p: Profile) -> Iterator[Entry]:
-    """Does it help to compress, blur or project the images before training?
+    """Does it help the trainer to compress, blur or project the images before training?
 
-    Grey is known to undo this noise, and strong JPEG too. Every countermeasure that acts before the training has
-    a row.
+    Turning images grey is known to undo this noise, and so is strong JPEG compression. Every countermeasure
+    that acts before the training has a row.
     """
     for seed in p.seeds:
         for name in (*FILTERS, *unlisted(FILTERS, "photo", "prepare")):

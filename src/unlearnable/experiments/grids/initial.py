@@ -12,7 +12,7 @@ from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
     order=16, title="Victims with weights from other data", rows="weights at the start", columns="trained on"
 )
 def initial(p: Profile) -> Iterator[Entry]:
-    """Does noise protect against a network that was trained on other data before?"""
+    """Does noise protect against a network that was first trained on other data?"""
     for seed in p.seeds:
         starts: dict[str, Settings] = {"fresh": {}, "trained on other data": {"start": p.cell("other", seed)}}
         for row, more in starts.items():

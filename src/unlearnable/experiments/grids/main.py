@@ -30,7 +30,7 @@ PUBLISHED = {
     published=PUBLISHED,
 )
 def main(p: Profile) -> Iterator[Entry]:
-    """What do networks learn from protected images, if the noise was found against a ResNet-18 only?"""
+    """How much do networks learn from protected images, if the noise was found against a ResNet-18 only?"""
     for seed in p.seeds:
         for data in p.main:
             for model in NETWORKS:

@@ -20,7 +20,7 @@ OWN, MOVED = "found on these images", "found on other data"
     ],
 )
 def moved(p: Profile) -> Iterator[Entry]:
-    """Does class-wise noise protect other data than that of its search?
+    """Does class-wise noise protect data that its search has not seen?
 
     Each class takes the noise of the class at the same index of the other data.
     """

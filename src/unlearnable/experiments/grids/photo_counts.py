@@ -10,7 +10,7 @@ from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 @experiment(order=21, title="Few photos and many", rows="photos per class", columns="trained on")
 def photo_counts(p: Profile) -> Iterator[Entry]:
-    """Does noise protect many photos as well as few?"""
+    """Does noise protect many photos as well as few photos?"""
     # in the profile `paper` the two sets are one
     sets = {p.sets[name]: name for name in ("more-photos", "photos")}
     for seed in p.seeds:

@@ -20,7 +20,7 @@ LARGER = (2.0, 3.5)  # sides of the network's input, over the usual one
     columns="trained on",
 )
 def photo_trainers(p: Profile) -> Iterator[Entry]:
-    """Does the noise protect photos from networks, crops, sizes and treatments that the search never saw?"""
+    """Does the noise protect photos from networks, crops, sizes and treatments unknown to the search?"""
     usual = p.victim("photos")
     trainers: dict[str, dict[str, Any]] = {
         "as in the search": {},

@@ -30,7 +30,7 @@ BOTH, UNLIFTED, STILL, NEITHER = (
     ],
 )
 def photos(p: Profile) -> Iterator[Entry]:
-    """Noise is enlarged (lifted) to the photo's own size, and the trainer resizes, crops and flips the photo.
+    """Noise is lifted (enlarged) to the photo's own size, and the trainer resizes, crops and flips the photo.
 
     Must the search take both into account?
     """

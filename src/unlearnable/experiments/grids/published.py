@@ -35,7 +35,8 @@ def published(p: Profile) -> Iterator[Entry]:
     """Does class-wise noise survive JPEG files, and does JPEG inside the search help?
 
     Files are written at the photo's own size with full colour resolution (4:4:4). The JPEG inside the search
-    acts at the resolution of the search, so it equals the files for small images and is stronger for photos.
+    acts at the resolution of the search, so it equals the compression of the files for small images, and is
+    stronger than it for photos.
     """
     for seed in p.seeds:
         for data in DATA:

@@ -1,4 +1,4 @@
-"""A trainer with other labels than ours."""
+"""A trainer with other labels than the publisher's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def relabel(p: Profile) -> Iterator[Entry]:
     """Noise is found for certain labels.
 
     Does it protect against a trainer who sorts the images into other classes?
-    Guessing is right more often where there are fewer classes.
+    With fewer classes, guessing is right more often.
     """
     for seed in p.seeds:
         for row, rule in RULES.items():

@@ -1,4 +1,4 @@
-"""The paper's search, that of the presets (with a trainer's transformations), and that of the demo."""
+"""The searches of the paper, of the presets (with a trainer's transformations) and of the demo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profil
         Below(
             (f"{OURS}, {model}", WORDS[form]),
             (f"{PAPER}, {model}", WORDS[form]),
-            f"the presets' is better, {WORDS[form]}, {model}",
+            f"the presets' search protects better, {WORDS[form]}, {model}",
         )
         for model in ("resnet18", "vgg11")
         for form in FORMS
@@ -30,9 +30,9 @@ SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profil
 def rules(p: Profile) -> Iterator[Entry]:
     """The paper takes many steps on unchanged images and stops once the surrogate makes no more errors.
 
-    The presets take one step a round, under crops and flips, after an epoch of the surrogate, and stop after
-    a fixed number of rounds. The demo trains the surrogate on few batches a round and replaces one that makes
-    no more errors. Which search protects best?
+    The presets train the surrogate for an epoch per round, then take one step under crops and flips, and stop
+    after a fixed number of rounds. The demo trains the surrogate on few batches per round, and replaces a
+    surrogate that makes no more errors. Which search protects best?
     """
     for seed in p.seeds:
         for row in (PAPER, OURS, DEMO):

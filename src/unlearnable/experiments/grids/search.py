@@ -36,10 +36,10 @@ EXACT, FAST, FLOAT32, SKIPPING, HALF = (
     ],
 )
 def search(p: Profile) -> Iterator[Entry]:
-    """Does `--search fast` protect as well as the exact search, and do other ways to save time?
+    """Do `--search fast` and other ways to save time protect as well as the exact search?
 
     In the profile `paper` the fast search skips images that the surrogate classifies with a small loss. In
-    the other profiles it trains the surrogate half as often between the same noise steps.
+    the other profiles, it takes the same number of noise steps and trains the surrogate half as much.
     """
     for seed in p.seeds if len(p.seeds) == 1 else range(FIVE):
         for data in ("cifar10", "photos"):

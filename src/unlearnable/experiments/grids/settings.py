@@ -13,7 +13,7 @@ from unlearnable.noise import Form
 def settings(p: Profile) -> Iterator[Entry]:
     """Which settings of the search for photos matter?
 
-    Five of the ten classes only, so that the presets can be chosen here and measured on the others.
+    The table uses five of the ten classes, so that presets are chosen on them and measured on the others.
     """
     for seed in p.seeds:
         for form in FORMS:

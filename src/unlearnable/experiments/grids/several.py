@@ -20,7 +20,7 @@ COUNTS = (1, 2, 4)
 def several(p: Profile) -> Iterator[Entry]:
     """A trainer who finds the noise of a class can subtract it from every image of that class.
 
-    Do several noises per class protect, if each image gets one of them by a draw?
+    Do several noises per class protect, if each image gets one of them at random?
     """
     for seed in p.seeds:
         for count in COUNTS:

@@ -45,9 +45,9 @@ def row(percent: int) -> str:
     published={(row(60), "sample-wise"): "2.1 points below clean", (row(80), "sample-wise"): "86.85"},
 )
 def share(p: Profile) -> Iterator[Entry]:
-    """How much accuracy is lost if some images are protected, and is it more than leaving those out loses?
+    """How much accuracy is lost if some images are protected, and is it more than without those images?
 
-    The images that are protected at a smaller share are protected at a larger one too.
+    The images that are protected at a smaller share are also protected at every larger share.
     """
     for seed in p.seeds:
         for percent in SHARES:

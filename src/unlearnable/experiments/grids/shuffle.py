@@ -35,7 +35,10 @@ ROWS: dict[str, Literal["", "within", "across"]] = {
     ],
 )
 def shuffle(p: Profile) -> Iterator[Entry]:
-    """Implementations have paired images with the noise of others by shuffling them. What does that cost?"""
+    """Some implementations shuffle images, and then add the noise of other images.
+
+    How much protection does that cost?
+    """
     for seed in p.seeds:
         for form in FORMS:
             yield Entry("no noise", WORDS[form], p.cell("cifar10", seed))

@@ -18,16 +18,16 @@ SIGNED, POSITIVE = "signed", "positive only"
         Below(
             (SIGNED, WORDS[form]),
             (POSITIVE, WORDS[form]),
-            f"signed noise is not weaker (by more than 2 points), {WORDS[form]}",
+            f"signed noise is not weaker by more than 2 points, {WORDS[form]}",
             by=-0.02,
         )
         for form in FORMS
     ],
 )
 def signed(p: Profile) -> Iterator[Entry]:
-    """The published code clamped noise to [0, 255] before adding it, which lost every negative value.
+    """The published code clamps noise to [0, 255] before adding it, which loses every negative value.
 
-    What did that cost?
+    How much protection does that cost?
     """
     for seed in p.seeds:
         for form in FORMS:
