@@ -100,6 +100,17 @@ def test_canonical_json_has_one_form() -> None:
     assert hashing.digest(1, 2) != hashing.digest([1, 2])
 
 
+def test_run_folders_of_earlier_versions_are_recognised() -> None:
+    """Values of the first version, which run folders hold."""
+    images = arrays(np.zeros((1, 2, 2, 3), np.uint8), ["é"], ids=["a/1.jpg"])
+    zeros = "15ec7bf0b50732b49f8228e07d24365338f9e3ab994b00af08e5a3bffe55fd8b"
+    assert images.about("a/1.jpg").digest == zeros
+    row = f'[["a/1.jpg", "é", "{zeros}"]]'
+    assert images.stamp == hashing.of_bytes(row.encode())
+    listed = f'[["a/1.jpg"], ["é"], ["{zeros}"]]'
+    assert images.view(8).fingerprint == hashing.of_bytes(listed.encode())
+
+
 def test_nothing_else_imports_hashlib() -> None:
     """But for published checksums, which are MD5."""
     root = Path(unlearnable.__file__).parent

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import unlearnable as un
 from unlearnable import methods
 from unlearnable.cli.app import app
+from unlearnable.data import reading
 from unlearnable.data.folder import folder
 from unlearnable.noise import Noise
 
@@ -259,3 +260,33 @@ def test_files_land_in_the_folder_that_was_meant_when_workers_outlive_a_change_o
         monkeypatch.chdir(here)
         call("protect", "photos", "protected", "--method", "random", "--workers", 2)
         assert len(tree(here / "protected")) == 18
+
+
+def test_context_that_cannot_be_read_is_said(photos: Path, tmp_path: Path) -> None:
+    others = tmp_path / "others" / "birds"
+    others.mkdir(parents=True)
+    for number in range(3):
+        (others / f"{number}.jpg").write_bytes(b"no image")
+    options = ["--method", "random", "--form", "classwise", "--context", others.parent]
+    said = call("protect", photos, tmp_path / "out", *options, code=3)
+    assert "None of the 3 context photos can be read" in said
+    shutil.copy(photos / "cats" / "p0.png", others / "9.png")
+    result = runner.invoke(app, [str(a) for a in ("protect", photos, tmp_path / "out2", *options)])
+    assert result.exit_code == 0, result.stderr
+    assert (
+        "3 context photos cannot be read and are left out; the first is context/birds/0.jpg" in result.stderr
+    )
+
+
+def test_a_second_run_reads_photos_and_makes_no_squares(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = un.Random(form="classwise")
+    un.protect(photos, tmp_path / "out", method, workers=1)
+    made: list[object] = []
+    allocate = reading.allocate
+    monkeypatch.setattr(reading, "allocate", lambda *a: made.append(a) or allocate(*a))
+    assert un.protect(photos, tmp_path / "out", method, workers=1).written == 0
+    assert not made
+    un.protect(photos, tmp_path / "again", method, workers=1)
+    assert made

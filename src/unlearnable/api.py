@@ -108,7 +108,8 @@ def protect(
     if method is None:
         prepared = prepare(images, run=None if refit else folder, compute=compute, on_progress=on_progress)
         images, method, compute = prepared.images, prepared.method, prepared.compute
-    images = read(images, method, folder, on_progress=on_progress)
+    searched = not refit and RunFolder(folder).read().get("searched")
+    images = read(images, None if searched else method, folder, on_progress=on_progress)
     compute = compute or Compute.choose()
     with RunFolder(folder).open() as opened:
         if refit:

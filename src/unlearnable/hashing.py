@@ -48,6 +48,14 @@ def digest(*values: Any) -> str:
     return of_bytes(canonical(values).encode())
 
 
+def of_rows(rows: Any) -> str:
+    """Return the SHA-256 of the JSON of a table of images, with the spaces that ``json.dumps`` writes.
+
+    Run folders since the first version are compared by it, so its form must not change.
+    """
+    return of_bytes(json.dumps(rows, ensure_ascii=False).encode())
+
+
 def draw(seed: int, *names: str | int) -> float:
     """Return a number in [0, 1) that is determined by a seed and names.
 

@@ -12,7 +12,7 @@ from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
-from unlearnable.events import OnProgress, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method
 from unlearnable.runs import RunFolder
 from unlearnable.search import as_before, estimate
@@ -202,4 +202,14 @@ def read(
         side = round(int(resolved.config.resolution) * resolved.zoom)
     # the run folder may not exist yet: the nearest folder above it is on the same disk
     room = None if run is None else next(path for path in (run, *run.resolve().parents) if path.is_dir())
-    return images.readable(on_progress, side, room)
+    found = images.readable(on_progress, side, room)
+    lost = [id for id in images.ids if images.class_of[id] in images.context and id not in found.facts]
+    if lost and not any(found.class_of[id] in found.context for id in found.ids):
+        raise DataError(
+            f"None of the {len(lost)} context photos can be read; the first is {lost[0]}.",
+            "Give a --context FOLDER with photos that can be read.",
+        )
+    if lost:
+        text = f"{len(lost)} context photos cannot be read and are left out; the first is {lost[0]}"
+        on_progress(Event("checking", text=text))
+    return found

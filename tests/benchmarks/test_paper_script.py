@@ -25,7 +25,7 @@ def test_a_time_limit_that_is_none_is_refused(
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, tmp_path, "--time-limit", "soon")
     assert stopped.value.code == 2
-    assert "'soon' is not a length of time. Write it like 90s, 15m or 1.5h." in capsys.readouterr().err
+    assert "'soon' is not a length of time. Write it like 90s, 15m or 2h." in capsys.readouterr().err
 
 
 def test_nothing_is_begun_once_the_time_is_up(

@@ -82,7 +82,9 @@ def test_the_hash_covers_description_data_and_revisions(
 def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_noise(tmp_path: Path) -> None:
     whole = CellRunner(Sets(), Cache(tmp_path / "whole"), Compute.choose("cpu"))
     reference = whole.fitted(SEARCH)[0].noise
-    pieces = CellRunner(Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, every=0.0)
+    pieces = CellRunner(
+        Sets(), Cache(tmp_path / "pieces"), Compute.choose("cpu"), deadline=0.0, checkpoint_seconds=0.0
+    )
     stops = 0
     while stops < 50:
         try:
@@ -281,8 +283,13 @@ def test_a_cell_that_starts_from_a_file_is_named_by_its_content(
     cell = Cell(data=DIGITS, victim=VICTIM.model_copy(update={"start": str(path)}))
     before = cell_runner.hash(cell)
     assert before != cell_runner.hash(CLEAN)
+    later = Cell(data=DIGITS, victim=VICTIM, start=cell)
+    after = cell_runner.hash(later)
     save_file(second, path)
     assert cell_runner.hash(cell) != before
+    assert cell_runner.hash(later) != after
+    with pytest.raises(ValidationError, match="has weights to start from already"):
+        Cell(data=DIGITS, victim=cell.victim, start=CLEAN)
 
 
 def test_what_is_counted_by_class_is_what_was_tested(

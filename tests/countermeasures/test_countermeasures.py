@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from PIL import Image, ImageEnhance, ImageOps
 from batches import CPU, STAGES, VICTIM, a_batch, before_training, labelled, lived_in, prepared, some, weights
 from conftest import pixels
 from unlearnable import models
-from unlearnable.countermeasures import Chain, Countermeasure, create
+from unlearnable.countermeasures import Chain, Countermeasure, create, register
 from unlearnable.countermeasures.autoaugment import POLICY
 from unlearnable.countermeasures.autoaugment import SPACE as AUTO
 from unlearnable.countermeasures.operations import FILL, OPERATIONS, apply
 from unlearnable.countermeasures.project import Project, orthonormal, removed
 from unlearnable.data.arrays import arrays
 from unlearnable.data.photo import Photo
-from unlearnable.errors import UsageError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import train_step
 from unlearnable.training.pgd import attack
@@ -72,6 +73,22 @@ def test_the_stage_at_the_photos_own_size_sees_the_photo_and_not_the_square() ->
     with_alpha = Photo(rng.integers(0, 256, (40, 30, 4), dtype=np.uint8))
     for name in STAGES["photo"]:
         assert create(name).members[0].photo(with_alpha, generator(0)).alpha is None
+
+
+def test_a_photo_that_a_countermeasure_cannot_take_is_named_and_so_is_the_countermeasure() -> None:
+    wide = arrays([np.zeros((2, 66_000, 3), np.uint8)], [0], ids=["a/wide.png"])
+    with pytest.raises(DataError, match=r"jpeg cannot be applied to a/wide\.png .*\n.*Leave"):
+        create("jpeg:75").on_photos(wide, 0).photo("a/wide.png")
+
+
+def test_a_field_that_is_no_setting_is_refused_at_once() -> None:
+    @dataclass(frozen=True)
+    class Plain(Countermeasure):
+        name = "plain"
+        strength: int = 1
+
+    with pytest.raises(ValueError, match=r"plain: declare strength with setting\("):
+        register(Plain)
 
 
 def test_draws_at_the_photos_own_size_belong_to_the_photo() -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from unlearnable.cli.verify import verify as verb
 from unlearnable.countermeasures import Chain, Countermeasure
+from unlearnable.countermeasures.jpeg import Jpeg
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
 from unlearnable.evaluation import Arm, Goal, Trial, Verification, compare, verify
@@ -235,7 +236,7 @@ def test_damaged_and_changed_files_are_left_out(folders: tuple[Path, Path], tmp_
 
 def test_trials_that_do_not_fit_are_listed_with_an_estimate(folders: tuple[Path, Path]) -> None:
     tried = trials(gather(*folders).settings, 100, (TINY,))
-    seconds = estimate(tried, gather(*folders).clean, 100, 20, 2, CPU)
+    seconds = estimate(tried, gather(*folders).clean, 24, 100, 20, 2, CPU)
     assert all(needed > 0 for needed in seconds)
     made = schedule(tried, seconds, limit=1e-6)
     assert made.trials == tried[:1]
@@ -248,7 +249,7 @@ def test_the_estimate_counts_every_stage_of_a_chain(
 ) -> None:
     pairs = gather(*folders)
     tried = trials(pairs.settings, 100, (TINY,), ("jpeg:30", "project:400", "adversarial:8,9"))
-    plain, _, *chains = estimate(tried, pairs.clean, 100, 20, 2, CPU)
+    plain, _, *chains = estimate(tried, pairs.clean, 24, 100, 20, 2, CPU)
     assert all(seconds > plain for seconds in chains)
     assert chains[2] > 3 * plain
 
@@ -270,6 +271,19 @@ def test_a_chain_changes_what_is_trained_on_and_tested_on_where_it_says_so(
         assert torch.equal(changed.train.pixels, 255 - plain.train.pixels)
         assert torch.equal(changed.test.pixels, 255 - plain.test.pixels if test_time else plain.test.pixels)
         assert torch.equal(changed.train.labels, plain.train.labels)
+
+
+def test_a_countermeasure_that_fails_costs_no_other_measurement(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Jpeg, photo: Photo, rng: torch.Generator) -> Photo:
+        raise OSError("broken data stream")
+
+    monkeypatch.setattr(Jpeg, "photo", broken)
+    found = once(*folders, countermeasures=("jpeg:75", "grey"))
+    assert [one.trial.name for one in found.comparisons] == ["cnn", "unseen recipe", "grey"]
+    assert "jpeg:75: jpeg cannot be applied to" in found.unmeasured[0][0]
+    assert found.verdict
 
 
 def test_the_command_measures_the_countermeasures_that_are_asked_for(folders: tuple[Path, Path]) -> None:

@@ -18,6 +18,7 @@ from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import revisions
 from unlearnable.cells.sets import Sets
 from unlearnable.cli.app import app
+from unlearnable.countermeasures import Countermeasure, registry
 from unlearnable.experiments import Below, Entry, figures, gallery, markdown, pages, profiles, table
 from unlearnable.experiments.base import Experiment
 from unlearnable.experiments.profile import Profile
@@ -196,6 +197,23 @@ def test_what_the_accuracy_scripts_varied_is_in_the_cells(profile: Profile) -> N
         }
         assert half == profile.max_rounds(data, "samplewise") // 2
     assert len({cell.victim.size for cell in cells("photo-trainers", "")}) == 4
+
+
+@pytest.mark.parametrize(("stage", "grid"), [("photo", "filters"), ("batch", "augmentations")])
+def test_a_new_countermeasure_has_a_row_and_no_file_names_it(
+    stage: str, grid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside those that the project lists: verify and the experiments measure it by its name alone."""
+    kind = type("Mine", (Countermeasure,), {"name": "mine", stage: lambda self, *a: a[0]})
+    monkeypatch.setitem(registry._COUNTERMEASURES, "mine", kind)
+    rows = {entry.row: entry.cell for entry in experiments.get(grid).entries(profiles.SMOKE)}
+    assert rows["mine"].countermeasure == "mine"
+    assert (
+        sum(
+            "mine" in {entry.row for entry in experiments.get(name).entries(profiles.SMOKE)} for name in NAMES
+        )
+        == 1
+    )
 
 
 def test_published_figures_stand_beside_ours_with_the_difference() -> None:

@@ -47,7 +47,7 @@ class CellRunner:
         compute: Device and precision.
         on_progress: Called with progress.
         deadline: Value of ``time.monotonic()`` after which a search stops at its next checkpoint.
-        every: Seconds between two checkpoints of a search.
+        checkpoint_seconds: Seconds between two checkpoints of a search.
     """
 
     sets: Sets
@@ -55,7 +55,7 @@ class CellRunner:
     compute: Compute
     on_progress: OnProgress = silent
     deadline: float = float("inf")
-    every: float = 60.0
+    checkpoint_seconds: float = 60.0
 
     def hash(self, cell: Cell) -> str:
         """Return the hash that names a cell's result: over description, data and revisions."""
@@ -66,6 +66,8 @@ class CellRunner:
         found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
         if cell.victim.start != FRESH:
             found["start"] = hashing.of_file(Path(cell.victim.start))
+        if cell.start is not None and (weights := self.fingerprints(cell.start).get("start")):
+            found["start"] = weights
         return found
 
     def search_hash(self, search: Search) -> str:
@@ -116,7 +118,7 @@ class CellRunner:
                 raise TimeIsUp
 
         fitted = method.fit(
-            view_of(seen), context, self.on_progress, state=state, save=save, every=self.every
+            view_of(seen), context, self.on_progress, state=state, save=save, every=self.checkpoint_seconds
         )
         unseen = sorted(set(images.own) - set(seen.ids))
         if unseen and method.form == "samplewise":  # class-wise noise holds for every image of its class

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unlearnable.spec import Spec
-from unlearnable.training.victim import Victim
+from unlearnable.training.victim import FRESH, Victim
 
 
 class Data(Spec):
@@ -106,6 +106,12 @@ class Cell(Spec):
     countermeasure: str = "none"
     start: Cell | None = None
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Cell:
+        if self.start is not None and self.victim.start != FRESH:
+            raise ValueError("start: the victim has weights to start from already")
+        return self
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 from unlearnable.countermeasures.base import STAGES, Countermeasure
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
-from unlearnable.errors import UsageError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import generator
 
@@ -80,7 +80,14 @@ class Chain:
         def change(id: str, photo: Photo, digest: str) -> Photo:
             rng = generator(seed, "photo", id)
             for member in members:
-                photo = member.photo(photo, rng)
+                try:
+                    photo = member.photo(photo, rng)
+                # an encoder raises anything over a photo that it cannot hold, and a plugin may too
+                except Exception as error:
+                    raise DataError(
+                        f"{member.name} cannot be applied to {id} ({error}).",
+                        "Leave the photo or the countermeasure out.",
+                    ) from error
             return photo
 
         return images.changed(change)

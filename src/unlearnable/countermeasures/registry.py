@@ -19,10 +19,13 @@ def register(countermeasure: C) -> C:
     """Register a countermeasure under its ``name``; a decorator.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is taken, or a field is not a ``setting``.
     """
     if countermeasure.name in _COUNTERMEASURES or countermeasure.name == "none":
         raise ValueError(f"There is already a countermeasure with the name {countermeasure.name}.")
+    for field in dataclasses.fields(countermeasure):
+        if "range" not in field.metadata:
+            raise ValueError(f"{countermeasure.name}: declare {field.name} with setting(default, low, high).")
     _COUNTERMEASURES[countermeasure.name] = countermeasure
     return countermeasure
 

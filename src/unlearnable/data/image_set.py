@@ -92,7 +92,7 @@ class ImageSet:
     @cached_property
     def stamp(self) -> str:
         """Hash of sizes and times, which shows changes without reading a pixel."""
-        return hashing.digest([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
+        return hashing.of_rows([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
 
     def photo(self, id: str) -> Photo:
         """Return one image at its own size."""

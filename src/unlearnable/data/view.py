@@ -38,4 +38,4 @@ class View:
     @property
     def fingerprint(self) -> str:
         """Hash of all ids, classes and contents."""
-        return hashing.digest(self.ids, [self.classes[label] for label in self.labels], self.digests)
+        return hashing.of_rows([self.ids, [self.classes[label] for label in self.labels], self.digests])

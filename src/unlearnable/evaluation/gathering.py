@@ -1,4 +1,4 @@
-"""Opening, pairing and checking the images of a verification, each decoded once."""
+"""Opening, pairing and checking the images of a verification. Checking also makes the squares to train on."""
 
 from __future__ import annotations
 

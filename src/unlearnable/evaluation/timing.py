@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import torch
 
 from unlearnable.countermeasures import Chain
 from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import DataError
 from unlearnable.evaluation.schedule import Trial
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Training, predict
@@ -23,7 +25,13 @@ TIMED_SQUARES = 256
 
 
 def estimate(
-    tried: Sequence[Trial], images: ImageSet, train: int, tested: int, classes: int, compute: Compute
+    tried: Sequence[Trial],
+    images: ImageSet,
+    side: int,
+    train: int,
+    tested: int,
+    classes: int,
+    compute: Compute,
 ) -> list[float]:
     """Return the estimated seconds of one training of each trial, countermeasures included.
 
@@ -32,6 +40,7 @@ def estimate(
     Args:
         tried: The trials.
         images: The photos.
+        side: Side of the squares in memory, in pixels.
         train: Number of training images.
         tested: Number of test images.
         classes: Number of classes.
@@ -46,16 +55,18 @@ def estimate(
         # countermeasures that run before the training do not change the time of a step
         steps = (victim, Chain(tuple(one for one in chain.members if {"batch", "step"} & {*one.stages})))
         if steps not in known:
-            known[steps] = _timed(*steps, batch, classes, compute)
+            known[steps] = _timed(*steps, side, batch, classes, compute)
         step, test = known[steps]
         training = victim.epochs * (train // batch * step + tested / batch * test)
-        found.append(training + _preparing(chain, victim, sample, train, tested, classes, compute))
+        found.append(training + _preparing(chain, side, sample, train, tested, classes, compute))
     return found
 
 
-def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Compute) -> tuple[float, float]:
+def _timed(
+    victim: Victim, chain: Chain, side: int, batch: int, classes: int, compute: Compute
+) -> tuple[float, float]:
     """Return the seconds of a training step and of testing a batch, on random images."""
-    pixels, labels = _random(batch * (TIMED_STEPS + 1), victim.size, classes)
+    pixels, labels = _random(batch * (TIMED_STEPS + 1), side, classes)
     model = compute.to_device(victim.build(classes, 0))
     training = Training(model, victim.recipe, victim.size, pixels, labels, classes, 0, compute, chain)
     ticks = [time.perf_counter()]
@@ -74,7 +85,7 @@ def _timed(victim: Victim, chain: Chain, batch: int, classes: int, compute: Comp
 
 
 def _preparing(
-    chain: Chain, victim: Victim, sample: ImageSet, train: int, tested: int, classes: int, compute: Compute
+    chain: Chain, side: int, sample: ImageSet, train: int, tested: int, classes: int, compute: Compute
 ) -> float:
     """Return the seconds that the stages ``photo`` and ``prepare`` of a chain take before a training."""
     if not chain:
@@ -82,9 +93,11 @@ def _preparing(
     everything = train + (tested if chain.test_time else 0)
     changed, seconds = chain.on_photos(sample, 0), 0.0
     if changed is not sample:
-        seconds += _seconds(lambda: [changed.photo(id) for id in sample.ids]) / len(sample) * everything
+        # a photo that the chain cannot be applied to is reported when the trial runs
+        with contextlib.suppress(DataError):
+            seconds += _seconds(lambda: [changed.photo(id) for id in sample.ids]) / len(sample) * everything
     if any("prepare" in member.stages for member in chain.members):
-        pixels, labels = _random(min(train, TIMED_SQUARES), victim.size, classes)
+        pixels, labels = _random(min(train, TIMED_SQUARES), side, classes)
         rng = generator(0, "timing")
         prepared = _seconds(lambda: chain.prepare(pixels, labels, rng, compute))
         seconds += prepared / len(pixels) * everything

@@ -12,7 +12,7 @@ import numpy as np
 
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
-from unlearnable.evaluation.comparison import compare
+from unlearnable.evaluation.comparison import Comparison, compare
 from unlearnable.evaluation.gathering import Images, gather
 from unlearnable.evaluation.pairs import Pairs
 from unlearnable.evaluation.result import Sample, Verification
@@ -20,6 +20,7 @@ from unlearnable.evaluation.schedule import (
     COUNTERMEASURES,
     TIME_LIMIT,
     Schedule,
+    Trial,
     schedule,
     trials,
 )
@@ -56,24 +57,20 @@ class Preparation:
         """Train and test every scheduled trial, and return the results."""
         start = time.perf_counter()
         pairs = self.pairs
-        comparisons = tuple(
-            compare(
-                ARMS,
-                partial(pairs.arm, chain=trial.chain),
-                trial,
-                len(pairs.classes),
-                seeds=self.seeds,
-                judged=pairs.judged,
-                compute=self.compute,
-                on_progress=on_progress,
-            )
-            for trial in self.schedule.trials
-        )
+        comparisons, failed = list[Comparison](), list[tuple[str, float]]()
+        for trial in self.schedule.trials:
+            try:
+                comparisons.append(self._compare(trial, on_progress))
+            except DataError as error:
+                # what was measured so far is worth a report, unless it is the images themselves
+                if not trial.chain:
+                    raise
+                failed.append((f"{trial.name}: {error.problem}", 0.0))
         ids = _spread(pairs.clean.ids, VISIBILITY_PAIRS)
         held_out = "photos held out of both trainings, different ones for each seed"
         return Verification(
-            comparisons=comparisons,
-            unmeasured=self.schedule.unmeasured,
+            comparisons=tuple(comparisons),
+            unmeasured=(*failed, *self.schedule.unmeasured),
             classes=pairs.clean.classes,
             context=pairs.context.classes if pairs.context else (),
             pairs=len(pairs.clean),
@@ -85,6 +82,18 @@ class Preparation:
             samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),
             environment=self.compute.describe(),
             seconds=time.perf_counter() - start,
+        )
+
+    def _compare(self, trial: Trial, on_progress: OnProgress) -> Comparison:
+        return compare(
+            ARMS,
+            partial(self.pairs.arm, chain=trial.chain),
+            trial,
+            len(self.pairs.classes),
+            seeds=self.seeds,
+            judged=self.pairs.judged,
+            compute=self.compute,
+            on_progress=on_progress,
         )
 
 
@@ -116,7 +125,7 @@ def prepare(
     pairs = gather(photos, protected, test, context, None if run is None else Path(run), on_progress)
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
-    once = estimate(tried, pairs.protected, *size, compute)
+    once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
     runs = len(seeds) * len(ARMS)
     chosen = schedule(tried, [runs * seconds for seconds in once], time_limit)
     return Preparation(pairs, chosen, tuple(seeds), compute)

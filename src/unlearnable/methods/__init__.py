@@ -13,12 +13,16 @@ from unlearnable.methods.registry import create, get, names, register
 from unlearnable.methods.search_plan import Batch, SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
+from unlearnable.training.pgd import attack
+from unlearnable.training.transforms import Draw
+from unlearnable.training.transforms import Name as TransformName
 
 __all__ = [
     "Batch",
     "BySurrogate",
     "Config",
     "Context",
+    "Draw",
     "ErrorMinimizing",
     "ErrorMinimizingConfig",
     "Fitted",
@@ -28,6 +32,8 @@ __all__ = [
     "State",
     "Steps",
     "SurrogateConfig",
+    "TransformName",
+    "attack",
     "create",
     "get",
     "names",

@@ -13,14 +13,15 @@ from unlearnable.methods import (
     Batch,
     BySurrogate,
     Config,
+    Draw,
     SearchPlan,
     State,
     Steps,
     SurrogateConfig,
+    TransformName,
+    attack,
     register,
 )
-from unlearnable.training.pgd import attack
-from unlearnable.training.transforms import Draw, Name
 
 
 class RobustErrorMinimizingConfig(SurrogateConfig):
@@ -45,7 +46,7 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
     adversarial_steps: int = Field(10, ge=1)
     adversarial_step_size: float = Field(0.8, gt=0)
     train_epochs: float = Field(1.0, gt=0)
-    transforms: Name = "flip-crop"
+    transforms: TransformName = "flip-crop"
     samples: int = Field(5, ge=1)
     steps: int = Field(10, ge=1)
     step_size: float = Field(1.6, gt=0)
