@@ -125,10 +125,10 @@ def test_a_search_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(
         if len(told) == 15:
             raise KeyboardInterrupt
 
-    whole = gpu.noise(images, compute, "exact", 4, 2, tmp_path / "whole")
+    whole = gpu.noise(images, compute, "exact", 16, 2, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        gpu.noise(images, compute, "exact", 4, 2, tmp_path / "kept", cut, 0.0)
-    again = gpu.noise(images, compute, "exact", 4, 2, tmp_path / "kept", told.append, 0.0)
+        gpu.noise(images, compute, "exact", 16, 2, tmp_path / "kept", cut, 0.0)
+    again = gpu.noise(images, compute, "exact", 16, 2, tmp_path / "kept", told.append, 0.0)
     assert (whole["resumed"], again["resumed"]) == (False, True)
     assert len(told) < 15 + len(whole["errors"]) * 12
     assert again["errors"] == whole["errors"]

@@ -15,7 +15,7 @@ from unlearnable.training.compute import Compute
 def test_one_step_moves_every_parameter(name: str, precision: str) -> None:
     torch.manual_seed(0)
     compute = Compute("cpu", precision)
-    model = compute.to_device(models.create(f"{name}:width=4", 5)).train()
+    model = compute.to_device(models.create(f"{name}:width=16", 5)).train()
     before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     x = torch.rand(8, 3, 32, 32).contiguous(memory_format=torch.channels_last)
@@ -30,7 +30,7 @@ def test_one_step_moves_every_parameter(name: str, precision: str) -> None:
 
 @pytest.mark.parametrize("name", models.names())
 def test_activations_stay_channels_last(name: str) -> None:
-    model = Compute("cpu", "float32").to_device(models.create(f"{name}:width=4", 5)).eval()
+    model = Compute("cpu", "float32").to_device(models.create(f"{name}:width=16", 5)).eval()
     x = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     for layer in list(model.children())[:-3]:
         x = layer(x)

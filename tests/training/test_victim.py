@@ -61,7 +61,7 @@ def test_training_starts_from_given_weights_and_renews_a_head_of_another_size(
     assert all(torch.equal(other[name], fresh[name]) for name in changed)
 
 
-@pytest.mark.parametrize("model", ["cnn:width=16,depth=2", "resnet18:width=8"])
+@pytest.mark.parametrize("model", ["cnn:width=16,depth=2", "resnet18:width=16"])
 def test_weights_of_another_model_are_refused(
     start: tuple[Path, dict[str, torch.Tensor]], model: str
 ) -> None:
@@ -76,7 +76,7 @@ def test_a_file_that_holds_no_weights_is_named(tmp_path: Path) -> None:
             parameters(VICTIM.model_copy(update={"start": str(tmp_path / name)}))
 
 
-@pytest.mark.parametrize("model", [SPEC, "resnet18:width=8", "vgg11:width=8", "densenet121:width=8"])
+@pytest.mark.parametrize("model", [SPEC, "resnet18:width=16", "vgg11:width=16", "densenet121:width=16"])
 def test_a_head_trains_alone_and_nothing_else_moves(model: str, tmp_path: Path) -> None:
     victim = Victim(model=model, size=32, epochs=2, batch=8, lr=0.05, trains="head")
     before = victim.build(3, 0).state_dict()
