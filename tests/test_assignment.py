@@ -166,7 +166,7 @@ def test_joined_noise_keeps_who_is_left_out_and_refuses_another_place() -> None:
         Assignment(offset="centre"),
         Assignment(patterns_per_class=2, offset="random", seed=1),
     ):
-        with pytest.raises(UnlearnableError, match="different kinds"):
+        with pytest.raises(UnlearnableError, match="cannot be joined: form, grid"):
             first.joined(dataclasses.replace(second, assignment=other))
 
 
