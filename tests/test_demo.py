@@ -33,7 +33,8 @@ def test_photos_writes_the_digits_as_a_class_folder(tmp_path: Path) -> None:
 
 def test_digits_are_drawn_as_they_say() -> None:
     for ink in (32, 255):
-        values = np.stack([digits(8, ink).photo(id).pixels for id in digits(8, ink).ids[:200]])
+        images = digits(8, ink)
+        values = np.stack([images.photo(id).pixels for id in images.ids[:200]])
         assert int(values.max()) - int(values.min()) == ink
 
 
