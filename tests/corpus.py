@@ -1,4 +1,5 @@
-"""Photos as people have them: every kind of file of docs/photos.md in several sizes, with what each must become.
+"""Photos as people have them: every kind of file of docs/photos.md in several sizes, with what each must
+become.
 
 The expected pixels are computed from the arrays the files are made of, by NumPy alone, so that nothing here
 trusts the code it tests.
@@ -20,7 +21,9 @@ SIZES = ((1, 1), (3, 17), (64, 48), (121, 200))
 
 @dataclass(frozen=True)
 class Case:
-    """A file and what it must be read as: ``expected`` has the shape (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."""
+    """A file and what it must be read as: ``expected`` has the shape (H, W), (H, W, 2), (H, W, 3) or (H, W,
+    4).
+    """
 
     name: str
     data: bytes

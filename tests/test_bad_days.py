@@ -1,4 +1,6 @@
-"""Killed, interrupted, out of space, locked out: a command started again ends with the same bytes as one that nothing happened to."""
+"""Killed, interrupted, out of space, locked out: a command started again ends with the same bytes as one that
+nothing happened to.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ SECONDS = 180  # that anything may take on a busy machine
 COUNT = 60
 LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 # a checkpoint at every step, so that a search of seconds can be killed between two of them
-COMMAND = "import unlearnable.search as search; search.CHECKPOINT_SECONDS = -1.0; from unlearnable.cli.app import app; app()"
+COMMAND = (
+    "import unlearnable.search as search; search.CHECKPOINT_SECONDS = -1.0; "
+    "from unlearnable.cli.app import app; app()"
+)
 QUICK = """
 form = "classwise"
 surrogate = "cnn:width=8,depth=2"
@@ -67,7 +72,9 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def start(*args: object, **options: object) -> subprocess.Popen[str]:
-    """Start a command in a session of its own, as a terminal does: Ctrl-C works in it even where the tests run in the background."""
+    """Start a command in a session of its own, as a terminal does: Ctrl-C works in it even where the tests
+    run in the background.
+    """
     env = {**os.environ, "PYTHONPATH": str(Path(unlearnable.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", LISTENING + COMMAND, *map(str, args)],
@@ -101,7 +108,9 @@ def reach(process: subprocess.Popen[str], moment: Callable[[], bool]) -> bool:
 
 
 def kill(process: subprocess.Popen[str], *, everything: bool) -> None:
-    """Kill a command: with its workers, as a power cut does, or alone, as the kernel does when memory runs out."""
+    """Kill a command: with its workers, as a power cut does, or alone, as the kernel does when memory runs
+    out.
+    """
     os.killpg(process.pid, signal.SIGKILL) if everything else process.kill()
     process.wait()  # not communicate: workers that linger hold the pipes
     assert process.stdout is not None
@@ -193,7 +202,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def survive(
     command: tuple[object, ...], moments: list[Callable[[], bool]], rng: random.Random, delay: float
 ) -> int:
-    """Start a command over and over, kill it soon after each of the moments, and let the last one finish; return how many were killed."""
+    """Start a command over and over, kill it soon after each of the moments, and let the last one finish;
+    return how many were killed.
+    """
     kills = 0
     for moment in moments:
         process = start(*command)
@@ -208,7 +219,9 @@ def survive(
 
 
 def grown(protected: Path, by: int) -> Callable[[], bool]:
-    """Make the moment at which a command has written so many images more than there are when it is first asked."""
+    """Make the moment at which a command has written so many images more than there are when it is first
+    asked.
+    """
     before: list[int] = []
 
     def moment() -> bool:
@@ -401,7 +414,9 @@ def test_a_full_disk_under_the_run_folder_is_one_clear_line(tmp_path: Path) -> N
 
 
 def obey_modes() -> None:
-    """Give up root's right to write where the mode of a folder forbids it (for this process and what it starts)."""
+    """Give up root's right to write where the mode of a folder forbids it (for this process and what it
+    starts).
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
         if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP

@@ -61,7 +61,9 @@ def test_resampling_is_what_pillow_does(source: int, target: int) -> None:
 
 
 def test_lifting_keeps_half_of_the_rms_and_its_place() -> None:
-    """+-8 sign noise of 64 px lifted to 224 and seen again at 64 keeps about half; smooth noise keeps nearly all."""
+    """+-8 sign noise of 64 px lifted to 224 and seen again at 64 keeps about half; smooth noise keeps nearly
+    all.
+    """
     rng = np.random.default_rng(0)
     signs = rng.choice([-8.0, 8.0], (1, 64, 64))
     rows = grid_to_view(64, 224, 64)

@@ -57,7 +57,9 @@ def test_the_demo_tells_its_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_classwise_noise_takes_the_digits_away(seed: int) -> None:
-    """Measured over five seeds: clean 98% or more, class-wise 10 to 15%, so these bounds are many deviations away."""
+    """Measured over five seeds: clean 98% or more, class-wise 10 to 15%, so these bounds are many deviations
+    away.
+    """
     record = demo.demo(seed)
     peak = {arm.name: arm.peak.value for arm in record.trials[0].arms}
     assert peak["clean"] >= 0.97

@@ -19,7 +19,9 @@ def key(name: str) -> str:
 
 
 def require_apart(outputs: dict[str, str]) -> None:
-    """Nothing that is called differently, in any folder, may be the same to a file system that ignores case and Unicode forms."""
+    """Nothing that is called differently, in any folder, may be the same to a file system that ignores case
+    and Unicode forms.
+    """
     assert len({key(output) for output in outputs.values()}) == len(outputs)
     spelling: dict[str, str] = {}
     folders, files = set(), {key(output) for output in outputs.values()}

@@ -155,7 +155,8 @@ def test_few_jobs_are_in_flight_however_many_there_are() -> None:
 def test_a_script_without_the_usual_guard_works(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "print('once')\nimport test_pool\nfrom unlearnable import pool\nprint(sum(pool.work(test_pool.square, range(20), 2, None)))\n"
+        "print('once')\nimport test_pool\nfrom unlearnable import pool\n"
+        "print(sum(pool.work(test_pool.square, range(20), 2, None)))\n"
     )
     done = subprocess.run(
         [sys.executable, script], env=environment(), capture_output=True, text=True, timeout=SECONDS
@@ -170,7 +171,8 @@ def test_a_script_without_the_usual_guard_works(tmp_path: Path) -> None:
 @looks_at_processes
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_follow_a_parent_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
-    code = f"import test_pool; from unlearnable import pool; list(pool.work(test_pool.dawdle, [{str(tmp_path)!r}] * 20, 2, None))"
+    work = f"pool.work(test_pool.dawdle, [{str(tmp_path)!r}] * 20, 2, None)"
+    code = f"import test_pool; from unlearnable import pool; list({work})"
     parent = subprocess.Popen([sys.executable, "-c", code], env=environment(), stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
@@ -190,7 +192,9 @@ def environment() -> dict[str, str]:
 
 
 def children(parent: int) -> set[int]:
-    """Children of a process, but for the tracker of shared resources, which the standard library keeps for later."""
+    """Children of a process, but for the tracker of shared resources, which the standard library keeps for
+    later.
+    """
     found = set()
     for path in Path("/proc").glob("[0-9]*"):
         try:

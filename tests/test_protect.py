@@ -1,4 +1,6 @@
-"""From a folder of photos to a folder of protected ones: what is written, what is kept, and what is never touched."""
+"""From a folder of photos to a folder of protected ones: what is written, what is kept, and what is never
+touched.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,8 @@ def test_help_and_import_do_not_load_torch() -> None:
 
 
 def test_a_worker_needs_numpy_and_pillow_only() -> None:
-    code = "import sys, unlearnable.worker; print([m for m in ('torch', 'pydantic', 'typer', 'sklearn') if m in sys.modules])"
+    heavy = "[m for m in ('torch', 'pydantic', 'typer', 'sklearn') if m in sys.modules]"
+    code = f"import sys, unlearnable.worker; print({heavy})"
     assert run(code).strip() == "[]"
 
 
@@ -103,7 +104,8 @@ def test_experiments_run_where_only_the_numeric_libraries_are() -> None:
         "pooch",
         "kornia",
     )
-    code = f"import sys\nfor name in {missing}: sys.modules[name] = None\nimport unlearnable.experiments, unlearnable.cells.runner"
+    without = f"import sys\nfor name in {missing}: sys.modules[name] = None\n"
+    code = f"{without}import unlearnable.experiments, unlearnable.cells.runner"
     run(code)
 
 

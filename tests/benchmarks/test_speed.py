@@ -1,4 +1,6 @@
-"""What the engine is measured against computes the same; the scripts that measure run, repeat nothing, and go on where they stopped."""
+"""What the engine is measured against computes the same; the scripts that measure run, repeat nothing, and go
+on where they stopped.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def _scripts(monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def cifar(tmp_path_factory) -> Path:
-    """Files that look like the binary version of CIFAR-10: as many images, all of them alike but for the label."""
+    """Files that look like the binary version of CIFAR-10: as many images, all of them alike but for the
+    label.
+    """
     folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
     folder.mkdir()
     records = np.full((10_000, 3073), 128, np.uint8)

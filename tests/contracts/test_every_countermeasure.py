@@ -1,4 +1,4 @@
-"""What every countermeasure promises: a new one runs through these tests unasked."""
+"""The contract of every countermeasure. New ones are tested without being listed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every method promises: a new one runs through these tests unasked."""
+"""The contract of every method. New ones are tested without being listed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What we wrote ourselves, damaged: every command says which file it is and what to do, and none ends in a traceback."""
+"""What we wrote ourselves, damaged: every command says which file it is and what to do, and none ends in a
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from typer.testing import CliRunner
 from unlearnable.cli.app import app
 
 QUICK = (
-    'surrogate = "cnn:width=8,depth=2"\nbatch = 8\ntrain_batches = 2\nsteps = 2\nmin_rounds = 1\nmax_rounds = 2\nresolution = 16\n'
+    'surrogate = "cnn:width=8,depth=2"\nbatch = 8\ntrain_batches = 2\nsteps = 2\n'
+    "min_rounds = 1\nmax_rounds = 2\nresolution = 16\n"
     'form = "samplewise"\n'
 )
 DAMAGES = {

@@ -120,7 +120,8 @@ assert images.skipped == {{"secret": reason, "dogs/inner": reason}}, images.skip
 try:
     folder("secret")
 except DataError as error:
-    assert (error.problem, error.remedy) == ("secret cannot be read (Permission denied).", "Check its permissions."), error
+    assert error.problem == "secret cannot be read (Permission denied)."
+    assert error.remedy == "Check its permissions."
 else:
     sys.exit("no error")
 """
@@ -194,7 +195,8 @@ def test_splits_are_not_classes(tmp_path: Path) -> None:
     error = refusal(folder, tmp_path)
     assert error.problem == f"{tmp_path} contains train and val, which are splits rather than classes."
     assert error.remedy == (
-        f"Give {tmp_path}/train (and {tmp_path}/val to `verify --test`); or --folders-are-classes if they are classes."
+        f"Give {tmp_path}/train (and {tmp_path}/val to `verify --test`); "
+        "or --folders-are-classes if they are classes."
     )
     assert folder(tmp_path, as_classes=True).classes == ("train", "val")
     assert folder(tmp_path, class_name="cats").classes == ("cats",)

@@ -198,7 +198,8 @@ def test_most_pixels_are_counted_before_anything_is_decoded() -> None:
 
 XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
- xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" xmlns:GImage="http://ns.google.com/photos/1.0/image/" GImage:Data="AAAAsecretAAAA">
+ xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
+  xmlns:GImage="http://ns.google.com/photos/1.0/image/" GImage:Data="AAAAsecretAAAA">
 <dc:rights><rdf:Alt><rdf:li xml:lang="x-default">(c) Ada</rdf:li></rdf:Alt></dc:rights>
 <xmp:Thumbnails>secret</xmp:Thumbnails><xmpMM:History>secret</xmpMM:History></rdf:Description></rdf:RDF></x:xmpmeta>"""
 

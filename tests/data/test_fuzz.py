@@ -1,4 +1,6 @@
-"""Damaged files, thousands of them: each ends as a listed skip or as a file inside the budget, and never otherwise."""
+"""Damaged files, thousands of them: each ends as a listed skip or as a file inside the budget, and never
+otherwise.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos are read once, their usual size is the median of the own ones, and squares made ahead are the same."""
+"""Photos are read once, the median of the own ones is their size, and squares made ahead are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""verify on small folders made here: stripes at two angles, and copies of them with an obvious pattern for each class."""
+"""verify on small folders made here: stripes at two angles, and copies of them with an obvious pattern for
+each class.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def test_as_many_parameters_as_published(spec: str) -> None:
 
 
 def test_the_published_vgg11_is_ours_with_its_own_classifier() -> None:
-    """132,863,336 parameters for ImageNet (Simonyan and Zisserman, Table 2: 133 million), and 2*2,752 more with batch normalisation."""
+    """132,863,336 parameters for ImageNet (Simonyan and Zisserman, Table 2: 133 million), and 2*2,752 more
+    with batch normalisation.
+    """
     with torch.device("meta"):
         head = [nn.Linear(7 * 7 * 512, 4096), nn.Linear(4096, 4096), nn.Linear(4096, 1000)]
         convolutions = models.create("vgg11:stem=imagenet", 1000)[:-1]  # type: ignore[index]

@@ -25,7 +25,9 @@ from unlearnable.methods import (
 
 
 class RobustErrorMinimizingConfig(SurrogateConfig):
-    """Settings of robust_error_minimizing. Defaults are those of the authors' command for CIFAR-10 at 8 levels.
+    """Settings of robust_error_minimizing.
+
+    The defaults are those of the authors' command for CIFAR-10 and a noise of 8 levels.
 
     Attributes:
         adversarial_epsilon: rho_a, how far the adversary may move a pixel of the network's input, in levels
