@@ -16,7 +16,7 @@ PAUSE = 2.0  # seconds before cells that other processes run are checked again
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """The outcome of a run.
 
     Args:
@@ -38,7 +38,7 @@ def run(
     results: Results,
     on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
     pause: float = PAUSE,
-) -> Outcome:
+) -> RunOutcome:
     """Run every cell that has no result yet.
 
     Args:
@@ -93,7 +93,7 @@ def run(
             break
         if pending and len(pending) == before:
             time.sleep(pause)
-    return Outcome(tuple(made), tuple(there), tuple(pending), without)
+    return RunOutcome(tuple(made), tuple(there), tuple(pending), without)
 
 
 def _kind(cell: Cell) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unlearnable.cells import Cell
     from unlearnable.cells.cell_runner import CellRunner
     from unlearnable.cells.results import Result, Results
-    from unlearnable.cells.runner import Outcome
+    from unlearnable.cells.runner import RunOutcome
     from unlearnable.experiments import Entry
 
 CELLS = "Cells"
@@ -162,7 +162,7 @@ def experiment(
             _require_all(outcome)
 
 
-def _require_all(outcome: Outcome) -> None:
+def _require_all(outcome: RunOutcome) -> None:
     """Leave with the code for the cells that are not done."""
     if outcome.missing:
         raise Unfinished(
@@ -198,7 +198,7 @@ def _list(console: Console, entries: list[Entry], files: Results) -> None:
     )
 
 
-def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Results) -> Outcome:
+def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Results) -> RunOutcome:
     from unlearnable.cells import runner
 
     started = time.monotonic()

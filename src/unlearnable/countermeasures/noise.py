@@ -14,7 +14,7 @@ from unlearnable.training.compute import Compute
 
 @register
 @dataclass(frozen=True)
-class Noise(Countermeasure):
+class AddedNoise(Countermeasure):
     """Adds uniform noise to every pixel, new in each batch.
 
     Args:

@@ -32,7 +32,7 @@ class Range(Model):
     high: float
 
 
-class Curve(Model):
+class CurveRecord(Model):
     """Accuracy of one network per epoch, shares: on its training batches, and balanced on the test images."""
 
     seed: int
@@ -50,7 +50,7 @@ class ArmRecord(Model):
     retained: Range | None = Field(validation_alias=AliasChoices("retained", "kept"))
     verdict: Verdict | None
     recall: list[Number]
-    curves: list[Curve]
+    curves: list[CurveRecord]
 
 
 class TrialRecord(Model):

@@ -14,7 +14,7 @@ from unlearnable.evaluation.statistics import Interval
 from unlearnable.evaluation.verdict import Goal
 from unlearnable.report.parts import (
     ArmRecord,
-    Curve,
+    CurveRecord,
     GoalRecord,
     Range,
     Seen,
@@ -160,7 +160,9 @@ def _trial(comparison: Comparison) -> TrialRecord:
 
 
 def _arm(arm: ArmResult) -> ArmRecord:
-    curves = [Curve(seed=run.seed, train=list(run.train), test=list(run.test.epochs)) for run in arm.runs]
+    curves = [
+        CurveRecord(seed=run.seed, train=list(run.train), test=list(run.test.epochs)) for run in arm.runs
+    ]
     return ArmRecord(
         name=arm.name,
         peak=_range(arm.peak),
