@@ -10,10 +10,8 @@ import unicodedata
 from pathlib import Path
 
 from unlearnable.data.decoding import SUFFIXES
+from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError
-
-# files and folders that operating systems leave behind; hidden ones, such as .DS_Store, are ignored anyway
-IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def scan(root: Path, label_file: Path | None = None) -> tuple[dict[str, Path], dict[str, str], list[str]]:
@@ -76,7 +74,7 @@ def entries_of(folder: Path) -> list[tuple[str, str]]:
     # raises for a folder that may be listed but not entered, so that it counts as unreadable
     os.stat(os.path.join(folder, os.curdir))
     with os.scandir(folder) as entries:
-        return sorted((entry.name, _kind(entry)) for entry in entries if not _ignored(entry.name))
+        return sorted((entry.name, _kind(entry)) for entry in entries if not is_litter(entry.name))
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -91,10 +89,6 @@ def _is_junction(path: str) -> bool:
     # a junction is Windows' other kind of link; Python has the function since 3.12
     isjunction = getattr(os.path, "isjunction", None)
     return isjunction is not None and bool(isjunction(path))
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in IGNORED
 
 
 def _id(root: Path, path: Path) -> str:
