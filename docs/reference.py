@@ -7,22 +7,18 @@ python docs/reference.py
 
 from __future__ import annotations
 
-import inspect
 import re
-import types
-import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any
 
 from typer.main import get_command
 
 from unlearnable import presets
 from unlearnable.cli.app import app
+from unlearnable.fields import allowed, meanings
 from unlearnable.methods.settings import ErrorMinimizingConfig
 
 PAGE = Path(__file__).with_name("cli.md")
-SIGNS = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
-NOUNS = {int: "whole number", float: "number", str: "text"}
 
 
 def render(text: str) -> str:
@@ -64,37 +60,11 @@ def _options(command: Any) -> list[list[str]]:
 
 
 def _settings() -> list[list[str]]:
-    meaning: dict[str, str] = {}
-    for config in reversed(ErrorMinimizingConfig.__mro__):
-        listed = inspect.cleandoc((config.__doc__ or "").partition("Attributes:")[2])
-        meaning |= {
-            name: " ".join(words.split())
-            for name, words in re.findall(r"(?ms)^(\w+): (.+?)(?=^\w+: |\Z)", listed)
-        }
     rows = [["setting", "meaning", "allowed", "default"]]
-    for name, field in ErrorMinimizingConfig.model_fields.items():
-        rows.append([f"`{name}`", meaning[name], _allowed(field), f"`{field.default}`"])
+    for name, meaning in meanings(ErrorMinimizingConfig).items():
+        field = ErrorMinimizingConfig.model_fields[name]
+        rows.append([f"`{name}`", meaning, ", ".join(allowed(field, "`")), f"`{field.default}`"])
     return rows
-
-
-def _allowed(field: Any) -> str:
-    kinds = (
-        get_args(field.annotation)
-        if get_origin(field.annotation) in (types.UnionType, typing.Union)
-        else (field.annotation,)
-    )
-    words = []
-    for kind in kinds:
-        if get_origin(kind) is Literal:
-            words += [f"`{value}`" for value in get_args(kind)]
-            continue
-        limited = get_args(kind)[1].metadata if get_origin(kind) is Annotated else field.metadata
-        bounds = {sign: getattr(bound, sign) for bound in limited for sign in SIGNS if hasattr(bound, sign)}
-        limits = " ".join(f"{SIGNS[sign]} {bounds[sign]:g}" for sign in SIGNS if sign in bounds)
-        words.append(
-            f"{NOUNS[get_args(kind)[0] if get_origin(kind) is Annotated else kind]} {limits}".strip()
-        )
-    return ", ".join(words)
 
 
 def _presets() -> list[list[str]]:

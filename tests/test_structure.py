@@ -28,7 +28,11 @@ LAYERS = [
     {"data", "models", "runs"},
     {"noise", "names"},
     {"lifting", "assignment"},
-    {"budget", "renamed", "spec", "plugins"},
+    {"spec"},
+    {"fields"},
+    {"budget", "renamed", "plugins"},
+    {"registry"},
+    {"arguments"},
     {"hashing", "duration"},
     {"errors", "events", "files", "version"},
 ]

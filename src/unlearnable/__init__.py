@@ -21,6 +21,7 @@ Names are imported on first use, so that ``import unlearnable`` takes no time.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'unlearnable' has no attribute {name!r}")
+        near = get_close_matches(name, __all__, 1)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"module 'unlearnable' has no attribute {name!r}{hint}")
     return getattr(import_module(f"unlearnable.{_HOMES[name]}"), name)
 
 

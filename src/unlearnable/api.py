@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unlearnable import methods
-from unlearnable.data.encoding import Encoding
+from unlearnable import arguments, methods
+from unlearnable.data.encoding import Encoding, Format
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
-from unlearnable.events import OnProgress, silent
+from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.preparation import PhotoOptions, open_photos, prepare, read
+from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare, read
 from unlearnable.publish import Published, outputs_for, publish
 from unlearnable.runs import RunFolder, default_run, keep_apart
 from unlearnable.search import search
@@ -26,29 +25,35 @@ from unlearnable.training.randomness import fresh_seed
 
 def fit(
     images: ImageSet,
-    method: Method[Any] | None = None,
+    method: Method[Any] | str | None = None,
     *,
     seed: int | None = None,
-    compute: Compute | None = None,
-    on_progress: OnProgress = silent,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Fitted:
     """Find noise for images, in memory.
 
     Args:
         images: The images to protect, with context classes joined if there are any.
-        method: The method; by default error-minimizing noise with the preset that fits the images and the
-            device.
+        method: The method, or its name for its usual settings; by default error-minimizing noise with the
+            preset that fits the images and the device.
         seed: Drawn from the operating system if None, and recorded in the noise's provenance.
-        compute: Device and precision; chosen if None.
+        compute: Device and precision, or the name of a device; chosen if None.
         on_progress: Called with an event after every step.
 
     Returns:
         The noise, with the surrogate needed to extend it. ``images.with_noise(fitted.noise)`` is the
         protected set.
+
+    Raises:
+        UsageError: If an argument is of another type, or a name or a setting is unknown.
+        DataError: If the images cannot be used.
     """
-    compute = compute or Compute.choose()
-    if method is None:
-        prepared = prepare(images, compute=compute, on_progress=on_progress)
+    images, method = arguments.images(images, ImageSet), methods.given(method)
+    seed, on_progress = arguments.seed(seed), arguments.callback(on_progress)
+    compute = Compute.of(compute)
+    if not isinstance(method, Method):
+        prepared = prepare(images, _request(method), compute=compute, on_progress=on_progress)
         images, method = prepared.images, prepared.method
     method = method.resolve(images.frame, len(images))
     view = images.view(int(method.config.resolution), method.zoom)
@@ -58,19 +63,19 @@ def fit(
 def protect(
     photos: str | Path,
     protected: str | Path,
-    method: Method[Any] | None = None,
+    method: Method[Any] | str | None = None,
     *,
     images: ImageSet | None = None,
     context: str | Path | None = None,
     options: PhotoOptions | None = None,
     run: str | Path | None = None,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Format | None = None,
     refit: bool = False,
     workers: int = 0,
     seed: int | None = None,
-    compute: Compute | None = None,
+    compute: Compute | str | None = None,
     time_limit: float | None = None,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress | None = None,
 ) -> Published:
     """Protect a folder of photos: find the noise, add it at each photo's own size, write and check copies.
 
@@ -80,18 +85,18 @@ def protect(
     Args:
         photos: Folder with one sub-folder of images per class; never changed.
         protected: Folder to publish: same tree, same names.
-        method: The method; by default error-minimizing noise with the preset that fits the photos and the
-            device.
+        method: The method, or its name for its usual settings; by default error-minimizing noise with the
+            preset that fits the photos and the device.
         images: The photos and their context, if ``open_photos`` or ``prepare`` returned them before.
         context: Folder of other classes for the surrogate to tell the photos apart from; never published.
         options: How ``photos`` is read; one sub-folder per class by default.
         run: Folder for everything that must stay private; ``PHOTOS.unlearnable/NAME-OF-PROTECTED`` by
             default.
-        encoding: How files are written; PNG by default.
+        encoding: How files are written, an ``Encoding`` or a format; PNG by default.
         refit: Whether to discard an earlier run and find new noise.
         workers: Processes that write files; 0 for one per core.
         seed: Drawn from the operating system if None, and recorded in the run folder.
-        compute: Device and precision; chosen if None.
+        compute: Device and precision, or the name of a device; chosen if None.
         time_limit: Seconds after which the work stops, between two steps or files; None for no limit.
         on_progress: Called with an event after every step and every file.
 
@@ -100,13 +105,16 @@ def protect(
         DataError: If the photos cannot be used.
         Unfinished: If the time limit is reached; the same call resumes.
     """
-    deadline = _deadline(time_limit)
-    photos, protected = Path(photos), Path(protected)
-    folder = Path(run) if run is not None else default_run(photos, protected)
+    deadline, on_progress = _deadline(time_limit), arguments.callback(on_progress)
+    photos, protected = arguments.path("photos", photos), arguments.path("protected", protected)
+    method, encoding, seed = methods.given(method), Encoding.of(encoding), arguments.seed(seed)
+    workers, compute = arguments.workers(workers), None if compute is None else Compute.of(compute)
+    folder = arguments.path("run", run) if run is not None else default_run(photos, protected)
     keep_apart(photos, protected, folder)
-    images = images or open_photos(photos, context, options)
-    if method is None:
-        prepared = prepare(images, run=None if refit else folder, compute=compute, on_progress=on_progress)
+    images = open_photos(photos, context, options) if images is None else arguments.images(images, ImageSet)
+    if not isinstance(method, Method):
+        before_run = None if refit else folder
+        prepared = prepare(images, _request(method), run=before_run, compute=compute, on_progress=on_progress)
         images, method, compute = prepared.images, prepared.method, prepared.compute
     searched = not refit and RunFolder(folder).read().get("searched")
     images = read(images, None if searched else method, folder, on_progress=on_progress)
@@ -133,7 +141,7 @@ def protect(
             protected,
             opened,
             encoding=encoding,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers,
             deadline=deadline,
             on_progress=on_progress,
         )
@@ -154,11 +162,11 @@ def apply(
     images: ImageSet | None = None,
     options: PhotoOptions | None = None,
     extend: bool = False,
-    encoding: Encoding | None = None,
+    encoding: Encoding | Format | None = None,
     workers: int = 0,
-    compute: Compute | None = None,
+    compute: Compute | str | None = None,
     time_limit: float | None = None,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress | None = None,
 ) -> Published:
     """Add the noise of a run to photos: those it was made for, or photos added later.
 
@@ -170,9 +178,9 @@ def apply(
         options: How ``photos`` is read; one sub-folder per class by default.
         extend: Whether photos without noise get noise from the method of the run; else they are skipped and
             listed.
-        encoding: How files are written; PNG by default.
+        encoding: How files are written, an ``Encoding`` or a format; PNG by default.
         workers: Processes that write files; 0 for one per core.
-        compute: Device and precision; chosen if None.
+        compute: Device and precision, or the name of a device; chosen if None.
         time_limit: Seconds after which the work stops, between two files; None for no limit.
         on_progress: Called with an event after every file.
 
@@ -181,12 +189,16 @@ def apply(
         DataError: If the photos cannot be used.
         Unfinished: If the time limit is reached; the same call resumes.
     """
-    deadline = _deadline(time_limit)
-    run, photos, protected = Path(run), Path(photos), Path(protected)
+    deadline, on_progress = _deadline(time_limit), arguments.callback(on_progress)
+    run, photos = arguments.path("run", run), arguments.path("photos", photos)
+    protected, encoding = arguments.path("protected", protected), Encoding.of(encoding)
+    workers, compute = arguments.workers(workers), None if compute is None else Compute.of(compute)
     keep_apart(photos, protected, run)
     if not (run / "run.json").is_file():
         raise UsageError(f"{run} is not a run folder.", "Make one with `unlearnable fit PHOTOS RUN`.")
-    images = images or (options or PhotoOptions()).folder(photos).readable(on_progress)
+    if images is None:
+        images = (options or PhotoOptions()).folder(photos).readable(on_progress)
+    images = arguments.images(images, ImageSet)
     with RunFolder(run).open() as opened:
         fitted = Fitted.load(run)
         if extend:
@@ -197,7 +209,7 @@ def apply(
             protected,
             opened,
             encoding=encoding,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers,
             deadline=deadline,
             on_progress=on_progress,
         )
@@ -206,7 +218,12 @@ def apply(
 
 
 def _deadline(time_limit: float | None) -> float:
-    return math.inf if time_limit is None else time.monotonic() + time_limit
+    limit = arguments.time_limit(time_limit)
+    return math.inf if limit is None else time.monotonic() + limit
+
+
+def _request(method: str | None) -> Request:
+    return Request() if method is None else Request(method)
 
 
 def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute) -> Fitted:

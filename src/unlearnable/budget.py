@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearnable.errors import UnlearnableError, UsageError
+from unlearnable.arguments import whole
+from unlearnable.errors import UnlearnableError
 
 Int8Array = np.ndarray[Any, np.dtype[np.int8]]
 UInt8Array = np.ndarray[Any, np.dtype[np.uint8]]
@@ -21,6 +22,14 @@ FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
 CHUNK_ROWS = 256
 # noise is stored as signed bytes
 MAX_EPSILON = 127
+
+
+def in_levels(value: Any) -> str:
+    """Return the remedy for a budget that is given as a share of the range; empty for any other value."""
+    if not isinstance(value, float) or not 0 < value < 1:
+        return ""
+    levels = min(max(1, round(value * 255)), MAX_EPSILON)
+    return f"epsilon is in levels of 1/255: {levels}, not {value:.3g}."
 
 
 @dataclass(frozen=True)
@@ -37,15 +46,10 @@ class Budget:
     epsilon: int = 8
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.epsilon, bool)
-            or int(self.epsilon) != self.epsilon
-            or not 1 <= self.epsilon <= MAX_EPSILON
-        ):
-            raise UsageError(
-                f"epsilon is {self.epsilon!r}, but must be a whole number of levels from 1 to {MAX_EPSILON}.",
-                "Give 8, the paper's 8/255.",
-            )
+        remedy = in_levels(self.epsilon) or "Give 8, the paper's 8/255."
+        levels = whole("epsilon", self.epsilon, 1, MAX_EPSILON, remedy, unit="levels")
+        # NumPy's whole numbers become Python's, which JSON can hold
+        object.__setattr__(self, "epsilon", levels)
 
     def __str__(self) -> str:
         return f"linf({self.epsilon}/255)"

@@ -17,9 +17,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from unlearnable import arguments
+from unlearnable.arguments import instance, shown
 from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
-from unlearnable.errors import DataError, UnlearnableError
+from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.files import write_by
 from unlearnable.lifting import Interpolation, lift
 
@@ -154,8 +156,17 @@ class Noise:
 
         Returns:
             A new array of the same shape and type, within the budget.
+
+        Raises:
+            UsageError: If the pixels are of another type or shape, or there is no slot.
         """
-        pattern = self.pattern(slot).astype(np.float32)
+        if getattr(pixels, "dtype", None) != np.uint8 or not _is_image(pixels.shape):
+            raise UsageError(
+                f"The pixels are {shown(pixels)}, but must be a uint8 array of one image.",
+                "Give (H, W), (H, W, 3) or (H, W, 4) in levels, such as images.photo(id).pixels.",
+            )
+        remedy = "Give noise.slot(id, class_name); where that is None, the image gets no noise."
+        pattern = self.pattern(instance("slot", slot, Slot, "a Slot", remedy)).astype(np.float32)
         out = pixels.copy()
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
         if colours.shape[2] == 1:
@@ -227,7 +238,11 @@ class Noise:
         Raises:
             DataError: If the file is missing, damaged or not a noise file.
         """
-        path = Path(path)
+        path = arguments.path("path", path, "file")
+        if not path.is_file():
+            raise DataError(
+                f"There is no noise file {path}.", "Make one with `unlearnable fit` or noise.save."
+            )
         try:
             with safe_open(str(path), framework="np") as file:
                 meta = json.loads((file.metadata() or {})["unlearnable"])
@@ -253,6 +268,10 @@ class Noise:
             raise DataError(
                 f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`."
             ) from error
+
+
+def _is_image(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
 
 
 def _mapped(path: Path) -> Int8Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unlearnable import methods, presets
+from unlearnable import arguments, methods, presets
 from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
@@ -103,8 +103,8 @@ def prepare(
     request: Request | None = None,
     *,
     run: str | Path | None = None,
-    compute: Compute | None = None,
-    on_progress: OnProgress = silent,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Prepared:
     """Build the method that a request asks for, and read the photos if they have not been read.
 
@@ -112,18 +112,21 @@ def prepare(
         images: The photos, with their context if there is any.
         request: The method and settings; by default error-minimizing noise with the preset that fits.
         run: A run folder whose search may be resumed; None to search from the start.
-        compute: Device and precision; chosen if None.
+        compute: Device and precision, or the name of a device; chosen if None.
         on_progress: Called with an event for every photo read.
 
     Raises:
         UsageError: If a name, a setting or a value is unknown, or the method has no presets.
         DataError: If no photo can be read.
     """
-    request = request or Request()
-    folder = None if run is None else RunFolder(Path(run))
+    images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
+    remedy = "Give un.Request(preset=..., settings={...})."
+    request = arguments.instance("request", request or Request(), Request, "a Request", remedy)
+    settings = arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
+    folder = None if run is None else RunFolder(arguments.path("run", run))
     record = {} if folder is None else folder.read()
     # a search that resumes uses the precision that the probe chose when it began
-    compute = as_before(record, compute or Compute.choose())
+    compute = as_before(record, Compute.of(compute))
     name, preset = "", {}
     if request.method == DEFAULT_METHOD:
         auto = request.preset == "auto"
@@ -134,7 +137,7 @@ def prepare(
             f"--preset {request.preset} holds settings of {DEFAULT_METHOD}, not of {request.method}.",
             "Leave --preset out, or give settings with --set or --config.",
         )
-    method = methods.create(request.method, presets.merge(preset, request.config, dict(request.settings)))
+    method = methods.create(request.method, presets.merge(preset, request.config, dict(settings)))
     finished = bool(record.get("searched"))
     path = None if folder is None else folder.path
     # a finished search is not repeated, so it needs no view of the photos
@@ -162,9 +165,11 @@ def open_photos(
     Raises:
         DataError: If a folder cannot be used, or there is only one class in all.
     """
-    images = (options or PhotoOptions()).folder(photos)
+    photos, options = arguments.path("photos", photos), options or PhotoOptions()
+    remedy = 'Give un.PhotoOptions(class_name="mine"), for example.'
+    images = arguments.instance("options", options, PhotoOptions, "PhotoOptions", remedy).folder(photos)
     if context is not None:
-        return images.join(folder(context))
+        return images.join(folder(arguments.path("context", context)))
     if len(images.classes) < 2:
         raise DataError(
             f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from unlearnable import hashing
+from unlearnable.fields import Checked
 
 
-class Spec(BaseModel):
+class Spec(Checked):
     """A frozen description. Two with the same text describe the same thing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
     def text(self) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from unlearnable.budget import Budget
@@ -288,7 +287,7 @@ def test_a_cell_that_starts_from_a_file_is_named_by_its_content(
     save_file(second, path)
     assert cell_runner.hash(cell) != before
     assert cell_runner.hash(later) != after
-    with pytest.raises(ValidationError, match="has weights to start from already"):
+    with pytest.raises(UsageError, match="has weights to start from already"):
         Cell(data=DIGITS, victim=cell.victim, start=CLEAN)
 
 
@@ -322,7 +321,7 @@ def test_new_fields_at_their_defaults_are_not_part_of_the_text() -> None:
 
 @pytest.mark.parametrize("encoding", ["jpeg", "jpeg:0", "jpeg:101", "gif", "png:9"])
 def test_an_encoding_that_does_not_exist_is_refused(encoding: str) -> None:
-    with pytest.raises(ValidationError, match="encoding"):
+    with pytest.raises(UsageError, match="encoding"):
         Poison(search=SEARCH, encoding=encoding)
 
 

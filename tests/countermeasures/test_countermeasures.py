@@ -117,7 +117,7 @@ def test_draws_at_the_photos_own_size_belong_to_the_photo() -> None:
         ("mixup:1", "1 values.*\n.*no settings"),
         ("blur:0.1", "sigma is 0.1"),
         ("noise:nan", "epsilon is nan"),
-        ("jpeg++grey", "no countermeasure ''"),
+        ("jpeg++grey", "no countermeasure beside"),
         ("adversarial+adversarial:4", "both change the training step"),
     ],
 )

@@ -7,18 +7,19 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from unlearnable.cells.spec import Cell
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.statistics import Curve
+from unlearnable.fields import Checked
 from unlearnable.files import write
 
 FORMAT = 1
 ROUNDING = 1e-4  # accuracies in a file have four decimals, and two of them are compared
 
 
-class Result(BaseModel):
+class Result(Checked):
     """The outcome of a cell. Accuracies are shares of images in [0, 1], on clean test images.
 
     Attributes:
@@ -45,8 +46,6 @@ class Result(BaseModel):
         version: Of this package.
         date: Day of the run.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     hash: str
@@ -135,10 +134,10 @@ class Results:
             if path not in self._read:
                 try:
                     self._read[path] = Result.model_validate_json(path.read_bytes())
-                except ValidationError as error:
-                    where = error.errors()[0]
+                except (UsageError, ValidationError) as error:
+                    reason = error.problem if isinstance(error, UsageError) else "it is not JSON"
                     raise DataError(
-                        f"{path} is not a valid result file ({where['loc']}: {where['msg']}).",
+                        f"{path} is not a valid result file ({reason}).",
                         "Remove it, and run `unlearnable experiment` to make it again.",
                     ) from error
             result = self._read[path]

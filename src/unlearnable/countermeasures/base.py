@@ -77,7 +77,8 @@ class Countermeasure:
             value, (low, high) = getattr(self, field.name), field.metadata["range"]
             if not low <= value <= high:
                 raise UsageError(
-                    f"{self.name}: {field.name} is {value:g}, but must be between {low:g} and {high:g}."
+                    f"{self.name}: {field.name} is {value:g}, but must be between {low:g} and {high:g}.",
+                    f"The default is {field.default:g}.",
                 )
 
     @property

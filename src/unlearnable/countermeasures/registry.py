@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Sequence
 from typing import TypeVar
 
+from unlearnable.arguments import shown
 from unlearnable.countermeasures.base import Countermeasure, Stage
 from unlearnable.countermeasures.chain import Chain
 from unlearnable.errors import UsageError
+from unlearnable.registry import Registry
 
-_COUNTERMEASURES: dict[str, type[Countermeasure]] = {}
+_COUNTERMEASURES: Registry[type[Countermeasure]] = Registry("countermeasure", "none")
 C = TypeVar("C", bound="type[Countermeasure]")
 
 
@@ -19,22 +20,19 @@ def register(countermeasure: C) -> C:
     """Register a countermeasure under its ``name``; a decorator.
 
     Raises:
-        ValueError: If the name is taken, or a field is not a ``setting``.
+        UsageError: If the name is taken.
+        ValueError: If a field is not a ``setting``.
     """
-    if countermeasure.name in _COUNTERMEASURES or countermeasure.name == "none":
-        raise ValueError(f"There is already a countermeasure with the name {countermeasure.name}.")
     for field in dataclasses.fields(countermeasure):
         if "range" not in field.metadata:
             raise ValueError(f"{countermeasure.name}: declare {field.name} with setting(default, low, high).")
-    _COUNTERMEASURES[countermeasure.name] = countermeasure
+    _COUNTERMEASURES.add(countermeasure.name, countermeasure, countermeasure.__module__)
     return countermeasure
 
 
 def names() -> dict[str, str]:
     """Return the first line of every countermeasure's docstring, by name."""
-    return {
-        name: (inspect.getdoc(kind) or "").split("\n")[0] for name, kind in sorted(_COUNTERMEASURES.items())
-    }
+    return _COUNTERMEASURES.summaries()
 
 
 def unlisted(listed: Sequence[str], *stages: Stage) -> list[str]:
@@ -44,6 +42,7 @@ def unlisted(listed: Sequence[str], *stages: Stage) -> list[str]:
         listed: Specifications, each of one countermeasure.
         stages: The stages.
     """
+    _COUNTERMEASURES.complete()
     known = {spec.partition(":")[0] for spec in listed}
     return [
         name
@@ -63,22 +62,23 @@ def create(spec: str) -> Chain:
         UsageError: If a name is unknown, a value is not a number or out of range, or the chain is not valid
             (see ``Chain``).
     """
+    if not isinstance(spec, str):
+        raise UsageError(f"A chain is given as text, not as {shown(spec)}.", 'Write "grey+jpeg:30".')
     parts = [part.strip() for part in spec.split("+")]
-    return Chain(tuple(_one(part) for part in parts if part != "none" and (part or len(parts) > 1)))
+    if "" in parts and len(parts) > 1:
+        rest = "+".join(filter(None, parts)) or "none"
+        raise UsageError(f"{spec!r} has a + with no countermeasure beside it.", f"Write {rest!r}.")
+    return Chain(tuple(_one(part) for part in parts if part not in ("none", "")))
 
 
 def _one(spec: str) -> Countermeasure:
-    name, _, rest = spec.partition(":")
-    if name not in _COUNTERMEASURES:
-        raise UsageError(
-            f"There is no countermeasure {name!r}.",
-            f"There are: none, {', '.join(sorted(_COUNTERMEASURES))}.",
-        )
-    kind = _COUNTERMEASURES[name]
-    fields, texts = dataclasses.fields(kind), rest.split(",") if rest else []
+    name, colon, rest = spec.partition(":")
+    kind = _COUNTERMEASURES.find(name)
+    fields, texts = dataclasses.fields(kind), rest.split(",") if colon else []
+    example = f"Write {kind().spec}, for example."
     if len(texts) > len(fields):
         known = ", ".join(f"{field.name} (default {field.default:g})" for field in fields) or "no settings"
-        raise UsageError(f"{spec!r} has {len(texts)} values.", f"{name} has {known}.")
+        raise UsageError(f"{spec!r} has {len(texts)} values.", f"{name} has {known}. {example}")
     values = []
     for field, text in zip(fields, texts, strict=False):
         whole = isinstance(field.default, int)
@@ -86,6 +86,6 @@ def _one(spec: str) -> Countermeasure:
             values.append(int(text) if whole else float(text))
         except ValueError:
             raise UsageError(
-                f"{spec!r}: {field.name} must be a {'whole ' if whole else ''}number, not {text!r}."
+                f"{spec!r}: {field.name} must be a {'whole ' if whole else ''}number, not {text!r}.", example
             ) from None
     return kind(*values)

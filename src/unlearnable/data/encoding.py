@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from unlearnable.arguments import instance, whole
 from unlearnable.data.photo import Photo
 from unlearnable.errors import UsageError
 
@@ -39,13 +40,20 @@ class Encoding:
     metadata: bool = False
 
     def __post_init__(self) -> None:
-        if self.format not in EXTENSION:
+        if not isinstance(self.format, str) or self.format not in EXTENSION:
             raise UsageError(f"--format {self.format} is unknown.", f"Choose {', '.join(EXTENSION)}.")
-        if not 1 <= self.quality <= 100:
-            raise UsageError(
-                f"--quality {self.quality} is not between 1 and 100.",
-                "Give 95, which preserves most of the noise.",
-            )
+        whole("quality", self.quality, 1, 100, "Give 95, which preserves most of the noise.")
+
+    @classmethod
+    def of(cls, value: Encoding | Format | None) -> Encoding:
+        """Return what a caller passes as ``encoding``: a format by name, or None for PNG.
+
+        Raises:
+            UsageError: If it is anything else.
+        """
+        if value is None or isinstance(value, str):
+            return cls(value or "png")
+        return instance("encoding", value, cls, "an Encoding or a format", 'Give encoding="jpeg".')
 
     def format_for(self, size: tuple[int, int], has_alpha: bool) -> tuple[Format, str]:
         """Return the format for a photo, and the reason if it is not the format asked for.
@@ -70,7 +78,7 @@ def encode(photo: Photo, encoding: Encoding | Format = "png") -> bytes:
     PNG and WebP are lossless, colours under transparent pixels included. JPEG has full colour resolution
     (4:4:4).
     """
-    encoding = Encoding(encoding) if isinstance(encoding, str) else encoding
+    encoding = Encoding.of(encoding)
     format, _ = encoding.format_for(photo.size, photo.alpha is not None)
     image = Image.fromarray(photo.pixels)
     options: dict[str, Any] = {"icc_profile": photo.profile}

@@ -14,13 +14,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from unlearnable import hashing
+from unlearnable import arguments, hashing
+from unlearnable.arguments import shown
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import Photo
 from unlearnable.data.reading import Squares, read
 from unlearnable.data.source import Change, Derived, Facts, Source, changed
 from unlearnable.data.view import View
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.events import OnProgress, silent
 from unlearnable.noise import Slot
 
@@ -95,7 +96,15 @@ class ImageSet:
         return hashing.of_rows([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
 
     def photo(self, id: str) -> Photo:
-        """Return one image at its own size."""
+        """Return one image at its own size.
+
+        Raises:
+            UsageError: If there is no image with this id.
+        """
+        if id not in self.class_of:
+            raise UsageError(
+                f"There is no image {shown(id)}.", f"The first id is {self.ids[0]!r}; see `ids`."
+            )
         return self.source.load(id)[0]
 
     def about(self, id: str) -> Facts:
@@ -172,7 +181,8 @@ class ImageSet:
         Raises:
             DataError: If an image cannot be read (the message names it), or the disk is too full.
         """
-        side = round(size * zoom)
+        arguments.whole("size", size, 1, remedy="Give the side in pixels, such as images.view(32).")
+        side = round(size * arguments.number("zoom", zoom, 0, 64, ends=False))
         made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
         if made is None or not self.checked:
             reading = read(self.source, self.ids, side, folder)
@@ -196,6 +206,8 @@ class ImageSet:
 
     def subset(self, ids: Collection[str]) -> ImageSet:
         """Return the images with these ids."""
+        if isinstance(ids, str):
+            raise UsageError(f"ids is the text {ids!r}, but must be several ids.", f"Give [{ids!r}].")
         wanted = set(ids)
         return replace(self, ids=tuple(id for id in self.ids if id in wanted))
 
@@ -235,6 +247,7 @@ class ImageSet:
         """
         from unlearnable.data.splitting import held_out
 
+        arguments.number("share", share, 0, 1, "Give 0.25 to hold out a quarter.", ends=False)
         digests = {id: self.source.load(id)[1] for id in self.ids}
         out = held_out({id: self.class_of[id] for id in self.ids}, digests, share, seed)
         return self.subset([id for id in self.ids if id not in out]), self.subset(out)
@@ -247,6 +260,7 @@ class ImageSet:
         Raises:
             DataError: If both sets have a class of the same name.
         """
+        context = arguments.images(context, ImageSet, "context")
         shared = set(self.classes) & set(context.classes)
         if shared:
             raise DataError(
@@ -260,7 +274,19 @@ class ImageSet:
         return replace(joined, context=frozenset(context.classes), skipped=self.skipped)
 
     def with_noise(self, noise: NoiseLike) -> ImageSet:
-        """Return the set with noise added to the images at their own size."""
+        """Return the set with noise added to the images at their own size.
+
+        Raises:
+            UsageError: If ``noise`` is no noise, such as the result of ``fit``, which has it in ``noise``.
+        """
+        if not (hasattr(noise, "slot") and hasattr(noise, "add")):
+            fitted = hasattr(noise, "noise")
+            remedy = (
+                "Give its attribute: fitted.noise."
+                if fitted
+                else "Give un.fit(...).noise or un.Noise.load(...)."
+            )
+            raise UsageError(f"noise is {shown(noise)}, but must be a Noise.", remedy)
 
         def add(id: str, photo: Photo, digest: str) -> Photo:
             slot = noise.slot(id, self.class_of[id], digest)

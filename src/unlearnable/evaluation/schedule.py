@@ -94,8 +94,7 @@ def trials(
         UsageError: If a network or a countermeasure is unknown.
     """
     targets = tuple(targets) or (chosen.victim.model, chosen.other)
-    for target in targets:
-        models.parse(target)
+    require_known(targets, specs)
     fewest, most = chosen.epochs
     usual = {
         # small sets need several steps an epoch, or the running statistics of batch normalisation lag behind
@@ -111,6 +110,14 @@ def trials(
         Trial("unseen recipe", victims[0].model_copy(update=chosen.unseen)),
         *(Trial(spec, victims[0], chain) for spec, chain in chains.items()),
     )
+
+
+def require_known(targets: Sequence[str], specs: Sequence[str]) -> None:
+    """Raise UsageError if a network or a countermeasure is unknown, before anything is read."""
+    for target in targets:
+        models.parse(target)
+    for spec in specs:
+        countermeasures.create(spec)
 
 
 @dataclass(frozen=True)

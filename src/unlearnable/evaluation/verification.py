@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unlearnable import arguments
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.comparison import Comparison, compare
@@ -21,6 +23,7 @@ from unlearnable.evaluation.schedule import (
     TIME_LIMIT,
     Schedule,
     Trial,
+    require_known,
     schedule,
     trials,
 )
@@ -107,9 +110,9 @@ def prepare(
     seeds: Sequence[int] = (0, 1, 2),
     targets: Sequence[str] = (),
     countermeasures: Sequence[str] = COUNTERMEASURES,
-    time_limit: float = TIME_LIMIT,
-    compute: Compute | None = None,
-    on_progress: OnProgress = silent,
+    time_limit: float | None = TIME_LIMIT,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Preparation:
     """Return a verification that is ready to run, with its time estimated; arguments as for ``verify``.
 
@@ -117,18 +120,32 @@ def prepare(
         DataError: If there is no pair, or there are too few classes or photos to measure anything.
         UsageError: If a network or a countermeasure is unknown, or there is no seed.
     """
-    if not seeds:
-        raise UsageError("There is no seed to measure with.", "Give at least one seed.")
-    compute = compute or Compute.choose()
+    seeds, on_progress = arguments.seeds(seeds), arguments.callback(on_progress)
+    limit = arguments.time_limit(time_limit)
+    targets = arguments.specs("targets", targets, "resnet18:width=16")
+    countermeasures = arguments.specs("countermeasures", countermeasures, "grey")
+    require_known(targets, countermeasures)
+    photos = arguments.images_or_folder("photos", photos, ImageSet)
+    protected = arguments.images_or_folder("protected", protected, ImageSet)
+    if test is not None:
+        test = arguments.images_or_folder("test", test, ImageSet)
+    if context is not None:
+        context = arguments.images_or_folder("context", context, ImageSet)
+    if _same(photos, protected):
+        raise UsageError(
+            "PHOTOS and PROTECTED are the same images.", "Give the photos, then what `protect` has written."
+        )
+    compute = Compute.of(compute)
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
         run = default_run(Path(photos), Path(protected))
-    pairs = gather(photos, protected, test, context, None if run is None else Path(run), on_progress)
+    private = None if run is None else arguments.path("run", run)
+    pairs = gather(photos, protected, test, context, private, on_progress)
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
     once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
     runs = len(seeds) * len(ARMS)
-    chosen = schedule(tried, [runs * seconds for seconds in once], time_limit)
-    return Preparation(pairs, chosen, tuple(seeds), compute)
+    chosen = schedule(tried, [runs * seconds for seconds in once], math.inf if limit is None else limit)
+    return Preparation(pairs, chosen, seeds, compute)
 
 
 def verify(
@@ -141,9 +158,9 @@ def verify(
     seeds: Sequence[int] = (0, 1, 2),
     targets: Sequence[str] = (),
     countermeasures: Sequence[str] = COUNTERMEASURES,
-    time_limit: float = TIME_LIMIT,
-    compute: Compute | None = None,
-    on_progress: OnProgress = silent,
+    time_limit: float | None = TIME_LIMIT,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Verification:
     """Measure what networks learn from photos and from their protected images.
 
@@ -159,12 +176,12 @@ def verify(
         run: The run folder of ``protect``, whose list of files has the pairs. By default, the usual run
             folder of the two folders, if it exists.
         seeds: Each changes split, initialisation and order.
-        targets: Networks, as ``models.create`` takes them.
+        targets: Networks, as ``models.create`` takes them; one alone may be a text.
         countermeasures: Chains such as ``grey+jpeg:30``. For each chain, the first network trains on clean
             and on protected images, both under the chain.
-        time_limit: Seconds for all trials. The first trial always runs. Trials that do not fit are listed in
-            ``unmeasured``.
-        compute: Device and precision; chosen by default.
+        time_limit: Seconds for all trials, None for no limit. The first trial always runs. Trials that do
+            not fit are listed in ``unmeasured``.
+        compute: Device and precision, or the name of a device; chosen by default.
         on_progress: Called after every image that is read and after every epoch.
 
     Raises:
@@ -188,7 +205,13 @@ def verify(
         compute=compute,
         on_progress=on_progress,
     )
-    return prepared.measure(on_progress)
+    return prepared.measure(arguments.callback(on_progress))
+
+
+def _same(photos: Images, protected: Images) -> bool:
+    if isinstance(photos, ImageSet) or isinstance(protected, ImageSet):
+        return photos is protected
+    return Path(photos).resolve() == Path(protected).resolve()
 
 
 def _spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unlearnable.cells import Cell
-from unlearnable.errors import UsageError
 from unlearnable.experiments.profile import Profile
+from unlearnable.registry import Registry
 
 Figure = Literal["bars", "lines", "curves", "heat", "confusion"]
 
@@ -97,7 +97,7 @@ class Experiment:
         return sorted(chosen, key=lambda entry: entry.cell.seed)
 
 
-_EXPERIMENTS: dict[str, Experiment] = {}
+_EXPERIMENTS: Registry[Experiment] = Registry("experiment", "all")
 
 
 def experiment(
@@ -114,17 +114,16 @@ def experiment(
     """Register a grid under its function's name; its docstring is the question that it answers.
 
     Raises:
-        ValueError: If an experiment of that name is registered already.
+        UsageError: If an experiment of that name is registered already.
     """
 
     def register(grid: Callable[[Profile], Iterable[Entry]]) -> Callable[[Profile], Iterable[Entry]]:
         name = grid.__name__.replace("_", "-")
-        if name in _EXPERIMENTS:
-            raise ValueError(f"An experiment called {name} is registered already.")
         question = " ".join((inspect.getdoc(grid) or "").split())
-        _EXPERIMENTS[name] = Experiment(
+        made = Experiment(
             name, order, title, question, grid, rows, columns, figure, gallery, claims, published or {}
         )
+        _EXPERIMENTS.add(name, made, grid.__module__)
         return grid
 
     return register
@@ -132,6 +131,7 @@ def experiment(
 
 def names() -> dict[str, str]:
     """Return every experiment's name and title, in the order of the pages."""
+    _EXPERIMENTS.complete()
     return {
         one.name: one.title for one in sorted(_EXPERIMENTS.values(), key=lambda one: (one.order, one.name))
     }
@@ -143,6 +143,4 @@ def get(name: str) -> Experiment:
     Raises:
         UsageError: If there is none of that name.
     """
-    if name not in _EXPERIMENTS:
-        raise UsageError(f"There is no experiment {name!r}.", f"There are: {', '.join(names())}; or all.")
-    return _EXPERIMENTS[name]
+    return _EXPERIMENTS.find(name)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnable import methods
+from unlearnable.arguments import nearest, unknown
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.data.benchmark_table import BENCHMARKS
+from unlearnable.errors import UsageError
 from unlearnable.noise import Form
 from unlearnable.renamed import to_current, to_recorded
 
@@ -58,9 +60,19 @@ class Profile:
     epsilons: tuple[int, ...]
     patches: tuple[int, ...]
 
+    def data(self, name: str) -> Data:
+        """Return a set of images.
+
+        Raises:
+            UsageError: If the profile has none of that name.
+        """
+        if name not in self.sets:
+            raise unknown(f"data in the profile {self.name} called", name, self.sets)
+        return self.sets[name]
+
     def classes(self, data: str) -> tuple[str, ...]:
         """Return the names of a set's classes, in order, without opening it."""
-        found = self.sets[data]
+        found = self.data(data)
         known = (
             tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
         )
@@ -84,12 +96,20 @@ class Profile:
         lifted: bool = True,
         **changes: Any,
     ) -> Search:
-        """Return a search for noise on a set."""
-        own_settings = self.by_set.get(data, {}) if method == "error_minimizing" else {}
+        """Return a search for noise on a set.
+
+        A method without settings in this profile takes those of the method that it derives from, if there is
+        one. An experiment gives settings for the paper's method; a method that has no setting of that name
+        does without it.
+
+        Raises:
+            UsageError: If no method has a setting of a name.
+        """
+        kind = methods.get(method)
+        fields = kind.Config.model_fields
         settings: Settings = {"form": form}
-        for given in (self.searches.get((method, form), {}), own_settings, changes):
-            settings |= to_current(given)
-        fields = methods.get(method).Config.model_fields
+        for given in (self._usual(kind, form), self._of_set(kind, data), changes):
+            settings |= self._that_it_has(kind, given)
         if "surrogate" in fields:
             settings["surrogate"] = self.model(data, surrogate)
         # settings at their default are left out, so that a new setting changes no description and no hash
@@ -101,8 +121,33 @@ class Profile:
         # the text of a description is hashed, so renamed settings keep their first names in it
         recorded = to_recorded(changed)
         return Search(
-            data=self.sets[data], own=own, method=method, settings=recorded, lifted=lifted, seed=seed
+            data=self.data(data), own=own, method=method, settings=recorded, lifted=lifted, seed=seed
         )
+
+    def _usual(self, kind: type[methods.Method[Any]], form: Form) -> Settings:
+        """Return the settings of a method, or of the nearest method that it derives from."""
+        names = [getattr(one, "name", "") for one in kind.__mro__]
+        return next((self.searches[name, form] for name in names if (name, form) in self.searches), {})
+
+    def _of_set(self, kind: type[methods.Method[Any]], data: str) -> Settings:
+        """Return the settings that differ for a set: those of error-minimizing noise."""
+        return self.by_set.get(data, {}) if issubclass(kind, methods.ErrorMinimizing) else {}
+
+    def _that_it_has(self, kind: type[methods.Method[Any]], given: Settings) -> Settings:
+        """Return the settings, under their names of today, that a method has.
+
+        Raises:
+            UsageError: If the paper's method does not have one of the others either: it is misspelt.
+        """
+        current, fields = to_current(given), kind.Config.model_fields
+        known = {*fields, *methods.ErrorMinimizing.Config.model_fields}
+        for name in current:
+            if name not in known:
+                raise UsageError(
+                    f"{kind.name}: {name} is not a setting.",
+                    f"{nearest(name, known)} Its settings: {', '.join(fields)}.".strip(),
+                )
+        return {name: value for name, value in current.items() if name in fields}
 
     def poison(self, data: str, form: Form, seed: int, **changes: Any) -> Poison:
         """Return the noise of a search on every image."""
@@ -143,7 +188,7 @@ class Profile:
     ) -> Cell:
         """Return a training on a set, clean without ``poison``; ``train`` changes the recipe."""
         return Cell(
-            data=self.sets[data],
+            data=self.data(data),
             victim=self.victim(data, model, **(train or {})),
             poison=poison,
             seed=seed,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from unlearnable import presets
+from unlearnable.arguments import unknown
 from unlearnable.cells import Data
-from unlearnable.errors import UsageError
 from unlearnable.experiments.profile import FORMS, Profile, Settings
 from unlearnable.noise import Form
 
@@ -237,5 +237,5 @@ def get(name: str) -> Profile:
         UsageError: If there is none of that name.
     """
     if name not in PROFILES:
-        raise UsageError(f"There is no profile {name!r}.", f"There are: {', '.join(PROFILES)}.")
+        raise unknown("profile", name, PROFILES)
     return PROFILES[name]

@@ -3,13 +3,13 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from unlearnable.methods.base import Method
+from unlearnable.methods.base import Method, takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.fitted import Fitted
-from unlearnable.methods.registry import create, get, names, register
+from unlearnable.methods.registry import create, get, given, names, register
 from unlearnable.methods.search_plan import Batch, SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
@@ -36,8 +36,10 @@ __all__ = [
     "attack",
     "create",
     "get",
+    "given",
     "names",
     "register",
+    "takes",
 ]
 
 # Importing a module registers its method. The names above exist by then, so a plugin's file can move here

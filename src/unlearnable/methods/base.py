@@ -6,17 +6,20 @@ checkpoints, progress, and at the end the budget, because a method is not truste
 
 from __future__ import annotations
 
+import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
 
+from unlearnable import fields
+from unlearnable.arguments import instance, shown
 from unlearnable.data.image_set import is_small
 from unlearnable.data.view import View
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods.config import Config, require_resolved, rounds_for, stop_reason
 from unlearnable.methods.context import Context
@@ -30,6 +33,25 @@ CHUNK = 256  # patterns that are rounded at a time
 
 
 C = TypeVar("C", bound=Config)
+P = ParamSpec("P")
+
+
+def takes(
+    config: Callable[P, Config],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Give the ``__init__`` of a method the settings of its configuration, for editors and type checkers.
+
+    It decorates ``def __init__(self, config=None, **settings)``, which calls that of the base class. A method
+    without it takes the same settings, unchecked until it is called.
+
+    Args:
+        config: The class of the configuration.
+    """
+
+    def typed(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        return cast(Callable[Concatenate[Any, P], None], init)
+
+    return typed
 
 
 class Method(ABC, Generic[C]):
@@ -39,6 +61,10 @@ class Method(ABC, Generic[C]):
 
     Args:
         config: Frozen settings, or None for the settings given by name.
+        settings: Settings by name: fields of ``Config``.
+
+    Raises:
+        UsageError: If a setting is unknown, or a value is of another type or out of range.
     """
 
     name: ClassVar[str]
@@ -49,7 +75,21 @@ class Method(ABC, Generic[C]):
     rises: ClassVar[bool] = False
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
-        self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
+        if config is not None and settings:
+            raise UsageError("A configuration and settings are both given.", "Give one of them.")
+        if config is None:
+            config = cast(C, self.Config.model_validate(settings, context={"name": self.name}))
+        need = f"of type {self.Config.__name__}"
+        remedy = f'Give settings by name, such as {type(self).__name__}(form="samplewise").'
+        self.config: C = cast(C, instance("config", config, self.Config, need, remedy))
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Show the settings in ``help()`` and in editors that run the code, such as notebooks."""
+        super().__init_subclass__(**more)
+        if hasattr(cls, "Config"):
+            cls.__signature__ = fields.signature(cls.Config)  # type: ignore[attr-defined]
+            if cls.__doc__:
+                cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\n{fields.table(cls.Config)}\n"
 
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for.
@@ -154,6 +194,11 @@ class Method(ABC, Generic[C]):
 
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
         """Return patterns, in levels, as noise: projected, rounded, with keys and provenance."""
+        if not isinstance(patterns, torch.Tensor) or patterns.ndim != 4:
+            raise UnlearnableError(
+                f"The noise of {self.name} is {shown(patterns)}, but must be a tensor (rows, 3, h, w).",
+                "Correct what its `finish` returns.",
+            )
         budget = self.config.budget
         bank = np.empty(tuple(patterns.shape), np.int8)
         for start in range(0, len(bank), CHUNK):
@@ -204,7 +249,7 @@ class Method(ABC, Generic[C]):
 
         Raises:
             DataError: If there is only one class and the method has a surrogate.
-            ValueError: If a setting is still ``auto``.
+            UsageError: If a setting is still ``auto``.
         """
         require_resolved(self.config)
         if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
@@ -224,7 +269,8 @@ class Method(ABC, Generic[C]):
         saved, patience = time.monotonic(), 0.0
         reason = stop_reason(self.config, log, rises=self.rises)
         while not reason:
-            step = self.advance(state, view, ctx)
+            remedy = f"Correct what {self.name}.advance returns."
+            step = instance("A step", self.advance(state, view, ctx), Progress, "a Progress", remedy)
             text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
             done, total = len(log) * step.total + step.done, int(self.config.max_rounds) * step.total
             on_progress(Event("searching", done, total, text))

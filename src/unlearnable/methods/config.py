@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from unlearnable.assignment import Assignment, Offset
 from unlearnable.budget import Budget
+from unlearnable.errors import UsageError
+from unlearnable.fields import Checked
 from unlearnable.lifting import Interpolation
 
 # ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
 NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
 
 
-class Config(BaseModel):
+class Config(Checked):
     """Settings of every method. A configuration is data: the method decides how to act on it.
 
     Attributes:
@@ -38,20 +40,21 @@ class Config(BaseModel):
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # strict: "8", 8.0 and True are no whole numbers
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     form: Literal["auto", "samplewise", "classwise"] = "auto"
-    epsilon: int = Field(8, ge=1, le=127)
+    epsilon: int = Field(default=8, ge=1, le=127)
     resolution: Annotated[int, Field(ge=8)] | Literal["auto"] = "auto"
-    grid: int = Field(0, ge=0)
-    tile: int = Field(0, ge=0)
+    grid: int = Field(default=0, ge=0)
+    tile: int = Field(default=0, ge=0)
     offset: Offset = "tile"
-    patterns_per_class: int = Field(1, ge=1)
+    patterns_per_class: int = Field(default=1, ge=1)
     interpolation: Interpolation = "bilinear"
-    min_rounds: int = Field(1, ge=1)
+    min_rounds: int = Field(default=1, ge=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
-    stop_error: float = Field(0.01, ge=0, le=1)
-    patience: int = Field(0, ge=0)
+    stop_error: float = Field(default=0.01, ge=0, le=1)
+    patience: int = Field(default=0, ge=0)
 
     @property
     def budget(self) -> Budget:
@@ -109,6 +112,9 @@ def stop_reason(config: Config, log: list[float | None], *, rises: bool = False)
 
 
 def require_resolved(config: Config) -> None:
-    """Raise ValueError if a setting is still ``auto``."""
+    """Raise UsageError if a setting is still ``auto``."""
     if "auto" in (config.form, config.resolution, config.max_rounds) or not config.grid:
-        raise ValueError("A setting is still auto. Call resolve() before fit().")
+        raise UsageError(
+            "A setting is still auto.",
+            "Call un.fit(images, method), or method.resolve(...) before method.fit.",
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
+from unlearnable.methods.base import takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
@@ -30,9 +31,9 @@ class ErrorMaximizingConfig(SurrogateConfig):
             paper: 0.9, class-wise 0.8.
     """
 
-    pretrain_epochs: float = Field(30.0, gt=0)
+    pretrain_epochs: float = Field(default=30.0, gt=0)
     target: Literal["none", "next"] = "none"
-    stop_error: float = Field(0.9, ge=0, le=1)
+    stop_error: float = Field(default=0.9, ge=0, le=1)
 
 
 @register
@@ -50,6 +51,10 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     name: ClassVar[str] = "error_maximizing"
     rises: ClassVar[bool] = True
     Config: ClassVar[type[Config]] = ErrorMaximizingConfig
+
+    @takes(ErrorMaximizingConfig)
+    def __init__(self, config: ErrorMaximizingConfig | None = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
 
     @property
     def direction(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from unlearnable.methods.base import takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
@@ -26,6 +27,10 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
 
     name: ClassVar[str] = "error_minimizing"
     Config: ClassVar[type[Config]] = ErrorMinimizingConfig
+
+    @takes(ErrorMinimizingConfig)
+    def __init__(self, config: ErrorMinimizingConfig | None = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
 
     @property
     def skip_below(self) -> float:

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from unlearnable.arguments import path
 from unlearnable.errors import DataError
 from unlearnable.files import write_by
 from unlearnable.noise import Noise
@@ -35,20 +36,27 @@ class Fitted:
     log: tuple[float | None, ...]
     reason: str
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write ``noise.safetensors`` and ``surrogate.safetensors`` into a folder."""
+        folder = path("folder", folder)
         folder.mkdir(parents=True, exist_ok=True)
         meta = {"classes": list(self.classes), "log": list(self.log), "reason": self.reason}
         save_tensors(folder / "surrogate.safetensors", self.surrogate, meta)
         self.noise.save(folder / "noise.safetensors")
 
     @classmethod
-    def load(cls, folder: Path) -> Fitted:
-        """Read what ``save`` wrote.
+    def load(cls, folder: str | Path) -> Fitted:
+        """Read what ``save`` wrote, or the search of a run folder.
 
         Raises:
             DataError: If a file is missing or damaged.
         """
+        folder = path("folder", folder)
+        if not (folder / "noise.safetensors").is_file():
+            raise DataError(
+                f"{folder} holds no finished search: noise.safetensors is missing.",
+                "Name the run folder of `unlearnable fit` or `protect`, or a folder of Fitted.save.",
+            )
         noise = Noise.load(folder / "noise.safetensors")
         surrogate, meta = load_tensors(folder / "surrogate.safetensors")
         return cls(noise, surrogate, tuple(meta["classes"]), tuple(meta["log"]), meta["reason"])

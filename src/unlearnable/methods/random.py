@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from unlearnable.data.view import View
-from unlearnable.methods.base import Method
+from unlearnable.methods.base import Method, takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
@@ -31,6 +31,10 @@ class Random(Method[RandomConfig]):
 
     name: ClassVar[str] = "random"
     Config: ClassVar[type[Config]] = RandomConfig
+
+    @takes(RandomConfig)
+    def __init__(self, config: RandomConfig | None = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
 
     def start(self, view: View, ctx: Context) -> State:
         """Draw all the noise: there is nothing to search for."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
-
+from unlearnable.arguments import shown
 from unlearnable.errors import UsageError
+from unlearnable.registry import Registry
 from unlearnable.renamed import to_current
 
 if TYPE_CHECKING:
     from unlearnable.methods.base import Method
 
-_METHODS: dict[str, type[Method[Any]]] = {}
-ENTRY_POINTS = "unlearnable.methods"
+_METHODS: Registry[type[Method[Any]]] = Registry("method")
 M = TypeVar("M", bound="type[Method[Any]]")
 
 
@@ -24,18 +21,21 @@ def register(method: M) -> M:
     """Register a method under its ``name``; a decorator.
 
     Raises:
-        ValueError: If the name is taken.
+        UsageError: If the name is taken, or the class lacks a part of the contract.
     """
-    if method.name in _METHODS:
-        raise ValueError(f"A method called {method.name} is registered already.")
-    _METHODS[method.name] = method
+    lacking = [part for part in ("name", "Config") if not hasattr(method, part)]
+    lacking += sorted(getattr(method, "__abstractmethods__", ()))
+    if lacking:
+        raise UsageError(
+            f"The method {method.__name__} has no {', '.join(lacking)}.", "CONTRIBUTING.md has an example."
+        )
+    _METHODS.add(method.name, method, method.__module__)
     return method
 
 
 def names() -> dict[str, str]:
     """Return every method's name and the first line of its docstring."""
-    _load_entry_points()
-    return {name: (inspect.getdoc(method) or "").split("\n")[0] for name, method in sorted(_METHODS.items())}
+    return _METHODS.summaries()
 
 
 def get(name: str) -> type[Method[Any]]:
@@ -44,10 +44,7 @@ def get(name: str) -> type[Method[Any]]:
     Raises:
         UsageError: If no method has that name.
     """
-    _load_entry_points()
-    if name not in _METHODS:
-        raise UsageError(f"There is no method {name!r}.", f"There are: {', '.join(sorted(_METHODS))}.")
-    return _METHODS[name]
+    return _METHODS.find(name)
 
 
 def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
@@ -56,22 +53,22 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Method[Any]:
     Raises:
         UsageError: If the name, a setting or a value is unknown; the message names it.
     """
-    method = get(name)
-    try:
-        return method(method.Config(**to_current(settings or {})))
-    except ValidationError as error:
-        first = error.errors()[0]
-        # settings are flat: the rest of the location names a kind of value
-        where = str(next(iter(first["loc"]), "settings"))
-        problem = f"is {first.get('input')!r}: {first['msg'].lower()}"
-        if first["type"] == "extra_forbidden":
-            problem = "is not a setting"
-        listed = f"Its settings: {', '.join(method.Config.model_fields)}."
-        raise UsageError(f"{name}: {where} {problem}.", listed) from error
+    return get(name)(**to_current(settings or {}))
 
 
-@cache  # looking them up reads the metadata of every installed package
-def _load_entry_points() -> None:
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name not in _METHODS:
-            point.load()
+def given(method: Any) -> Method[Any] | str | None:
+    """Return what a caller passes as a method: a method, the name of one, or None for the default.
+
+    Raises:
+        UsageError: If it is anything else, such as a class.
+    """
+    from unlearnable.methods.base import Method
+
+    if method is None or isinstance(method, Method):
+        return method
+    if isinstance(method, str):
+        return get(method).name
+    remedy = 'Give a method, such as un.Random(form="classwise"), or the name of one.'
+    if inspect.isclass(method) and issubclass(method, Method):
+        remedy = f"Call the class, with or without settings: {method.__name__}()."
+    raise UsageError(f"method is {shown(method)}, but must be a method.", remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from unlearnable.methods import (
     TransformName,
     attack,
     register,
+    takes,
 )
 
 
@@ -44,17 +45,17 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
             never (the paper).
     """
 
-    adversarial_epsilon: float = Field(4.0, ge=0, le=127)
-    adversarial_steps: int = Field(10, ge=1)
-    adversarial_step_size: float = Field(0.8, gt=0)
-    train_epochs: float = Field(1.0, gt=0)
+    adversarial_epsilon: float = Field(default=4.0, ge=0, le=127)
+    adversarial_steps: int = Field(default=10, ge=1)
+    adversarial_step_size: float = Field(default=0.8, gt=0)
+    train_epochs: float = Field(default=1.0, gt=0)
     transforms: TransformName = "flip-crop"
-    samples: int = Field(5, ge=1)
-    steps: int = Field(10, ge=1)
-    step_size: float = Field(1.6, gt=0)
-    batch: int = Field(128, ge=2)
+    samples: int = Field(default=5, ge=1)
+    steps: int = Field(default=10, ge=1)
+    step_size: float = Field(default=1.6, gt=0)
+    batch: int = Field(default=128, ge=2)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 13
-    stop_error: float = Field(0.0, ge=0, le=1)
+    stop_error: float = Field(default=0.0, ge=0, le=1)
 
 
 @register
@@ -79,6 +80,10 @@ class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
 
     name: ClassVar[str] = "robust_error_minimizing"
     Config: ClassVar[type[Config]] = RobustErrorMinimizingConfig
+
+    @takes(RobustErrorMinimizingConfig)
+    def __init__(self, config: RobustErrorMinimizingConfig | None = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
 
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator

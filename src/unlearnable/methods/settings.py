@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from unlearnable import models
 from unlearnable.methods.config import Config
 from unlearnable.training.transforms import Name
 
@@ -40,22 +41,29 @@ class SurrogateConfig(Config):
 
     surrogate: str = "resnet18:width=64,stem=cifar"
     transforms: Name = "none"
-    crop_min: float = Field(0.35, gt=0, le=1)
-    jpeg: int = Field(0, ge=0, le=100)
-    zoom: float = Field(1.0, ge=1, le=4)
-    steps: int = Field(20, ge=1)
-    samples: int = Field(1, ge=1)
-    passes: int = Field(1, ge=1)
-    step_size: float = Field(0.8, gt=0)
+    crop_min: float = Field(default=0.35, gt=0, le=1)
+    jpeg: int = Field(default=0, ge=0, le=100)
+    zoom: float = Field(default=1.0, ge=1, le=4)
+    steps: int = Field(default=20, ge=1)
+    samples: int = Field(default=1, ge=1)
+    passes: int = Field(default=1, ge=1)
+    step_size: float = Field(default=0.8, gt=0)
     step_schedule: Literal["constant", "cosine"] = "constant"
-    share: float = Field(1.0, gt=0, le=1)
+    share: float = Field(default=1.0, gt=0, le=1)
     init: Literal["zero", "uniform"] = "zero"
-    batch: int = Field(512, ge=2)
-    lr: float = Field(0.1, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
-    clip: float = Field(5.0, ge=0)
+    batch: int = Field(default=512, ge=2)
+    lr: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    clip: float = Field(default=5.0, ge=0)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
+
+    @field_validator("surrogate")
+    @classmethod
+    def _known(cls, surrogate: str) -> str:
+        """Refuse an unknown network now rather than after all photos have been read."""
+        models.parse(surrogate)
+        return surrogate
 
 
 class ErrorMinimizingConfig(SurrogateConfig):
@@ -75,8 +83,8 @@ class ErrorMinimizingConfig(SurrogateConfig):
             learns first. 0 for never (the paper).
     """
 
-    train_batches: int = Field(10, ge=0)
-    train_epochs: float = Field(1.0, gt=0)
+    train_batches: int = Field(default=10, ge=0)
+    train_epochs: float = Field(default=1.0, gt=0)
     measure: Literal["before", "after", "training"] = "after"
-    skip_below: float = Field(0.0, ge=0)
-    restart_error: float = Field(0.0, ge=0, le=1)
+    skip_below: float = Field(default=0.0, ge=0)
+    restart_error: float = Field(default=0.0, ge=0, le=1)

@@ -8,26 +8,30 @@ from typing import Any
 
 from torch import nn
 
-from unlearnable.errors import UsageError
+from unlearnable.arguments import nearest, shown
+from unlearnable.errors import UnlearnableError, UsageError
+from unlearnable.registry import Registry
 
 Builder = Callable[..., nn.Module]
-_BUILDERS: dict[str, Builder] = {}
+_BUILDERS: Registry[Builder] = Registry("model")
 
 
 def register(builder: Builder) -> Builder:
-    """Register a function ``name(classes, **settings) -> nn.Module`` under its own name."""
+    """Register a function ``name(classes, **settings) -> nn.Module`` under its own name.
+
+    Raises:
+        UsageError: If the name is taken, or the first parameter is not ``classes``.
+    """
     name = builder.__name__
-    if name in _BUILDERS:
-        raise ValueError(f"A model called {name} is registered already.")
-    _BUILDERS[name] = builder
+    if next(iter(inspect.signature(builder).parameters), "") != "classes":
+        raise UsageError(f"The model {name} does not take `classes`.", f"Write def {name}(classes, ...).")
+    _BUILDERS.add(name, builder, builder.__module__)
     return builder
 
 
 def names() -> dict[str, str]:
     """Return every model's name and the first line of its docstring."""
-    return {
-        name: (inspect.getdoc(builder) or "").split("\n")[0] for name, builder in sorted(_BUILDERS.items())
-    }
+    return _BUILDERS.summaries()
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
@@ -36,26 +40,59 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     Raises:
         UsageError: If the name or a setting is unknown; the message lists the known ones.
     """
-    name, _, rest = spec.partition(":")
-    if name not in _BUILDERS:
-        raise UsageError(f"There is no model {name!r}.", f"There are: {', '.join(sorted(_BUILDERS))}.")
-    known = {
-        key: value for key, value in inspect.signature(_BUILDERS[name]).parameters.items() if key != "classes"
-    }
+    if not isinstance(spec, str):
+        raise UsageError(f"A model is given as text, not as {shown(spec)}.", 'Write "resnet18:width=16".')
+    name, colon, rest = spec.partition(":")
+    parameters = inspect.signature(_BUILDERS.find(name)).parameters
+    known = {key: value.default for key, value in parameters.items() if key != "classes"}
+    listed = f"It has: {', '.join(sorted(known))}." if known else f"Write {name} alone: it has no settings."
     settings: dict[str, Any] = {}
-    for item in filter(None, rest.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals or key not in known:
-            raise UsageError(
-                f"{spec!r}: {name} has no setting {key!r}.", f"It has: {', '.join(sorted(known))}."
-            )
-        try:
-            settings[key] = int(value) if isinstance(known[key].default, int) else value
-        except ValueError as error:
-            raise UsageError(
-                f"{spec!r}: {key} must be a whole number, not {value!r}.", f"Write it like {name}:{key}=16."
-            ) from error
+    for item in rest.split(",") if colon else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if key not in known:
+            remedy = f"{nearest(key, known)} {listed}".strip()
+            raise UsageError(f"{spec!r}: {name} has no setting {key!r}.", remedy)
+        if not equals or not value:
+            raise UsageError(f"{spec!r}: {key} has no value.", f"Write it like {name}:{key}={known[key]}.")
+        if key in settings:
+            raise UsageError(f"{spec!r}: {key} is given twice.", "Give each setting once.")
+        settings[key] = _value(spec, name, key, value, known[key])
     return name, settings
+
+
+def _value(spec: str, name: str, key: str, text: str, default: Any) -> Any:
+    """Return the value of a setting, of the type of its default."""
+    value: Any
+    if isinstance(default, bool):
+        value, need = {"true": True, "false": False}.get(text.lower()), "true or false"
+    elif isinstance(default, int):
+        # every whole number counts something: channels, layers
+        value, need = int(text) if text.isdecimal() and int(text) > 0 else None, "a whole number from 1"
+    elif isinstance(default, float):
+        value, need = _float(text), "a number"
+    else:
+        return text
+    if value is None:
+        raise UsageError(
+            f"{spec!r}: {key} must be {need}, not {text!r}.", f"Write it like {name}:{key}={default}."
+        )
+    return value
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def builder(spec: str) -> Builder:
+    """Return the function that builds the model of a specification.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    return _BUILDERS.find(spec.partition(":")[0])
 
 
 def revision(spec: str) -> int:
@@ -76,6 +113,18 @@ def create(spec: str, classes: int) -> nn.Module:
     Returns:
         A module that maps float (N, 3, H, W) in [0, 1] to logits (N, classes); it normalises its input
         itself.
+
+    Raises:
+        UsageError: If the name, a setting or a value is unknown, or the model cannot be built.
     """
     name, settings = parse(spec)
-    return _BUILDERS[name](classes, **settings)
+    try:
+        return _BUILDERS[name](classes, **settings)
+    except UnlearnableError:
+        raise
+    # the function may be a plugin's, and torch refuses sizes in many ways
+    except Exception as error:
+        raise UsageError(
+            f"The model {spec!r} cannot be built ({type(error).__name__}: {error}).",
+            "Give other settings, or correct the function that builds it.",
+        ) from error

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from unlearnable.arguments import path, unknown
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.noise import Form
@@ -19,7 +20,7 @@ TABLES = (*FORMS, "fast")
 
 def names() -> list[str]:
     """Return the names of the presets."""
-    found = [path.name for path in files(__package__).iterdir() if path.name.endswith(".toml")]
+    found = [file.name for file in files(__package__).iterdir() if file.name.endswith(".toml")]
     return sorted(name.removesuffix(".toml") for name in found)
 
 
@@ -30,7 +31,7 @@ def read(name: str) -> dict[str, Any]:
         UsageError: If no preset has that name.
     """
     if name not in names():
-        raise UsageError(f"There is no preset {name!r}.", f"There are: auto, {', '.join(names())}.")
+        raise unknown("preset", name, ["auto", *names()])
     return parse((files(__package__) / f"{name}.toml").read_bytes(), f"preset {name}")
 
 
@@ -44,7 +45,7 @@ def auto(frame: tuple[int, int], device: str) -> str:
     return "gpu" if device != "cpu" else "laptop"
 
 
-def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+def merge(preset: dict[str, Any], config: str | Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
     A preset or a file may have tables ``[samplewise]`` and ``[classwise]`` of settings that hold for one form
@@ -59,15 +60,22 @@ def merge(preset: dict[str, Any], config: Path | None, given: dict[str, Any]) ->
     tables = {table: merged.pop(table, {}) for table in TABLES}
     over: dict[str, Any] = {}
     if config is not None:
+        config = path("config", config, "file")
         if not config.is_file():
             raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
         over |= parse(config.read_bytes(), str(config))
+        for table in TABLES:
+            if not isinstance(over.get(table, {}), dict):
+                raise UsageError(
+                    f"{config}: {table} is a table of settings, not a setting.",
+                    f"Write [{table}] above them.",
+                )
         tables = {table: {**tables[table], **over.pop(table, {})} for table in TABLES}
     over |= to_current({key: value for key, value in given.items() if value is not None})
     form: Form = "samplewise" if over.get("form", merged.get("form", "auto")) == "samplewise" else "classwise"
     search = over.pop("search", "exact")
     if search not in ("exact", "fast"):
-        raise UsageError(f"There is no search {search!r}.", "Choose exact or fast.")
+        raise unknown("search", search, ["exact", "fast"])
     saving = fast(tables, form) if search == "fast" else {}
     if search == "fast" and not saving:
         raise UsageError(

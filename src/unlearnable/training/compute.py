@@ -10,10 +10,16 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from unlearnable.arguments import instance, shown
 from unlearnable.errors import UsageError
 from unlearnable.training import precision_probe, side_by_side
 
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
+DEVICES = ("cpu", "cuda", "mps")
+PRECISIONS = ("float32", "bfloat16", "float64")
+
+
+_AUTO = "or let Compute.choose() choose for this machine."
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,36 @@ class Compute:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float64`` is for reference computations; ``bfloat16`` is automatic mixed precision.
         found: Whether a probe chose the precision: a search that resumes then retains it.
+
+    Raises:
+        UsageError: If the device or the precision is unknown, or still ``auto``.
     """
 
     device: str = "cpu"
     precision: str = "float32"
     found: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        kind, _, number = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
+        if kind not in DEVICES or (number and not number.isdecimal()):
+            raise UsageError(
+                f"There is no device {shown(self.device)}.", f"Choose {', '.join(DEVICES)}; {_AUTO}"
+            )
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"There is no precision {shown(self.precision)}.", f"Choose {', '.join(PRECISIONS)}; {_AUTO}"
+            )
+
+    @classmethod
+    def of(cls, value: Compute | str | None) -> Compute:
+        """Return what a caller passes as ``compute``: a device by name is chosen, None is ``auto``.
+
+        Raises:
+            UsageError: If it is anything else, or the device is unknown or missing.
+        """
+        if value is None or isinstance(value, str | torch.device):
+            return cls.choose("auto" if value is None else str(value))
+        return instance("compute", value, cls, "a Compute or the name of a device", 'Give compute="cpu".')
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto") -> Compute:
@@ -37,6 +68,10 @@ class Compute:
         The device is the first accelerator, the precision bfloat16 where a probe of under a second finds it
         faster.
 
+        Args:
+            device: ``auto``, ``cpu``, ``cuda`` (also ``cuda:1``) or ``mps``.
+            precision: ``auto``, ``float32``, ``bfloat16`` or ``float64``.
+
         Raises:
             UsageError: If the device is unknown or missing, or the precision is unknown.
         """
@@ -44,19 +79,22 @@ class Compute:
             device = (
                 "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
             )
-        if device.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise UsageError(f"There is no device {device!r}.", "Choose auto, cpu, cuda or mps.")
-        if device.startswith("cuda") and not torch.cuda.is_available():
+        resolved = cls(device, "float32" if precision == "auto" else precision)
+        kind, _, number = device.partition(":")
+        remedy = "Use the device cpu"
+        if kind == "cuda" and not torch.cuda.is_available():
             raise UsageError(
-                "No CUDA device is available here.", "Use --device cpu, or install a CUDA build of torch."
+                "No CUDA device is available here.", f"{remedy}, or install a CUDA build of torch."
             )
-        if device == "mps" and not torch.backends.mps.is_available():
-            raise UsageError("No MPS device is available here.", "Use --device cpu.")
+        if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+            raise UsageError(
+                f"There is no CUDA device {number}.", f"The last one is cuda:{torch.cuda.device_count() - 1}."
+            )
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise UsageError("No MPS device is available here.", f"{remedy}.")
         if precision == "auto":
             return cls(device, precision_probe.precision(device), found=True)
-        if precision not in ("float32", "bfloat16", "float64"):
-            raise UsageError(f"There is no precision {precision!r}.", "Choose auto, float32 or bfloat16.")
-        return cls(device, precision)
+        return resolved
 
     @property
     def dtype(self) -> torch.dtype:
