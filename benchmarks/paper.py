@@ -22,6 +22,7 @@ from unlearnable.cells.results import Result, Results
 from unlearnable.cells.sets import Sets
 from unlearnable.errors import UsageError
 from unlearnable.experiments import profiles
+from unlearnable.plugins import words
 from unlearnable.training.compute import Compute
 
 
@@ -67,6 +68,8 @@ def main() -> None:
 
     outcome = runner.run(cells, cell_runner, Results(args.out / profile.name / "cells"), report)
     print(f"{len(outcome.made)} made, {len(outcome.there)} were there, {len(outcome.missing)} are missing")
+    for cell, error in outcome.failed.items():
+        print(f"{cell.label} failed: {words(error)}")
 
 
 if __name__ == "__main__":

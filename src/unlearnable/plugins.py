@@ -80,6 +80,15 @@ def file_of(kind: object) -> Path | None:
     return None if plugin is None else plugin.path
 
 
+def words(error: Exception) -> str:
+    """Return an error in a line: ours as they are, those of a plugin with the place where it was raised."""
+    if isinstance(error, UnlearnableError):
+        return f"{error.problem} {error.remedy}".strip()
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f", in {Path(frame.filename).name} at line {frame.lineno}" for frame in last)
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _forget(module: str) -> None:
     _LOADED.pop(module, None)
     sys.modules.pop(module, None)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unlearnable.cells.cache import Busy
 from unlearnable.cells.cell_runner import CellRunner, TimeIsUp
 from unlearnable.cells.results import Result, Results
 from unlearnable.cells.spec import Cell
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UnlearnableError
+from unlearnable.events import Event
+from unlearnable.plugins import words
+from unlearnable.worker import FATAL_ERRNOS
 
 PAUSE = 2.0  # seconds before cells that other processes run are checked again
 
@@ -24,12 +27,14 @@ class RunOutcome:
         there: Cells that had a result before.
         missing: Cells that were left out because of the deadline.
         without_data: Cells whose data cannot be opened, with the reason.
+        failed: Cells that raised an error, such as one of a plugin.
     """
 
     made: tuple[Cell, ...]
     there: tuple[Cell, ...]
     missing: tuple[Cell, ...]
     without_data: Mapping[Cell, DataError]
+    failed: Mapping[Cell, Exception] = field(default_factory=dict)
 
 
 def run(
@@ -39,7 +44,7 @@ def run(
     on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
     pause: float = PAUSE,
 ) -> RunOutcome:
-    """Run every cell that has no result yet.
+    """Run every cell that has no result yet. One that fails does not stop the others.
 
     Args:
         cells: The cells; duplicates are run once.
@@ -53,14 +58,19 @@ def run(
 
     Raises:
         DataError: If the data of no cell can be opened.
+        OSError: If the disk is full or cannot be written, which concerns every cell.
     """
     wanted, hashes, without = list(dict.fromkeys(cells)), {}, dict[Cell, DataError]()
+    failed: dict[Cell, Exception] = {}
     for cell in wanted:
         try:
             hashes[cell] = cell_runner.hash(cell)
         except DataError as error:
             without[cell] = error
-    if without and not hashes:
+        # such as the method of a plugin that is not loaded
+        except UnlearnableError as error:
+            failed[cell] = error
+    if without and not hashes and not failed:
         raise next(iter(without.values()))
     wanted = list(hashes)
     there = [cell for cell in wanted if results.path(cell, hashes[cell]).exists()]
@@ -86,6 +96,13 @@ def run(
                 continue
             except TimeIsUp:
                 break
+            # methods, networks and countermeasures may be those of plugins, which raise anything
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in FATAL_ERRNOS:
+                    raise
+                failed[cell] = error
+                text = f"{cell.label} failed: {words(error)}"
+                cell_runner.on_progress(Event("experiment", text=text))
             pending.remove(cell)
         if pending and all(
             time.monotonic() + longest.get(_kind(cell), 0.0) > cell_runner.deadline for cell in pending
@@ -93,7 +110,7 @@ def run(
             break
         if pending and len(pending) == before:
             time.sleep(pause)
-    return RunOutcome(tuple(made), tuple(there), tuple(pending), without)
+    return RunOutcome(tuple(made), tuple(there), tuple(pending), without, failed)
 
 
 def _kind(cell: Cell) -> str:

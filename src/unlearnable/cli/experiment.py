@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ import typer
 from unlearnable import duration
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
-from unlearnable.errors import DataError, Unfinished, UsageError
+from unlearnable.errors import DataError, Unfinished, UnlearnableError
+from unlearnable.plugins import words
 
 if TYPE_CHECKING:
     from unlearnable.cells import Cell
@@ -124,13 +126,15 @@ def experiment(
         scale = profiles.get(profile)
         folder = results / scale.name
         files = Results(folder / "cells")
-        entries = [entry for one in chosen for entry in one.entries(scale, tuple(seed or ()), only)]
+        entries, broken = table.gather(chosen, scale, tuple(seed or ()), only)
+        for name, problem in broken.items():
+            console.remark(f"The experiment {name} fails: {problem}")
         if not entries:
-            raise UsageError(
-                "No cell is chosen.", "Give --list, without --only and --seed, to see all cells."
-            )
+            _require_sound(broken)
+            raise table.nothing_chosen(chosen, scale, tuple(seed or ()), only)
         if list_:
             _list(console, entries, files)
+            _require_sound(broken)
             return
         outcome = None
         if not render:
@@ -148,22 +152,38 @@ def experiment(
                     gallery.write_gallery(shown, cell_runner, folder / f"{one.name}-noise.png")
         # the page shows all experiments, so all of them are rendered and not only those that were run
         every = [experiments.get(name) for name in experiments.names()]
-        tables = [table.tabulate(one, scale, files.all()) for one in every]
-        filled = [one for one in tables if one.begun]
+        failed = outcome.failed if outcome else {}
+        tables = [table.tabulate(one, scale, files.all(), failed) for one in every]
+        filled = [one for one in tables if one.begun or one.problems]
         page = pages.render(filled, folder).resolve() if filled else None
-        shown_tables = [table.tabulate(one, scale, files.all()) for one in chosen]
-        left = len(outcome.missing) + len(outcome.without_data) if outcome else 0
+        shown_tables = [table.tabulate(one, scale, files.all(), failed) for one in chosen]
+        left = len(outcome.missing) + len(outcome.without_data) + len(failed) if outcome else 0
         text = "\n\n".join(map(pages.plain, shown_tables))
         text += f"\n\n{left} cells are not done yet." if left else ""
         text += f"\n\nAll tables and pictures: {page}" if page else ""
         record = {"tables": {one.experiment.name: pages.record(one) for one in shown_tables}, "missing": left}
+        record["problems"] = {one.experiment.name: list(one.problems) for one in shown_tables if one.problems}
         console.result(record | {"page": str(page) if page else None}, text)
         if outcome:
             _require_all(outcome)
+        _require_sound(broken)
+
+
+def _require_sound(broken: Mapping[str, str]) -> None:
+    """Leave with the code for experiments that cannot be run, if there are any."""
+    for name, problem in broken.items():
+        raise UnlearnableError(
+            f"The experiment {name} fails: {problem}", "Correct its file; the others are done."
+        )
 
 
 def _require_all(outcome: RunOutcome) -> None:
     """Leave with the code for the cells that are not done."""
+    for cell, error in outcome.failed.items():
+        raise UnlearnableError(
+            f"{len(outcome.failed)} cells failed. The first, {cell.label}: {words(error)}",
+            "Correct the cause and run the same command again; finished cells are not run again.",
+        )
     if outcome.missing:
         raise Unfinished(
             f"The time is up and {len(outcome.missing)} cells are left.",

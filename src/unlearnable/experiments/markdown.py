@@ -22,8 +22,9 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
     experiment = table.experiment
     question = textwrap.fill(experiment.question, WIDTH, break_long_words=False, break_on_hyphens=False)
     lines = [f"### {experiment.title}", "", question, ""]
+    problems = [*(f"- **Failed**: {problem}" for problem in table.problems), ""] if table.problems else []
     if not table.begun:
-        return "\n".join([*lines, about(table), ""])
+        return "\n".join([*lines, *problems, about(table), ""])
     lines += [
         caption(table),
         "",
@@ -37,7 +38,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
     if gallery:
         lines += [f"![Patterns of the noise, magnified; grey is no change]({gallery})", ""]
     lines += [*(f"- {claim(outcome)}" for outcome in table.outcomes), ""] if experiment.claims else []
-    lines += [about(table), ""]
+    lines += [*problems, about(table), ""]
     return "\n".join(lines)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unlearnable.experiments import figures, markdown, table
 from unlearnable.experiments.table import Table
 from unlearnable.files import write
+from unlearnable.plugins import words
 
 NAMESPACES = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -20,18 +22,28 @@ def render(tables: Iterable[Table], folder: Path) -> Path:
         The path of the page.
     """
     shown = []
-    for one in tables:
-        name, drawn = one.experiment.name, figures.draw(one) if one.begun else ""
+    for given in tables:
+        one, drawn = _drawn(given)
+        name = one.experiment.name
         if drawn:
             write(folder / f"{name}.svg", standalone(drawn).encode())
         write(folder / f"{name}.csv", table.to_csv(one).encode())
         write(
             folder / f"{name}.md",
-            ("#" + markdown.section(one, f"{name}.svg", gallery(one, folder))[3:]).encode(),
+            ("#" + markdown.section(one, f"{name}.svg" if drawn else "", gallery(one, folder))[3:]).encode(),
         )
         shown.append((one, drawn))
     write(folder / "index.html", page(shown, folder).encode())
     return folder / "index.html"
+
+
+def _drawn(one: Table) -> tuple[Table, str]:
+    """Return a table and its figure; without a figure, and with the problem, if it cannot be drawn."""
+    try:
+        return one, figures.draw(one) if one.begun else ""
+    # rows and numbers may be those of a plugin, which matplotlib refuses in many ways
+    except Exception as error:
+        return replace(one, problems=(*one.problems, f"The figure cannot be drawn. {words(error)}")), ""
 
 
 def standalone(svg: str) -> str:
@@ -50,6 +62,9 @@ def plain(one: Table) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+    problems = [f"  Failed: {problem}" for problem in one.problems]
+    if not one.rows:
+        return "\n".join([f"{one.experiment.title} ({one.profile.name})", *problems])
     outcomes = [f"  {markdown.claim(outcome).replace('**', '')}" for outcome in one.outcomes]
     return "\n".join(
         [
@@ -60,6 +75,7 @@ def plain(one: Table) -> str:
             "-" * len(out[0]),
             *out[1:],
             *outcomes,
+            *problems,
         ]
     )
 

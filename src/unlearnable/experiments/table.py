@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
+from unlearnable.arguments import unknown
+from unlearnable.cells import Cell
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import revisions
+from unlearnable.errors import UsageError
 from unlearnable.experiments.base import Below, Entry, Experiment
 from unlearnable.experiments.profile import Profile
+from unlearnable.plugins import words
 
 Position = tuple[str, str]  # (row, column)
 
@@ -69,6 +73,7 @@ class Table:
         wanted: Cells of the grid, counting those seeds only of which at least one cell was run.
         stale: Results that were left out because a revision has changed since, or because their data differs
             from that of the others.
+        problems: What has failed: the grid itself, cells, or the figure.
     """
 
     experiment: Experiment
@@ -78,6 +83,7 @@ class Table:
     measured: Mapping[Position, Measured]
     wanted: int
     stale: int
+    problems: tuple[str, ...] = ()
 
     @property
     def results(self) -> list[Result]:
@@ -108,14 +114,61 @@ class Table:
         return ClaimOutcome(claim, word, mean(lower), mean(upper), min(len(lower), len(upper)))
 
 
-def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Result]) -> Table:
-    """Make a table of the results that exist.
+def gather(
+    experiments: Iterable[Experiment], profile: Profile, seeds: Sequence[int] = (), only: str = ""
+) -> tuple[list[Entry], dict[str, str]]:
+    """Return the entries of experiments, and the problem of every experiment whose grid raises, by name.
+
+    Arguments are those of ``Experiment.entries``.
+    """
+    entries: list[Entry] = []
+    problems: dict[str, str] = {}
+    for one in experiments:
+        try:
+            entries += one.entries(profile, seeds, only)
+        # a grid may be that of a plugin, which raises anything
+        except Exception as error:
+            problems[one.name] = words(error)
+    return entries, problems
+
+
+def nothing_chosen(
+    experiments: Iterable[Experiment], profile: Profile, seeds: Sequence[int], only: str
+) -> UsageError:
+    """Return the error for a choice that no cell fits; arguments are those of ``gather``."""
+    entries, _ = gather(experiments, profile)
+    known = sorted({entry.cell.seed for entry in entries})
+    if seeds and not set(seeds) & set(known):
+        listed = ", ".join(map(str, known))
+        return UsageError(f"No cell has the seed {seeds[0]}.", f"The seeds of {profile.name}: {listed}.")
+    names = dict.fromkeys(name for entry in entries for name in (entry.row, entry.column))
+    return unknown("row or column with", only, names, "--list shows all cells.")
+
+
+def tabulate(
+    experiment: Experiment,
+    profile: Profile,
+    found: Mapping[str, Result],
+    failed: Mapping[Cell, Exception] | None = None,
+) -> Table:
+    """Make a table of the results that exist. An experiment that raises has an empty table with the problem.
 
     Args:
         experiment: The experiment to show.
         profile: Its size.
         found: Results by the text of their cell.
+        failed: Cells that have failed just now.
     """
+    try:
+        return _tabulated(experiment, profile, found, failed or {})
+    # a grid may be that of a plugin, which raises anything
+    except Exception as error:
+        return Table(experiment, profile, (), (), {}, 0, 0, (words(error),))
+
+
+def _tabulated(
+    experiment: Experiment, profile: Profile, found: Mapping[str, Result], failed: Mapping[Cell, Exception]
+) -> Table:
     entries = experiment.entries(profile)
     used: dict[Position, list[tuple[Entry, Result]]] = {}
     prints: dict[str, str] = {}
@@ -142,7 +195,12 @@ def tabulate(experiment: Experiment, profile: Profile, found: Mapping[str, Resul
     rows, columns = (
         tuple(dict.fromkeys(getattr(entry, name) for entry in entries)) for name in ("row", "column")
     )
-    return Table(experiment, profile, rows, columns, measured, len(wanted), stale)
+    problems = tuple(
+        f"{entry.row} / {entry.column} / seed {entry.cell.seed}: {words(failed[entry.cell])}"
+        for entry in entries
+        if entry.cell in failed
+    )
+    return Table(experiment, profile, rows, columns, measured, len(wanted), stale, problems)
 
 
 def _measured(pairs: Sequence[tuple[Entry, Result]]) -> Measured:
