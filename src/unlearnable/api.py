@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare, read
+from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare, read, require_loaded
 from unlearnable.publish import Published, outputs_for, publish
 from unlearnable.runs import RunFolder, default_run, keep_apart
 from unlearnable.search import search
@@ -239,23 +238,10 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
             f"The noise in {run.path} was imported, so no noise can be made for {new[0]}.",
             "Use --missing skip (extend=False in Python).",
         )
-    _require_method(record, run.path)
+    require_loaded(record, run.path)
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).view(int(method.config.resolution), method.zoom)
     context = Context(record["seed"], compute)
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))
     extended.noise.save(run.noise)
     return extended
-
-
-def _require_method(record: dict[str, Any], run: Path) -> None:
-    """Refuse a run whose method is not registered, and name the plugin that registers it."""
-    if record["method"] in methods.names():
-        return
-    plugin = record.get("plugin")
-    raise UsageError(
-        f"{run} was made by the method {record['method']!r}, which is not loaded.",
-        f"Add --plugin {shlex.quote(plugin)}, or the file's new path if it was moved."
-        if plugin
-        else "Install the package that registers it, or give its file with --plugin FILE.py.",
-    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unlearnable import arguments, methods, presets
+from unlearnable import arguments, methods, models, presets
 from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
@@ -125,6 +126,8 @@ def prepare(
     settings = arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
     folder = None if run is None else RunFolder(arguments.path("run", run))
     record = {} if folder is None else folder.read()
+    if folder is not None and record.get("method") == request.method:
+        require_loaded(record, folder.path)
     # a search that resumes uses the precision that the probe chose when it began
     compute = as_before(record, Compute.of(compute))
     name, preset = "", {}
@@ -218,3 +221,25 @@ def read(
         text = f"{len(lost)} context photos cannot be read and are left out; the first is {lost[0]}"
         on_progress(Event("checking", text=text))
     return found
+
+
+def require_loaded(record: Mapping[str, Any], run: Path) -> None:
+    """Refuse a run whose method or surrogate is not registered, and name the plugin that registers it.
+
+    Args:
+        record: The content of ``run.json``.
+        run: The run folder.
+    """
+    surrogate = str(record.get("settings", {}).get("surrogate", "")).partition(":")[0]
+    for kind, name, known in (
+        ("method", record["method"], methods.names()),
+        ("surrogate", surrogate, models.names()),
+    ):
+        if name and name not in known:
+            plugin = record.get("plugin")
+            raise UsageError(
+                f"{run} was made by the {kind} {name!r}, which is not loaded.",
+                f"Add --plugin {shlex.quote(plugin)}, or the file's new path if it was moved."
+                if plugin
+                else "Install the package that registers it, or give its file with --plugin FILE.py.",
+            )

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from unlearnable import models
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
@@ -81,6 +82,8 @@ def search(
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
     plugin = file_of(type(method))
+    if plugin is None and settings.get("surrogate"):
+        plugin = file_of(models.builder(settings["surrogate"]))
     run.update(
         asked=asked,
         seed=seed,

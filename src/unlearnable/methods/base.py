@@ -154,6 +154,9 @@ class Method(ABC, Generic[C]):
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
         """Return noise for images that the search has not seen. Class-wise noise needs only their class.
 
+        A method without a surrogate makes sample-wise noise for them as for the others, from their own
+        pixels. Override this for noise that depends on more.
+
         Raises:
             DataError: If the noise does not cover a class, or the method cannot make noise for one image.
         """
@@ -163,6 +166,8 @@ class Method(ABC, Generic[C]):
         ]
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
+        if self.form == "samplewise" and type(self).surrogate is Method.surrogate:
+            return self.fit(view, ctx).noise
         what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that came later"
         raise DataError(
             f"The noise of this run does not cover {what}, and {self.name} cannot extend it.",
