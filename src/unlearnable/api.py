@@ -196,7 +196,7 @@ def apply(
     if not (run / "run.json").is_file():
         raise UsageError(f"{run} is not a run folder.", "Make one with `unlearnable fit PHOTOS RUN`.")
     if images is None:
-        images = (options or PhotoOptions()).folder(photos).readable(on_progress)
+        images = PhotoOptions.of(options).folder(photos).readable(on_progress)
     images = arguments.images(images, ImageSet)
     with RunFolder(run).open() as opened:
         fitted = Fitted.load(run)

@@ -119,9 +119,11 @@ def refusal(config: type[BaseModel], error: ValidationError, owner: str) -> Usag
         error: The error of pydantic.
         owner: The thing that has the settings, to begin with.
     """
-    first, fields = error.errors()[0], config.model_fields
+    fields = config.model_fields
+    # a name that is not known explains one that is missing
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     # settings are flat: the rest of the location names a kind of value
-    name, value = str(next(iter(first["loc"]), "settings")), first.get("input")
+    name, value = str(next(iter(first["loc"]), "")), first.get("input")
     listed = f"Its settings: {', '.join(fields)}."
     if first["type"] == "extra_forbidden":
         near = f"It is called {RENAMED[name]} now." if name in RENAMED else nearest(name, fields)

@@ -38,6 +38,16 @@ class PhotoOptions:
     folders_are_classes: bool = False
     max_pixels: int = MAX_PIXELS
 
+    @classmethod
+    def of(cls, value: PhotoOptions | None) -> PhotoOptions:
+        """Return what a caller passes as ``options``; None for one sub-folder per class.
+
+        Raises:
+            UsageError: If it is anything else.
+        """
+        remedy = 'Give un.PhotoOptions(class_name="mine"), for example.'
+        return cls() if value is None else arguments.instance("options", value, cls, "PhotoOptions", remedy)
+
     def folder(self, root: str | Path) -> ImageSet:
         """Return the images of a folder without reading their pixels.
 
@@ -122,7 +132,8 @@ def prepare(
     """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."
-    request = arguments.instance("request", request or Request(), Request, "a Request", remedy)
+    request = Request() if request is None else request
+    request = arguments.instance("request", request, Request, "a Request", remedy)
     settings = arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
     folder = None if run is None else RunFolder(arguments.path("run", run))
     record = {} if folder is None else folder.read()
@@ -168,9 +179,8 @@ def open_photos(
     Raises:
         DataError: If a folder cannot be used, or there is only one class in all.
     """
-    photos, options = arguments.path("photos", photos), options or PhotoOptions()
-    remedy = 'Give un.PhotoOptions(class_name="mine"), for example.'
-    images = arguments.instance("options", options, PhotoOptions, "PhotoOptions", remedy).folder(photos)
+    photos = arguments.path("photos", photos)
+    images = PhotoOptions.of(options).folder(photos)
     if context is not None:
         return images.join(folder(arguments.path("context", context)))
     if len(images.classes) < 2:
