@@ -84,8 +84,11 @@ def words(error: Exception) -> str:
     """Return an error in a line: ours as they are, those of a plugin with the place where it was raised."""
     if isinstance(error, UnlearnableError):
         return f"{error.problem} {error.remedy}".strip()
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = "".join(f", in {Path(frame.filename).name} at line {frame.lineno}" for frame in last)
+    frames = traceback.extract_tb(error.__traceback__)
+    files = {str(plugin.path) for plugin in _LOADED.values()}
+    # a mistake in a plugin often shows in a library that it calls
+    mine = [frame for frame in frames if frame.filename in files] or frames
+    place = "".join(f", in {Path(frame.filename).name} at line {frame.lineno}" for frame in mine[-1:])
     return f"{type(error).__name__}: {error}{place}"
 
 
