@@ -10,6 +10,7 @@ import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -41,15 +42,19 @@ def takes(
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
     """Give the ``__init__`` of a method the settings of its configuration, for editors and type checkers.
 
-    It decorates ``def __init__(self, config=None, **settings)``, which calls that of the base class. A method
-    without it takes the same settings, unchecked until it is called.
+    It replaces ``def __init__(self, **settings): ...``, which has no body of its own. A method without it
+    takes the same settings, unchecked until it is called.
 
     Args:
         config: The class of the configuration.
     """
 
     def typed(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
-        return cast(Callable[Concatenate[Any, P], None], init)
+        @wraps(init)
+        def given(self: Any, config: Any = None, **settings: Any) -> None:
+            Method.__init__(self, config, **settings)
+
+        return cast(Callable[Concatenate[Any, P], None], given)
 
     return typed
 

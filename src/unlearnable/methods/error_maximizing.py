@@ -53,8 +53,7 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     Config: ClassVar[type[Config]] = ErrorMaximizingConfig
 
     @takes(ErrorMaximizingConfig)
-    def __init__(self, config: ErrorMaximizingConfig | None = None, **settings: Any) -> None:
-        super().__init__(config, **settings)
+    def __init__(self, **settings: Any) -> None: ...
 
     @property
     def direction(self) -> int:

@@ -29,8 +29,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
     Config: ClassVar[type[Config]] = ErrorMinimizingConfig
 
     @takes(ErrorMinimizingConfig)
-    def __init__(self, config: ErrorMinimizingConfig | None = None, **settings: Any) -> None:
-        super().__init__(config, **settings)
+    def __init__(self, **settings: Any) -> None: ...
 
     @property
     def skip_below(self) -> float:

@@ -33,8 +33,7 @@ class Random(Method[RandomConfig]):
     Config: ClassVar[type[Config]] = RandomConfig
 
     @takes(RandomConfig)
-    def __init__(self, config: RandomConfig | None = None, **settings: Any) -> None:
-        super().__init__(config, **settings)
+    def __init__(self, **settings: Any) -> None: ...
 
     def start(self, view: View, ctx: Context) -> State:
         """Draw all the noise: there is nothing to search for."""

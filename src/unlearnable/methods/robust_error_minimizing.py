@@ -82,8 +82,7 @@ class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
     Config: ClassVar[type[Config]] = RobustErrorMinimizingConfig
 
     @takes(RobustErrorMinimizingConfig)
-    def __init__(self, config: RobustErrorMinimizingConfig | None = None, **settings: Any) -> None:
-        super().__init__(config, **settings)
+    def __init__(self, **settings: Any) -> None: ...
 
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator

@@ -85,7 +85,7 @@ def merge(preset: dict[str, Any], config: str | Path | None, given: dict[str, An
     merged |= tables[form] | saving | over
     least, most = merged.get("min_rounds", 1), given.get("max_rounds")
     # An explicit `max_rounds` below the preset's `min_rounds` is intended.
-    if isinstance(least, int) and isinstance(most, int) and least > most:
+    if isinstance(least, int) and isinstance(most, int) and least > most >= 1:
         merged["min_rounds"] = most
     return merged
 
