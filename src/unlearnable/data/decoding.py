@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from unlearnable.budget import CHUNK_ROWS, UInt8Array
 from unlearnable.data.metadata import ORIENTATION, cleaned
 from unlearnable.data.photo import Metadata, Photo
+from unlearnable.data.pixels import pixels_of
 from unlearnable.errors import DataError
 
 MAX_PIXELS = 250_000_000
@@ -73,6 +75,35 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
         raise DataError(
             f"{name} cannot be read as an image ({reason}).", "Replace or remove the file."
         ) from error
+
+
+def photo_of(image: Image.Image) -> Photo:
+    """Return the 8-bit reference of a Pillow image of any mode, for data sets that yield Pillow images.
+
+    Pixels are converted as those of files are. The image is not turned: a data set whose images still have an
+    EXIF orientation shows them to a trainer as they lie in the file. The number of channels stays the same,
+    so a colour image that happens to be grey is not made grey.
+
+    Raises:
+        DataError: If the image cannot be read, or its mode has no 8-bit reference. The message names the
+            mode.
+    """
+    try:
+        # an image that was opened but not loaded has no palette and no transparency yet
+        image.load()
+        pixels, notes = pixels_of(image)
+    except DataError:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise DataError(
+            f"An image of the mode {image.mode} cannot be read ({reason}).", "Replace or remove the image."
+        ) from error
+    profile = image.info.get("icc_profile") if image.mode not in ("CMYK", "LAB") else None
+    photo = Photo(np.ascontiguousarray(pixels), notes=notes)
+    if profile and _fits(profile, b"GRAY" if photo.grey else b"RGB "):
+        return replace(photo, profile=profile)
+    return photo
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
