@@ -134,13 +134,9 @@ def _reference(container: Container, metadata: bool) -> Photo:
     image = container.load()
     # what the decoder knows of the file is replaced by what ``container`` found
     image.format = container.format
-    beside: dict[str | tuple[int, int], Any] = {
-        "icc_profile": container.profile,
-        "exif": container.exif,
-        "xmp": container.xmp,
-    }
-    if "transparency" in image.info:
-        beside["transparency"] = image.info["transparency"]
+    beside = {"icc_profile": container.profile, "exif": container.exif, "xmp": container.xmp}
+    # which level or colour of a palette is transparent
+    beside["transparency"] = image.info.get("transparency")
     image.info = {key: value for key, value in beside.items() if value not in (None, b"")}
     harmless = Metadata()
     if metadata:

@@ -45,7 +45,6 @@ def read(data: Data) -> Container:
     """
     picture: list[tuple[int, int]] = [(0, 2)]
     size: tuple[int, int] | None = None
-    components, adobe = 0, False
     exif, xmp, profile = [], b"", []
     several = False
     scan = 0
@@ -57,13 +56,11 @@ def read(data: Data) -> Container:
         if marker in OTHER_FRAMES:
             raise Unsupported(f"is a {OTHER_FRAMES[marker]} JPEG, which is not read")
         if marker in FRAMES and size is None:
-            size, components = _frame(body)
+            size = _frame(body)
         if APP0 <= marker <= 0xEF or marker == COMMENT:
-            if marker == APP0 and body.startswith(b"JFIF\0"):
+            # these two say how colours are stored
+            if (marker, body[:5]) in ((APP0, b"JFIF\0"), (APP14, b"Adobe")):
                 picture.append((start, end))
-            elif marker == APP14 and body.startswith(b"Adobe"):
-                picture.append((start, end))
-                adobe = len(body) >= 12
             elif marker == APP1 and body.startswith(EXIF):
                 exif.append(body[len(EXIF) :])
             elif marker == APP1 and body.startswith(XMP):
@@ -76,8 +73,6 @@ def read(data: Data) -> Container:
         picture.append((start, end))
     if not scan or size is None:
         raise ValueError("it has no picture")
-    if components == 4 and not adobe:
-        raise Unsupported("is a CMYK JPEG without Adobe's marker, so its inks may be inverted or not")
     orientation = orientation_of(b"".join(exif))
     # a gain map, which brightens the picture on some screens, is no other picture
     notes = [ONLY_FIRST] if several and b"hdrgm:Version" not in xmp else []
@@ -122,7 +117,7 @@ def _segments(data: Data) -> Iterator[tuple[int, int, int]]:
             at = end
 
 
-def _frame(body: bytes) -> tuple[tuple[int, int], int]:
+def _frame(body: bytes) -> tuple[int, int]:
     if len(body) < 6:
         raise ValueError("its header is damaged")
     bits, height, width, components = body[0], int.from_bytes(body[1:3]), int.from_bytes(body[3:5]), body[5]
@@ -132,7 +127,7 @@ def _frame(body: bytes) -> tuple[tuple[int, int], int]:
         raise Unsupported(f"is a JPEG of {components} channels, which is not read")
     if not height or not width:
         raise Unsupported("is a JPEG that does not say its size, which is not read")
-    return (width, height), components
+    return width, height
 
 
 def _pictures(body: bytes) -> int:

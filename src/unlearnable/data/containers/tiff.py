@@ -25,14 +25,17 @@ PIXELS = frozenset(
 )
 # values of NEW_SUBFILE and SUBFILE for a smaller copy and for a mask
 REDUCED_OR_MASK, REDUCED = 1 | 4, 2
-WHITE_IS_0, BLACK_IS_0, RGB, MAPPED, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
+READ = WHITE_IS_0, BLACK_IS_0, RGB, MAPPED, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+# channels that may be in separate planes: colours, number, and kind of the extra one (2: plain alpha)
+PLANES = frozenset({(RGB, 3), (RGB, 4, 2), (CMYK, 4), (YCBCR, 3)})
 UNSIGNED = 1
 UNCOMPRESSED, JPEGS = 1, frozenset({6, 7})
-# none, fax (3), LZW, JPEG (2), deflate (2), PackBits, LZMA, Zstandard, WebP
-COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000, 50001})
+# none, fax (3), LZW, JPEG (2), deflate (2), PackBits, LZMA, Zstandard
+COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000})
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-NAMES = {4: "a mask", 9: "L*a*b* colours", 10: "L*a*b* colours", 32803: "the raw data of a camera"}
-NAMES |= {34892: "the raw data of a camera", 32844: "high dynamic range", 32845: "high dynamic range"}
+NAMES = {4: "a mask"} | dict.fromkeys((8, 9, 10), "L*a*b* colours")
+NAMES |= dict.fromkeys((32803, 34892), "the raw data of a camera")
+NAMES |= dict.fromkeys((32844, 32845), "high dynamic range")
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _page(found: Directories, tags: dict[int, Tag]) -> Page:
     photometric = one(PHOTOMETRIC, YCBCR if compression in JPEGS else -1)
     if width <= 0 or height <= 0:
         raise ValueError("it does not say its size")
-    if COLOUR_FILTER in tags or photometric not in (0, 1, 2, 3, 5, 6, 8):
+    if COLOUR_FILTER in tags or photometric not in READ:
         kind = NAMES.get(photometric, "unknown colours")
         raise Unsupported(f"is a TIFF file with {kind}, which is not read")
     if compression not in COMPRESSIONS:
@@ -142,6 +145,9 @@ def _page(found: Directories, tags: dict[int, Tag]) -> Page:
 def _problem(found: Directories, tags: dict[int, Tag], page: Page) -> str:
     """Return what Pillow is not known to read rightly in a picture; empty if nothing."""
     grey = page.photometric in (WHITE_IS_0, BLACK_IS_0)
+    extra = found.integers(tags, EXTRA_SAMPLES)
+    if found.big and found.order == "big":
+        return "the big-endian order of BigTIFF"
     if page.bits > 16:
         return f"{page.bits}-bit pixels"
     if grey and page.samples == 1:
@@ -153,16 +159,20 @@ def _problem(found: Directories, tags: dict[int, Tag], page: Page) -> str:
         if not whole and page.bits != 16 and (page.tiled or page.predictor != 1):
             return f"{page.bits}-bit grey in tiles or with a predictor"
         return ""
+    if page.planar and (page.photometric, page.samples, *extra) not in PLANES:
+        return "these channels in separate planes"
     if grey and (page.bits != 8 or page.photometric == WHITE_IS_0):
         return f"{page.bits}-bit grey and alpha"
     if page.photometric == MAPPED:
         return "" if page.bits in (1, 2, 4, 8) else f"a palette of {page.bits} bits"
     if page.bits not in (8, 16):
         return f"{page.bits}-bit colours"
-    if page.bits == 16 and (page.planar or page.photometric in (YCBCR, LAB)):
-        return "16-bit colours in separate planes" if page.planar else "16-bit YCbCr or L*a*b* colours"
-    if page.photometric == CMYK and found.integers(tags, INK_SET, (1,))[0] != 1:
+    if page.bits == 16 and (page.planar or page.photometric == YCBCR):
+        return "16-bit colours in separate planes" if page.planar else "16-bit YCbCr colours"
+    if page.photometric == CMYK and (found.integers(tags, INK_SET, (1,))[0] != 1 or page.samples < 4):
         return "inks other than CMYK"
+    if page.photometric == CMYK and set(extra) - {0}:
+        return "CMYK and alpha"
     # without a tag, colours have half the resolution
     halved = found.integers(tags, SUBSAMPLING, (2, 2)) != (1, 1)
     if page.photometric == YCBCR and page.compression == UNCOMPRESSED and halved:
@@ -178,15 +188,14 @@ def _pointing(found: Directories, start: int, more: bytes) -> bytes:
 
 
 def _rewritten(found: Directories, tags: dict[int, Tag], changes: dict[int, int]) -> bytes:
-    """Return the file with a new directory, the only one that counts: the tags of the pixels, some changed."""
+    """Return the file with a directory that alone counts: the tags of the pixels, some changed."""
     head, inline = (8, 8) if found.big else (2, 4)
     entries = {tag: found_tag.entry for tag, found_tag in tags.items() if tag in PIXELS}
     for tag, value in changes.items():
         # type 4: one integer of four bytes
-        entry = (
-            tag.to_bytes(2, found.order) + (4).to_bytes(2, found.order) + (1).to_bytes(inline, found.order)
-        )
-        entries[tag] = entry + value.to_bytes(4, found.order) + bytes(inline - WIDTH[4])
+        numbers = ((tag, 2), (4, 2), (1, inline), (value, 4))
+        entry = b"".join(number.to_bytes(length, found.order) for number, length in numbers)
+        entries[tag] = entry + bytes(inline - WIDTH[4])
     padding = bytes(len(found.data) % 2)
     body = b"".join(entries[tag] for tag in sorted(entries))
     directory = len(entries).to_bytes(head, found.order) + body + bytes(inline)
