@@ -10,13 +10,11 @@ from pathlib import Path
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import squash
 from unlearnable.data.source import Facts, Source
-from unlearnable.data.square_views import allocate
+from unlearnable.data.square_views import COPY_BATCH, allocate
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 
 DECODING_THREADS = 4
-# squares that are copied at a time, so that a mapped file needs little memory
-COPY_BATCH = 1024
 
 
 @dataclass(frozen=True)
