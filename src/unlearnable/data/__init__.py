@@ -94,7 +94,8 @@ def _named(
             f"{source} is a path, and the labels are no file.",
             "Give a CSV or JSONL file as labels, or images in memory as source.",
         )
-    if isinstance(source, str) and not os.path.isdir(source) and os.sep not in source:
+    # what has a slash is meant as a path, and what exists is no misspelt name
+    if isinstance(source, str) and not os.path.exists(source) and "/" not in source and os.sep not in source:
         _suggest(source, name, list(BENCHMARKS))
     from unlearnable.data.folder import folder
 
@@ -102,14 +103,13 @@ def _named(
 
 
 def _suggest(source: str, name: str, benchmarks: list[str]) -> None:
-    """Refuse a name that is almost that of a data set."""
+    """Refuse a name that is neither a folder nor a data set, and suggest the closest one."""
     known = ["digits", *benchmarks]
     close = difflib.get_close_matches(name.lower().replace("_", "-"), known, 1, 0.6)
-    if close:
-        raise UsageError(
-            f"There is no folder and no data set {source!r}.",
-            f"Did you mean {close[0]!r}? There are: {', '.join(known)}.",
-        )
+    guess = f"Did you mean {close[0]!r}? " if close else "Give the path of a folder, or one of these names. "
+    raise UsageError(
+        f"There is no folder and no data set {source!r}.", f"{guess}There are: {', '.join(known)}."
+    )
 
 
 def _refuse(given: dict[str, Any], reason: str) -> None:

@@ -65,7 +65,8 @@ def checked(classes: Iterable[str]) -> list[str]:
     remedy = "Give classes as a list of different names, in the order of the numbers."
     if isinstance(classes, str | bytes | Mapping) or not isinstance(classes, Iterable):
         raise DataError(f"classes is {classes!r}, not a list of names.", remedy)
-    names: list[str] = []
+    # position of each name, in their order
+    names: dict[str, int] = {}
     for position, value in enumerate(classes):
         if not isinstance(value, str):
             raise DataError(f"classes[{position}] is {value!r}, not a name.", remedy)
@@ -73,9 +74,9 @@ def checked(classes: Iterable[str]) -> list[str]:
             raise DataError(f"classes[{position}] {problem[0]}.", remedy)
         name = unicodedata.normalize("NFC", value)
         if name in names:
-            raise DataError(f"classes[{position}] is {name!r}, as classes[{names.index(name)}] is.", remedy)
-        names.append(name)
-    return names
+            raise DataError(f"classes[{position}] is {name!r}, as classes[{names[name]}] is.", remedy)
+        names[name] = position
+    return list(names)
 
 
 def problem_of(value: Any) -> tuple[str, str] | None:

@@ -79,8 +79,9 @@ class _Columns:
             )
         if isinstance(item, tuple | list) and len(item) == 2:
             return item[0], item[1]
-        size = f"{len(item)} values" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
-        raise DataError(f"Item {position} is {size}, not an image and its label.", FORMS)
+        pairs = isinstance(item, tuple | list)
+        found = f"has {len(item)} values" if pairs else f"is of type {type(item).__name__}"
+        raise DataError(f"Item {position} {found}: it is not an image and its label.", FORMS)
 
     def classes(self) -> list[str] | None:
         """Return the class names of the column of labels, if it has them."""
@@ -102,9 +103,12 @@ class _Columns:
         if len(found) > 1:
             found = [name for name in usual if name in found][:1]
         if not found:
+            rest = [name for name in row if name != self.image]
             raise UsageError(
                 f"It is not clear which column holds the {argument}s; there are: {listed}.",
-                f"Name it: load(data, {argument}={next(iter(row), argument)!r}).",
+                f"Name it: load(data, {argument}={rest[0]!r})."
+                if rest
+                else f"Give a data set with {argument}s.",
             )
         return found[0]
 

@@ -15,6 +15,8 @@ from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 
 DECODING_THREADS = 4
+# photos that a thread decodes before it takes others
+LARGEST_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,15 @@ def read(
             pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
         return Facts.of(photo, digest)
 
+    # one task for each photo would take longer than the photo itself, if there are many small ones
+    batch = max(1, min(LARGEST_BATCH, len(ids) // 1000))
+    starts = range(0, len(ids), batch)
     results: list[Facts | DataError] = []
     with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        for result in pool.map(decode, range(len(ids))):
-            results.append(result)
-            on_progress(Event("checking", len(results), len(ids)))
+        for found in pool.map(lambda start: [*map(decode, range(len(ids))[start : start + batch])], starts):
+            for result in found:
+                results.append(result)
+                on_progress(Event("checking", len(results), len(ids)))
     facts = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, Facts)}
     errors = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, DataError)}
     if pixels is None:
