@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable import methods, presets
-from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method

@@ -43,8 +43,9 @@ def inspect(
 
 def _photo(path: Path) -> Described:
     from unlearnable.data.decoding import decode
+    from unlearnable.data.photo_file import read_photo_file
 
-    photo = decode(path.read_bytes(), str(path))
+    photo = decode(read_photo_file(path), str(path))
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
     height, width = photo.size
     record = {

@@ -11,9 +11,9 @@ import typer
 
 from unlearnable import duration
 from unlearnable.cli.console import Console
-from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.file_kinds import summary
 from unlearnable.data.folder import splits
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published

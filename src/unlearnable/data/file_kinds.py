@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
+from unlearnable.data.sniffing import format_of
+
 # every photo has one of these extensions; its content decides how it is decoded
 # fmt: off
 PHOTOS = frozenset(
@@ -48,10 +50,19 @@ LIBRARIES = {
 }
 # pictures by content that are not photos of the user's: a camera's thumbnails of films
 NO_PHOTOS = frozenset({".thm"})
-HEAD = 32
-# bytes of the second header of a BMP file, in every version
-BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# bytes that tell a photo
+HEAD = 256
+# the usual extension of each format that is read
+SUFFIX = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+}
 # kinds of other files that a summary names
 SHOWN_KINDS = 6
 USUAL_ENDING = re.compile(r"\.[a-z0-9_~!-]{1,10}")
@@ -94,7 +105,7 @@ def sniffed(path: Path) -> str:
         return ""
     try:
         with open(path, "rb") as file:
-            return _format(file.read(HEAD))
+            return SUFFIX.get(format_of(file.read(HEAD)) or "", "")
     except OSError:
         return ""
 
@@ -117,24 +128,3 @@ def summary(others: Mapping[str, int]) -> str:
     parts += [f"{len(common) - SHOWN_KINDS} other kinds"] if len(common) > SHOWN_KINDS else []
     what = "1 other file is not a photo" if total == 1 else f"{total:,} other files are not photos"
     return f"{what}: {', '.join(parts)}"
-
-
-def _format(head: bytes) -> str:
-    if head.startswith(b"\xff\xd8\xff"):
-        return ".jpg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ".png"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return ".gif"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return ".webp"
-    if head.startswith((b"II*\0", b"MM\0*")):
-        return ".tif"
-    # two letters are not enough: the size of the second header must be one that exists
-    if head.startswith(b"BM") and head[14:18] in {size.to_bytes(4, "little") for size in BMP_HEADERS}:
-        return ".bmp"
-    if head[4:8] == b"ftyp":
-        if head[8:12] in (b"avif", b"avis"):
-            return ".avif"
-        return ".heic" if head[8:12] in HEIF_BRANDS else ""
-    return ""

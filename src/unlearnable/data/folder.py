@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from unlearnable import hashing
-from unlearnable.data.decoding import MAX_PIXELS, decode, size_of
+from unlearnable.data.decoding import decode, size_of
 from unlearnable.data.file_kinds import summary
 from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.labels import labels_and_lines
 from unlearnable.data.photo import Photo
+from unlearnable.data.photo_file import MAX_PIXELS, read_photo_file
 from unlearnable.data.scanning import Scan, entries_of, scan
 from unlearnable.errors import DataError, UsageError
 
@@ -42,13 +43,7 @@ class FolderSource:
             DataError: If the file cannot be read or decoded, or has changed since it was first read.
         """
         path = self.paths[id]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be read ({error.strerror}).",
-                "Check that the file exists and that you may read it.",
-            ) from error
+        data = read_photo_file(path, self.max_pixels)
         digest = hashing.of_bytes(data)
         if self.digests.setdefault(id, digest) != digest:
             raise DataError(

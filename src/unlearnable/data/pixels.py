@@ -59,7 +59,7 @@ def pixels_of(image: Image.Image) -> tuple[UInt8Array, tuple[str, ...]]:
     if image.mode not in SHOWN:
         raise DataError(
             f"An image has the mode {image.mode}: {REASONS.get(image.mode, 'its pixels cannot be shown')}.",
-            'Convert it first: image.convert("RGB").',
+            "Scale its pixels to 8 bits first.",
         )
     mode = SHOWN[image.mode][image.has_transparency_data]
     return np.asarray(image if image.mode == mode else image.convert(mode)), ()
@@ -70,7 +70,7 @@ def _deep_grey(image: Image.Image) -> UInt8Array:
     bits = tags.get(BITS_PER_SAMPLE, (16,))
     if tuple(np.atleast_1d(bits)) != (16,) or tags.get(PHOTOMETRIC, 1) != 1:
         raise DataError(
-            "An image has the mode I;16 but other pixels: its TIFF file has fewer than 16 bits, or white at 0.",
+            "An image has the mode I;16, but its TIFF file has fewer than 16 bits, or white at 0.",
             "Load it from the folder of its file instead.",
         )
     # one row of a table a level, because a photo of floating-point levels takes eight times the memory
