@@ -35,6 +35,7 @@ LAYERS = [
     {"arguments"},
     {"hashing", "duration"},
     {"errors", "events", "files", "version"},
+    {"portable"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
