@@ -211,7 +211,7 @@ FOLDERS: list[tuple[str, Callable[[Path, Path], Any], tuple[str, ...], type[Unle
     ("verified arrays", lambda p, q: un.verify(ARRAY, ARRAY), ("un.load(array",), UsageError),
     ("fitted", lambda p, q: un.Fitted.load(p), ("holds no finished search",), DataError),
     ("fitted text", lambda p, q: un.Fitted.load("nowhere"), ("holds no finished search",), DataError),
-    ("noise", lambda p, q: un.Noise.load(q / "no"), ("There is no noise file",), DataError),
+    ("noise", lambda p, q: un.Noise.load(q / "no"), ("there is no such file",), DataError),
     ("noise none", lambda p, q: un.Noise.load(None), ("path is None",), UsageError),
     ("plugin", lambda p, q: un.load_plugin(q / "no.py"), ("is not a Python file",), UsageError),
 ]

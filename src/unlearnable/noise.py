@@ -241,7 +241,8 @@ class Noise:
         path = arguments.path("path", path, "file")
         if not path.is_file():
             raise DataError(
-                f"There is no noise file {path}.", "Make one with `unlearnable fit` or noise.save."
+                f"{path} is not a readable noise file: there is no such file.",
+                "Make one with `unlearnable fit` or noise.save.",
             )
         try:
             with safe_open(str(path), framework="np") as file:

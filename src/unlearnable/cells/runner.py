@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from unlearnable.cells.spec import Cell
 from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.events import Event
 from unlearnable.plugins import words
-from unlearnable.worker import FATAL_ERRNOS
 
+# disk full, read-only or failing: every other cell would fail likewise
+FATAL = frozenset({errno.ENOSPC, errno.EROFS, errno.EIO})
 PAUSE = 2.0  # seconds before cells that other processes run are checked again
 
 
@@ -98,7 +100,7 @@ def run(
                 break
             # methods, networks and countermeasures may be those of plugins, which raise anything
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in FATAL_ERRNOS:
+                if isinstance(error, OSError) and error.errno in FATAL:
                     raise
                 failed[cell] = error
                 text = f"{cell.label} failed: {words(error)}"

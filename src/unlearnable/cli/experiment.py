@@ -14,7 +14,6 @@ from unlearnable import duration
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
 from unlearnable.errors import DataError, Unfinished, UnlearnableError
-from unlearnable.plugins import words
 
 if TYPE_CHECKING:
     from unlearnable.cells import Cell
@@ -179,6 +178,8 @@ def _require_sound(broken: Mapping[str, str]) -> None:
 
 def _require_all(outcome: RunOutcome) -> None:
     """Leave with the code for the cells that are not done."""
+    from unlearnable.plugins import words
+
     for cell, error in outcome.failed.items():
         raise UnlearnableError(
             f"{len(outcome.failed)} cells failed. The first, {cell.label}: {words(error)}",
