@@ -62,7 +62,7 @@ def chunk(kind: bytes, body: bytes, wrong: int = 0) -> bytes:
 
 
 def packed(levels: np.ndarray, bits: int) -> bytes:
-    """Levels of fewer than 16 bits in rows of whole bytes, as PNG and TIFF store them: (H, W) or (H, W, C)."""
+    """Levels (H, W) or (H, W, C) of fewer than 16 bits, in rows of whole bytes, as PNG and TIFF have them."""
     rows = levels.reshape(len(levels), -1)
     ones = (rows[..., None] >> np.arange(bits - 1, -1, -1)) & 1
     return np.packbits(ones.reshape(len(rows), -1).astype(np.uint8), axis=1).tobytes()
@@ -118,9 +118,8 @@ def tiff(*pages: tuple[bytes, dict[int, int | tuple[int, ...]]], order: str = "<
         for tag, value in sorted(tags.items()):
             values = value if isinstance(value, tuple) else (value,)
             if tag == 273:
-                values = (
-                    start + sum(4 * len(v) for v in tags.values() if isinstance(v, tuple) and len(v) > 1),
-                )
+                lists = [len(v) for v in tags.values() if isinstance(v, tuple) and len(v) > 1]
+                values = (start + 4 * sum(lists),)
             numbers = struct.pack(f"{order}{len(values)}I", *values)
             if len(values) > 1:
                 numbers, beside = struct.pack(order + "I", start + len(beside)), beside + numbers

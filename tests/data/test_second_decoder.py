@@ -1,7 +1,7 @@
 """What is read, against another decoder: libvips, which shares no code of Pillow's with us.
 
-Every format, depth and mode of docs/photos.md is here: what libvips shows of a file is what ``decode`` returns,
-and what is published shows the same again.
+Every format, depth and mode of docs/photos.md is here: ``decode`` returns what libvips shows of a file, and
+what is published shows the same again. Where libvips is known to be wrong, NumPy says what is right.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _pngs() -> dict[str, bytes]:
         files[f"grey-{depth}-key"] = png(levels, depth, 0, [(b"tRNS", key.to_bytes(2))])
         if depth <= 8:
             plte = (b"PLTE", TABLE[: 2**depth].tobytes())
-            some = bytes(np.arange(2**depth) * 37 % 256)
+            some = bytes(index * 37 % 256 for index in range(2**depth))
             files[f"palette-{depth}"] = png(levels, depth, 3, [plte])
             files[f"palette-{depth}-alpha"] = png(levels, depth, 3, [plte, (b"tRNS", some)])
             files[f"palette-{depth}-short"] = png(levels, depth, 3, [plte, (b"tRNS", b"\x40")])
@@ -117,7 +117,6 @@ def _tiffs() -> dict[str, bytes]:
     for name, pixels, kind in (
         ("alpha", both, "unassalpha"),
         ("premultiplied", weighted, "assocalpha"),
-        ("unspecified", both, "unspecified"),
         ("alpha-16", np.dstack([DEEP, DEEP_ALPHA]), "unassalpha"),
         ("premultiplied-16", weighted_16, "assocalpha"),
     ):
@@ -140,7 +139,6 @@ def _tiffs() -> dict[str, bytes]:
         files[f"{compression}-grey"] = saved(Image.fromarray(GREY), "TIFF", compression=compression)
     for compression in ("group3", "group4", "tiff_ccitt"):
         files[compression] = saved(Image.fromarray(GREY > 120), "TIFF", compression=compression)
-    files["ycbcr"] = saved(picture.convert("YCbCr"), "TIFF", compression="tiff_lzw")
     return files
 
 
@@ -171,10 +169,11 @@ def _others() -> dict[str, tuple[bytes, float]]:
     files["alpha.webp"] = saved(holes, "WEBP", lossless=True, exact=True), 0
     files["lossy-alpha.webp"] = saved(holes, "WEBP", quality=70), 0
     files["several.webp"] = saved(picture, "WEBP", lossless=True, save_all=True, append_images=[grey]), 0
-    files["colour.avif"] = saved(picture, "AVIF", quality=80), 1
-    files["4:4:4.avif"] = saved(picture, "AVIF", quality=80, subsampling="4:4:4"), 1
+    # with full colour resolution, because decoders interpolate a lower one in their own ways
+    full = {"quality": 80, "subsampling": "4:4:4"}
+    files["colour.avif"] = saved(picture, "AVIF", **full), 1
     files["grey.avif"] = saved(grey, "AVIF", quality=80), 1
-    files["alpha.avif"] = saved(holes, "AVIF", quality=80), 1
+    files["alpha.avif"] = saved(holes, "AVIF", **full), 1
     table = picture.quantize(200)
     files["palette.gif"] = saved(table, "GIF"), 0
     files["interlaced.gif"] = saved(table, "GIF", interlace=1), 0
@@ -186,21 +185,19 @@ def _others() -> dict[str, tuple[bytes, float]]:
             saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=disposal),
             0,
         )
-    for transparent in (False, True):
-        files[f"part-{transparent}.gif"] = part_of_canvas(transparent), 0
+    files["part.gif"] = part_of_canvas(transparency=3), 0
     for value in range(2, 9):
         exif = Image.Exif()
         exif[274] = value
         for format, more in (("JPEG", {"quality": 90}), ("TIFF", {})):
             files[f"turned-{value}.{format}"] = saved(picture, format, exif=exif, **more), 0
         files[f"turned-{value}.webp"] = saved(picture, "WEBP", lossless=True, exif=exif.tobytes()), 0
-        files[f"turned-{value}.avif"] = saved(picture, "AVIF", exif=exif.tobytes()), 1
+        files[f"turned-{value}.avif"] = saved(picture, "AVIF", exif=exif.tobytes(), **full), 1
     return files
 
 
-def part_of_canvas(transparent: bool) -> bytes:
+def part_of_canvas(**options: int) -> bytes:
     """A GIF file whose first picture covers a part of the canvas."""
-    options = {"transparency": 3} if transparent else {}
     data = bytearray(saved(Image.fromarray(RGB).quantize(64), "GIF", **options))
     data[6:10] = (WIDTH + 20).to_bytes(2, "little") + (HEIGHT + 10).to_bytes(2, "little")
     at = data.index(b"," + bytes(4) + WIDTH.to_bytes(2, "little"))
@@ -215,8 +212,8 @@ OTHERS = _others()
 
 @pytest.mark.parametrize("name", EXACT)
 def test_lossless_files_are_what_the_second_decoder_shows(name: str) -> None:
-    # 16 bits are rounded by us in grey files, and cut off by libvips
-    judge(EXACT[name], name, 1 if "16" in name or "premultiplied" in name or "jpeg" in name else 0)
+    # 16 bits are rounded in some places and cut off in others
+    judge(EXACT[name], name, 2 if "16" in name else 1 if "premultiplied" in name else 0)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -234,6 +231,28 @@ def test_grey_of_any_depth_keeps_its_scale(bits: int, order: str) -> None:
         expected = np.rint(levels / (2**bits - 1) * 255)
         expected = expected if photometric else 255 - expected
         assert np.array_equal(decode(data, "x").pixels, expected)
+
+
+def test_a_gif_picture_that_covers_a_part_leaves_the_rest_transparent() -> None:
+    rgb, alpha = read(part_of_canvas(), "x")
+    expected = np.zeros((HEIGHT + 10, WIDTH + 20), int)
+    expected[4 : 4 + HEIGHT, 11 : 11 + WIDTH] = 255
+    assert np.array_equal(alpha, expected)
+    inside = np.asarray(Image.fromarray(RGB).quantize(64).convert("RGB"))
+    assert np.array_equal(rgb[4 : 4 + HEIGHT, 11 : 11 + WIDTH], inside)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_ycbcr_in_tiff_is_converted(compression: str) -> None:
+    # libvips shows these numbers as if they were RGB
+    picture = Image.fromarray(RGB).convert("YCbCr")
+    expected = np.asarray(picture.convert("RGB")).astype(int)
+    if compression == "raw":
+        tags = {256: WIDTH, 257: HEIGHT, 258: (8, 8, 8), 262: 6, 277: 3, 530: (1, 1)}
+        data = tiff((picture.tobytes(), tags))
+    else:
+        data = saved(picture, "TIFF", compression=compression)
+    assert np.abs(decode(data, "x").rgb() - expected).max() <= 1
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])

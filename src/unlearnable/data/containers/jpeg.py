@@ -33,6 +33,8 @@ OTHER_FRAMES = {
 START_OF_SCAN, END = 0xDA, 0xD9
 APP0, APP1, APP2, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 EXIF, XMP, ICC, MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
+# segments that say how colours are stored, and their least lengths
+COLOURS = {(APP0, b"JFIF\0"): 14, (APP14, b"Adobe"): 12}
 NUMBER_OF_PICTURES = 0xB001
 
 
@@ -58,8 +60,8 @@ def read(data: Data) -> Container:
         if marker in FRAMES and size is None:
             size = _frame(body)
         if APP0 <= marker <= 0xEF or marker == COMMENT:
-            # these two say how colours are stored
-            if (marker, body[:5]) in ((APP0, b"JFIF\0"), (APP14, b"Adobe")):
+            # these two say how colours are stored; libjpeg ignores them if they are shorter
+            if len(body) >= COLOURS.get((marker, body[:5]), len(body) + 1):
                 picture.append((start, end))
             elif marker == APP1 and body.startswith(EXIF):
                 exif.append(body[len(EXIF) :])

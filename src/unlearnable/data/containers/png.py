@@ -34,15 +34,19 @@ def read(data: Data) -> Container:
         raise ValueError("its header is damaged")
     width, height, depth, colour = struct.unpack(">IIBB", header[:10])
     picture: list[tuple[int, int]] = []
+    colours = 0
     transparent, profile, exif, xmp = b"", None, b"", b""
     notes = []
     for kind, start, length in chunks:
         whole = (start - 8, start + length + 4)
         if kind in (b"IHDR", b"IDAT", b"IEND") or (kind == b"PLTE" and colour == PALETTE):
             picture.append(whole)
+            colours = length // 3 if kind == b"PLTE" else colours
         elif kind == b"tRNS" and colour in (GREY, COLOUR, PALETTE):
             body = _body(data, kind, start, length)
-            if body is None or not (1 <= length <= 256 if colour == PALETTE else length == 2 + 2 * colour):
+            if body is None or not (
+                1 <= length <= colours if colour == PALETTE else length == 2 + 2 * colour
+            ):
                 notes.append("its transparency is damaged and was left out")
             elif colour == PALETTE:
                 picture.append(whole)

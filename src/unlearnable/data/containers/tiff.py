@@ -74,6 +74,8 @@ def read(data: Data) -> Container:
         notes.append("only the first picture of full size in the file was read")
     elif len(starts) > 1:
         notes.append(ONLY_FIRST)
+    if 0 in found.integers(tags, EXTRA_SAMPLES):
+        notes.append("a channel that does not say what it is for was left out")
     if page.bits > 8 and page.samples > 1:
         notes.append("16 bits per channel, read as 8")
 
