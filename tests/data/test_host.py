@@ -43,7 +43,8 @@ before = state()
 import unlearnable as un
 imported = state()
 images = un.load(sys.argv[1])
-un.protect(sys.argv[1], sys.argv[2], method="random", seed=1, workers=1)
+from unlearnable import methods
+un.protect(sys.argv[1], sys.argv[2], methods.create("random", {}), seed=1, workers=1)
 print(json.dumps([before, imported, state()]))
 """
 
