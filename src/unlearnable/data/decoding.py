@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from unlearnable.budget import CHUNK_ROWS, UInt8Array
+from unlearnable.data import colour
 from unlearnable.data.metadata import ORIENTATION, cleaned
 from unlearnable.data.photo import Metadata, Photo
 from unlearnable.errors import DataError
@@ -97,36 +98,31 @@ def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
     if _has_deep_colour(image, data):
         notes.append("16 bits per channel, read as 8")
     image.load()
+    profile, note = colour.profile_of(image, data)
+    notes += [note] if note else []
     try:
         ImageOps.exif_transpose(image, in_place=True)
-        harmless = cleaned(image) if metadata else Metadata()
     except Exception:
         # damaged EXIF data is no reason to refuse intact pixels
-        harmless = Metadata()
         notes.append("its EXIF data cannot be read and was left out")
-    profile = image.info.get("icc_profile") or None
+    harmless, remarks = cleaned(image) if metadata else (Metadata(), ())
+    notes += [remark for remark in remarks if remark not in notes]
     if image.mode.startswith("I;16"):
         levels = np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8)
-        return Photo(levels, None, harmless, tuple(notes))
+        return Photo(levels, profile, harmless, tuple(notes))
     if image.mode in ("F", "I"):
         raise ValueError(
             f"{'floating-point' if image.mode == 'F' else '32-bit'} pixels have no 8-bit reference"
         )
     if image.mode == "CMYK":
-        image, note = _srgb(image, profile)
+        image, note = _srgb(image, image.info.get("icc_profile"))
         notes += [note] if note else []
-        profile = None
     # channel A of L*a*b* is a colour, not transparency
     has_alpha = ("A" in image.getbands() and image.mode != "LAB") or "transparency" in image.info
     mode = "RGBA" if has_alpha else "RGB"
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     if _is_grey(pixels):
         pixels = np.ascontiguousarray(pixels[..., [0, 3]] if has_alpha else pixels[..., 0])
-    photo = Photo(pixels)
-    if profile and not _fits(profile, b"GRAY" if photo.grey else b"RGB "):
-        profile = None
-        if not photo.grey:
-            notes.append("its ICC profile is damaged or for another colour space and was left out")
     return Photo(pixels, profile, harmless, tuple(notes))
 
 
@@ -156,17 +152,6 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
     if converted is None:
         return image.convert("RGB"), "CMYK with a damaged profile, converted without colour management"
     return converted, ""
-
-
-def _fits(profile: bytes, space: bytes) -> bool:
-    """Return whether an ICC profile is complete and for a colour space."""
-    # header: length in bytes 0 to 3, colour space in bytes 16 to 19, the signature ``acsp`` in bytes 36 to 39
-    return (
-        len(profile) >= 128
-        and profile[36:40] == b"acsp"
-        and profile[16:20] == space
-        and int.from_bytes(profile[:4]) == len(profile)
-    )
 
 
 def _is_heif(head: bytes) -> bool:
