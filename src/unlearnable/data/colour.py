@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from PIL import Image
 
 from unlearnable.data import icc
+from unlearnable.data.containers.ifd import Directories
 from unlearnable.data.icc import D65, SRGB, Point
 
 MISFIT = "its ICC profile is damaged or for another colour space and was left out"
@@ -232,14 +233,16 @@ def _of_tiff(image: Image.Image, data: bytes, one: bool) -> Found:
 def _of_exif(image: Image.Image) -> tuple[bytes | None, str]:
     """Return a remark where EXIF says Adobe RGB (DCF 2.0), which some programs heed and browsers do not."""
     try:
-        exif = image.getexif()
-        index = exif.get_ifd(INTEROPERABILITY).get(1) or exif.get_ifd(EXIF_IFD).get(INTEROPERABILITY, {}).get(
-            1
-        )
-        adobe = exif.get_ifd(EXIF_IFD).get(COLOUR_SPACE) == 2 or str(index).startswith("R03")
-    except Exception:
+        # not through Pillow, which prints warnings about damaged fields
+        found = Directories.of((image.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
+        main = found.tags(next(found.starts(), 0))
+        photo = found.tags(found.integers(main, EXIF_IFD)[0])
+        if found.integers(photo, COLOUR_SPACE) == (2,):
+            return None, ADOBE
+        index = found.raw(found.tags(found.integers(photo, INTEROPERABILITY)[0]), 1)
+    except (ValueError, IndexError):
         return None, ""
-    return None, ADOBE if adobe else ""
+    return None, ADOBE if index.startswith(b"R03") else ""
 
 
 SAID: dict[str, Callable[[Image.Image, bytes, bool], Found]] = {
