@@ -164,7 +164,8 @@ def open_photos(
     """
     images = (options or PhotoOptions()).folder(photos)
     if context is not None:
-        return images.join(folder(context))
+        # in the order of the search, so that its squares need no copy
+        return images.join(folder(context)).in_order_of_ids()
     if len(images.classes) < 2:
         raise DataError(
             f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",

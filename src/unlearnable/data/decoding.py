@@ -24,8 +24,6 @@ from unlearnable.data.pixels import pixels_of
 from unlearnable.data.sniffing import HEAD, format_of
 from unlearnable.errors import DataError
 
-HEIC = frozenset({".heic", ".heif"})
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}) | HEIC
 # how a photo with an EXIF orientation is turned upright
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
