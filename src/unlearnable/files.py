@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from unlearnable import portable
+
 
 def cache() -> Path:
     """Return the user's cache folder: benchmarks, and noise and weights of experiments."""
@@ -37,7 +39,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(draft)
         # The content must reach the disk before the name does.
-        _flush(draft)
+        portable.flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -49,7 +51,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         draft.unlink(missing_ok=True)
         raise
     try:
-        _flush(path.parent)
+        portable.flush(path.parent)
     except OSError:
         # Some systems cannot open folders.
         return
@@ -59,11 +61,3 @@ def remove_drafts(folder: Path) -> None:
     """Remove the drafts of killed processes, at any depth. No other process may write to the folder."""
     for draft in folder.rglob(".*.part"):
         draft.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -125,7 +125,7 @@ def export(
     """Write a protected set for other tools, as one npz file or as a folder of images."""
     console = Console(json)
     with console.errors():
-        from unlearnable.cli.protection import list_skipped
+        from unlearnable.cli.protection import list_skipped, sum_up_others
         from unlearnable.data import load
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
@@ -146,8 +146,9 @@ def export(
             "largest_change": done.largest,
         }
         console.result(
-            {**record, "skipped": dict(done.skipped)},
+            {**record, "skipped": dict(done.skipped), "others": dict(clean.others)},
             f"{done.written} protected images written; no pixel changed by more than {done.largest}/255.\n"
             f"Publish: {target}",
         )
+        sum_up_others(console, clean.others)
         list_skipped(done.skipped)

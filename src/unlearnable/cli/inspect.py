@@ -24,13 +24,13 @@ def inspect(
     """Describe a folder of images, a photo, a noise file or a run folder."""
     console = Console(json)
     with console.errors():
-        from unlearnable.data.decoding import SUFFIXES
+        from unlearnable.data.file_kinds import is_photo
 
         if (path / "run.json").is_file():
             record, lines = _run(path)
         elif path.is_dir():
             record, lines = _folder(path)
-        elif path.suffix.lower() in SUFFIXES and path.is_file():
+        elif is_photo(path.name) and path.is_file():
             record, lines = _photo(path)
         elif path.is_file():
             record, lines = _noise(path)
@@ -43,8 +43,9 @@ def inspect(
 
 def _photo(path: Path) -> Described:
     from unlearnable.data.decoding import decode
+    from unlearnable.data.photo_file import read_photo_file
 
-    photo = decode(path.read_bytes(), str(path))
+    photo = decode(read_photo_file(path), str(path))
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
     height, width = photo.size
     record = {
@@ -59,6 +60,7 @@ def _photo(path: Path) -> Described:
 
 
 def _folder(path: Path) -> Described:
+    from unlearnable.data.file_kinds import summary
     from unlearnable.data.folder import folder
 
     images = folder(path)
@@ -78,11 +80,13 @@ def _folder(path: Path) -> Described:
         "smallest": list(areas[0]) if areas else None,
         "largest": list(areas[-1]) if areas else None,
         "skipped": skipped,
+        "others": dict(images.others),
     }
     extent = f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)" if areas else ""
     lines = [f"{len(sizes)} images of {len(counts)} classes{extent}"]
     lines += [f"  {name}: {count}" for name, count in sorted(counts.items())]
     lines += [f"  skipped {id}: {reason}" for id, reason in sorted(skipped.items())]
+    lines += [f"  {summary(images.others)}"] if images.others else []
     return record, lines
 
 
