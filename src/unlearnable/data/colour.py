@@ -13,11 +13,8 @@ from collections.abc import Callable, Iterator
 from PIL import Image
 
 from unlearnable.data import icc
-<<<<<<< HEAD
-from unlearnable.data.containers.ifd import Directories
-=======
 from unlearnable.data.containers import Unsupported
->>>>>>> colour
+from unlearnable.data.containers.ifd import Directories
 from unlearnable.data.icc import D65, SRGB, Point
 
 MISFIT = "its ICC profile is damaged or for another colour space and was left out"
