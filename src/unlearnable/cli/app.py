@@ -5,11 +5,26 @@ A verb imports slow modules when it is called, so that the help appears at once.
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
+from unlearnable.cli import (
+    demo,
+    experiment,
+    export,
+    failures,
+    fit,
+    inspect,
+    lists,
+    protect,
+    signals,
+    streams,
+    verify,
+)
+from unlearnable.cli.verb import Program, Verb
 from unlearnable.version import __version__
 
 SUMMARY = (
@@ -17,9 +32,28 @@ SUMMARY = (
     "and measure how well it works."
 )
 
+
+class App(typer.Typer):
+    """The program as a process: its streams and signals, and the last place where an error gets words."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line, and exit."""
+        streams.secure()
+        # matplotlib warns of a home folder that it cannot write to, which harms nothing here
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
+        with signals.stopping():
+            try:
+                return super().__call__(*args, **kwargs)
+            except (Exception, KeyboardInterrupt) as error:
+                text, code = failures.explain(error)
+                print(text, file=sys.stderr)
+                raise SystemExit(code) from None
+
+
 # "rich" groups the options of a verb under titles.
-app = typer.Typer(
+app = App(
     name="unlearnable",
+    cls=Program,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -56,5 +90,5 @@ for verb, panel in (
     (lists.countermeasures, SHOW),
     (export.export, EXCHANGE),
 ):
-    app.command(rich_help_panel=panel)(verb)
-app.command("import", rich_help_panel=EXCHANGE)(export.import_)
+    app.command(cls=Verb, rich_help_panel=panel)(verb)
+app.command("import", cls=Verb, rich_help_panel=EXCHANGE)(export.import_)

@@ -11,7 +11,7 @@ import typer
 
 from unlearnable import duration
 from unlearnable.cli import options
-from unlearnable.cli.console import Console
+from unlearnable.cli.console import Console, definitions
 from unlearnable.errors import DataError, Unfinished, UsageError
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ def experiment(
         options.load_plugins(plugin)
         if not names:
             known = experiments.names()
-            width = max(map(len, known))
-            console.result(known, "\n".join(f"{name.ljust(width)}  {title}" for name, title in known.items()))
+            console.result(known, definitions(known))
             return
         chosen = [experiments.get(name) for name in (experiments.names() if names == ["all"] else names)]
         scale = profiles.get(profile)
