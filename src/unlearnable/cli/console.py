@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unicodedata import category
 
 import typer
 
@@ -22,8 +23,6 @@ from unlearnable.events import Event, OnProgress, silent
 
 # Entries of a list that are printed; --json has all.
 LISTED = 20
-# Control characters in the name of a file could rewrite the terminal.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 class Console:
@@ -42,7 +41,7 @@ class Console:
     def remark(self, text: str) -> None:
         """Print a remark on stderr."""
         if not self.quiet:
-            self._say(text.translate(_CONTROLS))
+            self._say(printable(text))
 
     def result(self, record: Mapping[str, Any], text: str) -> None:
         """Print the result on stdout: the record as JSON, or the text for people.
@@ -50,7 +49,7 @@ class Console:
         Raises:
             UnlearnableError: If stdout cannot be written.
         """
-        shown = _to_json(record) if self.json else fold(text.translate(_CONTROLS), width())
+        shown = _to_json(record) if self.json else fold(printable(text), width())
         try:
             print(shown, flush=True)
         except OSError as error:
@@ -154,6 +153,20 @@ def definitions(lines: Mapping[str, str]) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """Return text with characters escaped that could rewrite the terminal, as the name of a file may hold."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" or category(sign) == "Zs" else _escaped(sign)
+        for sign in text
+    )
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
 def shortened(entries: Mapping[str, str], most: int = LISTED) -> list[str]:
     """Return a line for each entry, sorted, but not more than ``most`` and one that counts the others."""
     lines = [
@@ -161,7 +174,7 @@ def shortened(entries: Mapping[str, str], most: int = LISTED) -> list[str]:
     ]
     more = len(entries) - len(lines)
     lines += [f"  and {more:,} more; --json has all of them"] if more else []
-    return [line.replace("\n", "\\n").translate(_CONTROLS) for line in lines]
+    return [printable(line.replace("\n", "\\n")) for line in lines]
 
 
 def _folded(line: str, columns: int) -> str:
@@ -213,4 +226,4 @@ def _until(deadline: float, on_progress: OnProgress) -> OnProgress:
 
 
 def _stderr(text: str) -> None:
-    print(text.translate(_CONTROLS), file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from unlearnable.errors import Unfinished, UnlearnableError
+from unlearnable.user_cache import user_cache
 
 # With this variable set, the traceback of every error is printed.
 TRACEBACK = "UNLEARNABLE_TRACEBACK"
@@ -63,6 +64,8 @@ def _file(error: OSError, resumes: bool) -> str:
         lines = [f"error: A disk is full ({reason})."]
     if "temporary directory" in reason:
         lines.append("Set the environment variable TMPDIR to a folder that you may write to.")
+    elif isinstance(error.filename, str | os.PathLike) and _is_in_cache(Path(error.filename)):
+        lines.append("Set the environment variable XDG_CACHE_HOME to a folder that you may write to.")
     elif resumes:
         lines.append(SAVED)
     return "\n  ".join(lines)
@@ -104,6 +107,13 @@ def _is_folder_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
+
+
+def _is_in_cache(path: Path) -> bool:
+    try:
+        return user_cache("").parent in (path, *path.parents)
+    except UnlearnableError:
+        return False
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -68,11 +68,11 @@ def inspect(
         deadline = options.deadline(time_limit)
         reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
         is_folder = path.is_dir() and not (path / "run.json").is_file()
-        is_photo = path.suffix.lower() in SUFFIXES and path.is_file()
+        one_photo = path.suffix.lower() in SUFFIXES and path.is_file()
         wrote = run_of(path, photos, run, search=is_folder and reading == PhotoOptions())
         if wrote is not None and not is_folder:
             raise UsageError(f"{path} is not a published folder.", "Leave --run and --photos out.")
-        used = PhotoOptions(max_pixels=reading.max_pixels) if is_photo else PhotoOptions()
+        used = PhotoOptions(max_pixels=reading.max_pixels) if one_photo else PhotoOptions()
         if reading != used and (wrote is not None or not is_folder):
             raise UsageError(
                 "--labels, --class, --folders-are-classes and --max-pixels are for photos that are read.",
@@ -86,7 +86,7 @@ def inspect(
                 record, lines = _folder(path, reading, on_progress)
         elif path.is_dir():
             record, lines = _run(path)
-        elif is_photo:
+        elif one_photo:
             record, lines = _photo(path, reading)
         elif path.is_file():
             record, lines = _noise(path)

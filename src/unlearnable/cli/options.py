@@ -226,6 +226,29 @@ def deadline(time_limit: str | None) -> float:
     return math.inf if time_limit is None else time.monotonic() + duration.parse(time_limit)
 
 
+def refuse(ctx: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse options that would be ignored.
+
+    Args:
+        ctx: The context of the verb.
+        names: Names of the parameters that are not used.
+        reason: Why, as the end of a sentence.
+
+    Raises:
+        UsageError: If one of them is on the command line.
+    """
+    unused = set(names)
+    given = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if parameter.name in unused
+        and (source := ctx.get_parameter_source(parameter.name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise UsageError(f"{', '.join(given)} would be ignored {reason}.", "Leave it out.")
+
+
 def load_plugins(files: Iterable[Path] | None) -> None:
     """Load the files of ``--plugin``."""
     from unlearnable.plugins import load_plugin
