@@ -5,25 +5,12 @@ A verb imports slow modules when it is called, so that the help appears at once.
 
 from __future__ import annotations
 
-import logging
-import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unlearnable.cli import (
-    demo,
-    experiment,
-    export,
-    failures,
-    fit,
-    inspect,
-    lists,
-    protect,
-    signals,
-    streams,
-    verify,
-)
+from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
+from unlearnable.cli.process import App
 from unlearnable.cli.verb import Program, Verb
 from unlearnable.version import __version__
 
@@ -31,23 +18,6 @@ SUMMARY = (
     "Add imperceptible noise to your photos so that models trained on them learn very little, "
     "and measure how well it works."
 )
-
-
-class App(typer.Typer):
-    """The program as a process: its streams and signals, and the last place where an error gets words."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line, and exit."""
-        streams.secure()
-        # matplotlib warns of a home folder that it cannot write to, which harms nothing here
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
-        with signals.stopping():
-            try:
-                return super().__call__(*args, **kwargs)
-            except (Exception, KeyboardInterrupt) as error:
-                text, code = failures.explain(error)
-                print(text, file=sys.stderr)
-                raise SystemExit(code) from None
 
 
 # "rich" groups the options of a verb under titles.

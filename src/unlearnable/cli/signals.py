@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 # ``timeout`` and process managers send a signal to the process and again to its group.
@@ -31,7 +33,8 @@ class Stopped(KeyboardInterrupt):
 def stopping() -> Iterator[None]:
     """Raise ``Stopped`` at the first signal; at a later one end the process at once.
 
-    A signal that the caller ignores, as ``nohup`` does, stays ignored.
+    A signal that the caller ignores, as ``nohup`` does, stays ignored. After a signal the process is expected
+    to end, so its handlers stay until then.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -57,5 +60,13 @@ def stopping() -> Iterator[None]:
             signal.signal(number, stop)
         yield
     finally:
-        for number in taken:
-            signal.signal(number, before[number])
+        if first:
+            # Python restores the defaults when it exits, and a second signal would then change the exit code
+            atexit.register(_set, dict.fromkeys(taken, signal.SIG_IGN))
+        else:
+            _set({number: before[number] for number in taken})
+
+
+def _set(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
