@@ -130,8 +130,9 @@ def _unit(values: Array, path: Path) -> Unit:
         return "levels"
     if largest > (MAX_EPSILON + 0.5) / 255:
         raise UsageError(
-            f"{path} holds values up to {largest:.3g}, in an ambiguous unit.",
-            "Give --unit levels or --unit unit.",
+            f"{path} holds values up to {largest:.3g}, in an ambiguous unit: "
+            "too large for shares of the whole range, and small for levels.",
+            "Give --unit levels if a value of 1 is 1/255; divide the values if it is not.",
         )
     return "unit"
 
