@@ -107,10 +107,10 @@ def _described(
     lines = [
         f"Published: {len(files)} photos of {len(classes)} classes",
         f"  no pixel changed by more than {largest}/255",
-        f"  {counts['as written']} files are as the run wrote them",
+        f"  as the run wrote them: {counts['as written']}",
     ]
-    lines += [f"  {counts[word]} {word}" for word in ("changed", "missing") if counts[word]]
-    lines += [f"  {len(others)} files are not of this run"] if others else []
+    lines += [f"  {word}: {counts[word]}" for word in ("changed", "missing") if counts[word]]
+    lines += [f"  not of this run: {len(others)}"] if others else []
     lines += shortened({output: _line(one) for output, one in files.items()})
     return record, [*lines, f"Keep private: {run}"]
 
