@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from unlearnable.cli import failures, signals
+from unlearnable.cli.console import Console
 from unlearnable.errors import DataError, UsageError
 from unlearnable.user_cache import user_cache
 
@@ -236,11 +238,14 @@ def test_a_cache_that_cannot_be_written_names_what_to_set(
     assert "XDG_CACHE_HOME" not in failures.explain(OSError(30, "Read-only", "/mnt/x"), resumes=True)[0]
 
 
-def test_a_current_folder_that_was_deleted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_current_folder_that_was_deleted_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def gone() -> str:
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(os, "getcwd", gone)
-    said, code = failures.explain(FileNotFoundError(2, "No such file or directory"))
-    assert said.startswith("error: The current folder no longer exists.")
-    assert code == 1
+    with pytest.raises(typer.Exit) as caught, Console().errors():
+        raise AssertionError("libraries that need the folder are never imported")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.startswith("error: The current folder no longer exists.")

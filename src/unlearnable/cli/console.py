@@ -100,6 +100,7 @@ class Console:
             resumes: Whether the same command resumes after an interruption.
         """
         try:
+            failures.require_current_folder()
             yield
         except (typer.Exit, typer.BadParameter):
             raise

@@ -20,6 +20,20 @@ SAVED = "Finished work is saved. Correct the cause, then run the same command ag
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
+def require_current_folder() -> None:
+    """Refuse to work in a folder that was deleted: libraries end the process there without a word of ours.
+
+    Raises:
+        UnlearnableError: If the current folder does not exist.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UnlearnableError(
+            "The current folder no longer exists.", "Change to another folder, then run the command again."
+        ) from error
+
+
 def explain(error: BaseException, *, resumes: bool = False) -> tuple[str, int]:
     """Return the text for stderr, and the exit code.
 
@@ -42,9 +56,6 @@ def _explained(error: BaseException, resumes: bool) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)
         return f"Interrupted. {RESUME if resumes else 'Nothing was written.'}", 128 + number
-    if _is_folder_gone():
-        remedy = "Change to a folder that exists, then run the command again."
-        return f"error: The current folder no longer exists.\n  {remedy}", failed
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         remedy = "Close other programs, or use a machine with more memory."
         if "cuda" in str(error).lower():
@@ -99,14 +110,6 @@ def _unexpected(error: BaseException, resumes: bool) -> str:
 
 def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
-
-
-def _is_folder_gone() -> bool:
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 def _is_in_cache(path: Path) -> bool:
