@@ -31,6 +31,7 @@ LAYERS = [
     {"budget", "renamed", "spec", "plugins"},
     {"hashing", "duration", "user_cache"},
     {"errors", "events", "files", "version"},
+    {"portable"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from unlearnable import portable
+
 
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, making its folder if need be.
@@ -32,7 +34,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(draft)
         # The content must reach the disk before the name does.
-        _flush(draft)
+        portable.flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -44,7 +46,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         draft.unlink(missing_ok=True)
         raise
     try:
-        _flush(path.parent)
+        portable.flush(path.parent)
     except OSError:
         # Some systems cannot open folders.
         return
@@ -54,11 +56,3 @@ def remove_drafts(folder: Path) -> None:
     """Remove the drafts of killed processes, at any depth. No other process may write to the folder."""
     for draft in folder.rglob(".*.part"):
         draft.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ from unlearnable import hashing
 from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.photo import Photo
+from unlearnable.data.photo_file import read_photo_file
 from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.files import write
 from unlearnable.noise import Noise
@@ -135,18 +136,15 @@ def _read(task: Task) -> tuple[Photo, str]:
     if isinstance(task.origin, Photo):
         pixels = task.origin.pixels
         return task.origin, hashing.of_pixels(pixels)
-    try:
-        data = task.origin.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{task.origin} cannot be read ({error.strerror}).", "Check its permissions."
-        ) from error
+    data = read_photo_file(task.origin, task.max_pixels)
     return decode(data, str(task.origin), task.max_pixels, task.encoding.metadata), hashing.of_bytes(data)
 
 
 def _same_alpha(photo: Photo, back: Photo, name: str) -> None:
-    before, after = photo.alpha, back.alpha
-    if before is not None and (after is None or not np.array_equal(before, after)):
+    before = photo.alpha
+    # opaque alpha, which arrays may have, is dropped when a file is decoded
+    after = back.alpha if back.alpha is not None else np.uint8(255)
+    if before is not None and not (before == after).all():
         raise UnlearnableError(f"{name} lost its alpha channel.")
 
 

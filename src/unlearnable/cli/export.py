@@ -146,7 +146,7 @@ def export(
     """Write a protected set for other tools, as one npz file or as a folder of images."""
     console = Console(json, quiet)
     with console.errors():
-        from unlearnable.cli.protection import list_skipped, photo_options
+        from unlearnable.cli.protection import list_skipped, photo_options, sum_up_others
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
 
@@ -170,11 +170,12 @@ def export(
             "largest_change": done.largest,
         }
         console.result(
-            {**record, "skipped": dict(done.skipped)},
+            {**record, "skipped": dict(done.skipped), "others": dict(clean.others)},
             f"{done.written} protected images written.\n"
             f"No pixel changed by more than {done.largest}/255.\n"
             f"Publish: {target}",
         )
+        sum_up_others(console, clean.others)
         list_skipped(done.skipped)
 
 

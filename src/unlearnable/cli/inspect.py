@@ -62,13 +62,13 @@ def inspect(
     with console.errors():
         from unlearnable.cli.protection import photo_options
         from unlearnable.cli.published import published, run_of
-        from unlearnable.data.decoding import SUFFIXES
+        from unlearnable.data.file_kinds import is_photo
         from unlearnable.preparation import PhotoOptions
 
         deadline = options.deadline(time_limit)
         reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
         is_folder = path.is_dir() and not (path / "run.json").is_file()
-        one_photo = path.suffix.lower() in SUFFIXES and path.is_file()
+        one_photo = is_photo(path.name) and path.is_file()
         wrote = run_of(path, photos, run, search=is_folder and reading == PhotoOptions())
         if wrote is not None and not is_folder:
             raise UsageError(f"{path} is not a published folder.", "Leave --run and --photos out.")
@@ -101,8 +101,9 @@ def inspect(
 
 def _photo(path: Path, reading: PhotoOptions) -> Described:
     from unlearnable.data.decoding import decode
+    from unlearnable.data.photo_file import read_photo_file
 
-    photo = decode(path.read_bytes(), str(path), reading.max_pixels)
+    photo = decode(read_photo_file(path, reading.max_pixels), str(path), reading.max_pixels)
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
     height, width = photo.size
     record = {
@@ -119,6 +120,7 @@ def _photo(path: Path, reading: PhotoOptions) -> Described:
 def _folder(path: Path, reading: PhotoOptions, on_progress: OnProgress) -> Described:
     from collections import Counter
 
+    from unlearnable.data.file_kinds import summary
     from unlearnable.data.reading import read
 
     images = reading.folder(path)
@@ -133,12 +135,14 @@ def _folder(path: Path, reading: PhotoOptions, on_progress: OnProgress) -> Descr
         "smallest": list(areas[0]) if areas else None,
         "largest": list(areas[-1]) if areas else None,
         "skipped": skipped,
+        "others": dict(images.others),
     }
     lines = [f"{len(areas)} images of {len(counts)} classes"]
     if areas:
         lines[0] += f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)"
     lines += shortened({name: str(count) for name, count in counts.items()})
     lines += shortened({f"skipped {id}": reason for id, reason in skipped.items()})
+    lines += [f"  {summary(images.others)}"] if images.others else []
     return record, lines
 
 

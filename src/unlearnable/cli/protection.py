@@ -11,8 +11,9 @@ import typer
 
 from unlearnable import duration
 from unlearnable.cli.console import Console
-from unlearnable.data.decoding import MAX_PIXELS
+from unlearnable.data.file_kinds import summary
 from unlearnable.data.folder import splits
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
@@ -69,6 +70,7 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "changed": list(published.changed),
         "vanished": list(published.vanished),
         "skipped": dict(published.skipped),
+        "others": dict(published.others),
         "notes": {id: list(remarks) for id, remarks in published.notes.items()},
         "largest_change": published.largest,
         "encoded_change": list(published.encoded or ()),
@@ -97,7 +99,14 @@ def report(console: Console, published: Published, seconds: float) -> None:
         _list("Added since the noise was found, now protected", new)
         _list("Published, but the photo is gone; delete them if you want", published.vanished)
         _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
+    sum_up_others(console, published.others)
     list_skipped(published.skipped)
+
+
+def sum_up_others(console: Console, others: Mapping[str, int]) -> None:
+    """Print a line about the files that are no photos, if there are any."""
+    if others:
+        console.remark(f"{summary(others)}.")
 
 
 def list_skipped(skipped: Mapping[str, str]) -> None:

@@ -131,6 +131,7 @@ def verify(
             f"{len(clean)} pairs in {len(clean.classes)} classes; "
             f"{compute.device}, {compute.precision}; about {duration.words(prepared.schedule.seconds)}"
         )
+        protection.sum_up_others(console, clean.others)
         with console.progress() as on_progress:
             found = prepared.measure(on_progress)
         command = shlex.join(["unlearnable", *sys.argv[1:]])
@@ -140,7 +141,8 @@ def verify(
             report = save(record, folder)
         plain = record.model_dump(mode="json", exclude={"pictures"})
         console.result(
-            {**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}"
+            {**plain, "others": dict(clean.others), "verdict": found.verdict, "report": str(report)},
+            f"{table(record)}\nReport: {report}",
         )
         if record.goal is not None and not record.goal.met:
             raise GoalMissed(

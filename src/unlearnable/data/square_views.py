@@ -14,6 +14,8 @@ from unlearnable.errors import DataError
 
 # bytes; some 39,000 squares of 96 pixels
 MAX_IN_MEMORY = 1 << 30
+# squares that are copied at a time, so that a mapped file needs little memory
+COPY_BATCH = 1024
 
 
 def allocate(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:

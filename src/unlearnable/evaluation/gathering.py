@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.joining import free_prefix
 from unlearnable.errors import DataError
 from unlearnable.evaluation.pairing import aligned, match
 from unlearnable.evaluation.pairs import Pairs
@@ -91,13 +92,15 @@ def _without(images: ImageSet, digests: Collection[str]) -> ImageSet:
 
 def _with_test(made: Pairs, test: ImageSet) -> Pairs:
     known = _digests(made.clean) | (_digests(made.context) if made.context else set())
-    left_out = {f"test: {id}": reason for id, reason in test.skipped.items()}
+    # a photo may be called like a test image after its prefix
+    prefix = free_prefix("test: ", (*made.clean.ids, *made.left_out))
+    left_out = {f"{prefix}{id}": reason for id, reason in test.skipped.items()}
     for id in test.ids:
         if test.class_of[id] not in made.clean.classes:
-            left_out[f"test: {id}"] = f"class {test.class_of[id]!r} is not among the photos"
+            left_out[f"{prefix}{id}"] = f"class {test.class_of[id]!r} is not among the photos"
         elif test.facts[id].digest in known:
-            left_out[f"test: {id}"] = "is also a training image"
-    good = [id for id in test.ids if f"test: {id}" not in left_out]
+            left_out[f"{prefix}{id}"] = "is also a training image"
+    good = [id for id in test.ids if f"{prefix}{id}" not in left_out]
     missing = set(made.clean.classes) - {test.class_of[id] for id in good}
     if missing:
         raise DataError(

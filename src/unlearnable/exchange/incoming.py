@@ -98,13 +98,10 @@ def loader_order(images: ImageSet) -> tuple[str, ...]:
         UsageError: If the images are joined or changed, so that no such order is known.
     """
     source = images.source
-    if isinstance(source, BenchmarkSource):
+    if isinstance(source, BenchmarkSource | ArraySource):
         return images.ids
     if isinstance(source, FolderSource):
         return tuple(sorted(images.ids, key=lambda id: (id.split("/")[0], *id.rpartition("/")[::2])))
-    if isinstance(source, ArraySource):
-        wanted = set(images.ids)
-        return tuple(id for id in source.photos if id in wanted)
     raise UsageError(
         "The order of these images is not known.",
         "Give a folder, a benchmark or arrays, before noise or context is added.",

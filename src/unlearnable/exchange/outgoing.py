@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 
 from unlearnable.budget import UInt8Array
-from unlearnable.data.decoding import SUFFIXES, decode
+from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import encode
+from unlearnable.data.file_kinds import PHOTOS
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
@@ -156,7 +157,7 @@ def _file_names(images: ImageSet) -> dict[str, str]:
     }
     whole = {id: f"{folders[images.class_of[id]]}/{_inside(id, images.class_of[id])}" for id in images.own}
     short = {
-        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in SUFFIXES else path
+        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in PHOTOS else path
         for id, path in whole.items()
     }
     count = Counter(path.casefold() for path in short.values())
