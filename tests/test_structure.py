@@ -29,7 +29,7 @@ LAYERS = [
     {"noise", "names"},
     {"lifting", "assignment"},
     {"budget", "renamed", "spec", "plugins"},
-    {"hashing", "duration"},
+    {"hashing", "duration", "user_cache"},
     {"errors", "events", "files", "version"},
     {"portable"},
 ]

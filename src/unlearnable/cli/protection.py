@@ -118,8 +118,4 @@ def list_skipped(skipped: Mapping[str, str]) -> None:
 
 
 def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
-    reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-    if reasons:
-        print(f"{title} ({len(reasons)}):", file=sys.stderr)
-    for id, reason in sorted(reasons.items()):
-        print(f"  {id}: {reason}" if reason else f"  {id}", file=sys.stderr)
+    Console().listing(title, entries)
