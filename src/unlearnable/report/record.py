@@ -33,6 +33,7 @@ class Record(BaseModel):
         title: Heading of the page.
         intro: One paragraph under it.
         headline: (index of the trial, name of the arm) of the verdict.
+        pictured: Number of pairs that were found by their pictures, because the names differ.
         command: The command line, or empty.
     """
 
@@ -48,6 +49,7 @@ class Record(BaseModel):
     unmeasured: list[Unmeasured] = []
     pairs: int
     unchanged: int = 0
+    pictured: int = 0
     left_out: dict[str, str] = {}
     tested_on: str
     seen: Seen | None = None
@@ -94,6 +96,7 @@ class Record(BaseModel):
             unmeasured=[Unmeasured(name=name, seconds=seconds) for name, seconds in found.unmeasured],
             pairs=found.pairs,
             unchanged=found.unchanged,
+            pictured=found.pictured,
             left_out=found.left_out,
             tested_on=found.tested_on,
             seen=Seen(
