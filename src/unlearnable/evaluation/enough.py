@@ -58,16 +58,15 @@ class Outlook:
         """Two sentences for people: whether a verdict is possible, and what it takes."""
         if self.verdict_from is None:
             source = "would be held out to test" if self.held_out else "test"
+            photos = f"at least {self.per_class} photos of each class, or " if self.held_out else ""
             return (
-                f"Too few photos for a verdict: {self.tested} {source} the networks, "
-                f"{MIN_TEST_IMAGES} are needed. "
-                f"Give at least {self.per_class} photos of each class, or as many clean test images "
-                "with `verify --test FOLDER`."
+                f"Too few photos for a verdict: {self.tested} {source} the networks, but {MIN_TEST_IMAGES} "
+                f"are needed. Give {photos}{MIN_TEST_IMAGES} clean test images with `verify --test FOLDER`."
             )
         need = (
-            f"`protected` needs {self.protected_from:.0%}"
+            f"the verdict `protected` needs {self.protected_from:.0%}"
             if self.protected_from is not None
-            else "for `protected` these are too few"
+            else "for the verdict `protected` they are too few"
         )
         return (
             f"{self.tested} photos test the networks. A verdict is possible if clean photos teach them to "
@@ -135,7 +134,7 @@ def _first(suffices: Any) -> float | None:
     """Return the accuracy from which on every accuracy suffices; None if the largest does not."""
     failing = np.flatnonzero(~suffices)
     first = int(failing[-1]) + 1 if len(failing) else 0
-    return float(ACCURACIES[first]) if first < len(ACCURACIES) else None
+    return round(float(ACCURACIES[first]), 3) if first < len(ACCURACIES) else None
 
 
 def _per_class(classes: int) -> int:

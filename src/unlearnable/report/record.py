@@ -105,7 +105,7 @@ class Record(BaseModel):
             if seen
             else None,
             goal=GoalRecord(text=str(goal), met=found.meets(goal)) if goal else None,
-            pictures=[_picture(one) for one in found.samples],
+            pictures=[_picture(one, len(found.samples)) for one in found.samples],
             environment=found.environment,
             command=command,
             date=_now(),
@@ -140,7 +140,7 @@ class Record(BaseModel):
             classes=list(classes),
             pairs=pairs,
             tested_on="the same clean images, held out of every training",
-            pictures=[_picture(one) for one in samples],
+            pictures=[_picture(one, len(samples)) for one in samples],
             environment=dict(environment),
             command=command,
             date=_now(),
@@ -181,8 +181,8 @@ def _range(interval: Interval) -> Range:
     return Range(value=interval.value, low=interval.low, high=interval.high)
 
 
-def _picture(one: Sample) -> Picture:
-    return picture(one.id, one.class_name, one.clean, one.protected)
+def _picture(one: Sample, shown: int) -> Picture:
+    return picture(one.id, one.class_name, one.clean, one.protected, shown)
 
 
 def _now() -> str:
