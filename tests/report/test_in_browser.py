@@ -10,8 +10,12 @@ import pytest
 from browser import STICKING_OUT, laid_out
 from test_report import CLASSES, comparison, record, verification
 
+from unlearnable import experiments
+from unlearnable.cells.results import Results
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.result import Sample
+from unlearnable.experiments import figures, pages, profiles
+from unlearnable.experiments.table import tabulate
 from unlearnable.report import Record, page
 
 WIDTHS = (320, 390, 768, 1280)
@@ -108,3 +112,12 @@ def test_pictures_open_at_full_size_side_by_side(
         assert found["large"] > 150
     # the picture that is scrolled moves the others
     assert phone["scrolled"][0] == phone["scrolled"][1] == [30, 20]
+
+
+def test_wide_tables_of_experiments_scroll_in_their_own_box(tmp_path: Path) -> None:
+    scale = profiles.get("cpu")
+    done = Results(Path(__file__).parents[2] / "results" / "cpu" / "cells").all()
+    tables = [tabulate(experiments.get(name), scale, done) for name in ("main", "methods")]
+    assert all(one.begun for one in tables)
+    html = pages.page([(one, figures.draw(one)) for one in tables], tmp_path)
+    assert laid_out(html, STICKING_OUT, WIDTHS, tmp_path) == [[]] * len(WIDTHS)
