@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from unlearnable.data.folder import folder
 from unlearnable.errors import DataError
+from unlearnable.evaluation.by_picture import OTHER, SAME, Cells, apart
 from unlearnable.evaluation.gathering import gather
 from unlearnable.evaluation.pairing import Matching, pair
 
@@ -156,6 +158,18 @@ def test_other_pictures_are_refused(tmp_path: Path) -> None:
         write(path, scene(1000 + len(path.name) + ord(path.name[1])))
     with pytest.raises(DataError, match="No protected image belongs"):
         found(tmp_path)
+
+
+def test_photographs_are_far_apart_and_their_copies_near(tmp_path: Path) -> None:
+    photographs = [getattr(data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")]
+    pictures = {f"a/{n}.png": pixels for n, pixels in enumerate(photographs)}
+    root, truth = published(tmp_path, pictures, lambda id, n: id, scale=0.5, quality=75)
+    clean, copies = (Cells.of(folder(root / name).readable(side=96), 96) for name in ("photos", "site"))
+    assert truth.keys() == set(clean.ids)
+    assert apart(clean, copies).max() < 10 < SAME
+    order = list(clean.ids)
+    for turn in range(1, len(order)):
+        assert apart(clean, copies.rows(order[turn:] + order[:turn])).min() > 1.25 * OTHER
 
 
 def test_the_images_of_pairs_by_picture_are_those_of_the_files(tmp_path: Path) -> None:

@@ -146,10 +146,14 @@ def verify(
         record = Record.of(found, str(photos), str(protected), command, goal)
         report, failure = _saved(record, folder)
         plain = record.model_dump(mode="json", exclude={"pictures"})
-        more = {"verdict": found.verdict, "outlook": prepared.outlook.to_json(), "report": report}
-        console.result(
-            {**plain, **more}, "\n".join([table(record), *([f"Report: {report}"] if report else [])])
-        )
+        more = {
+            "others": dict(prepared.pairs.clean.others),
+            "verdict": found.verdict,
+            "outlook": prepared.outlook.to_json(),
+            "report": report,
+        }
+        where = f"\nReport: {report}" if report else ""
+        console.result({**plain, **more}, f"{table(record)}{where}")
         if failure is not None:
             raise failure
         if record.goal is not None and not record.goal.met:
@@ -184,7 +188,10 @@ def _refuse_exchanged(photos: Path, protected: Path, run: Path) -> None:
 
 def _announce(console: Console, prepared: Preparation) -> None:
     """Print what will be measured, whether a verdict is possible, and how long it takes."""
+    from unlearnable.cli.protection import sum_up_others
+
     pairs, compute = prepared.pairs, prepared.compute
+    sum_up_others(console, pairs.clean.others)
     console.remark(
         f"{len(pairs.clean)} pairs in {len(pairs.clean.classes)} classes; "
         f"{compute.device}, {compute.precision}"

@@ -21,9 +21,9 @@ from unlearnable.evaluation.statistics import BoolArray, Floats, IntArray
 CELLS, FEW = 16, 8
 # pixels: the shorter side below which only the few cells are compared
 SMALL = 96
-# levels, root mean square over the cells. Noise of 8 levels on a coarse grid, half the size and JPEG of
-# quality 75 together stay below 7 for photos and below 6 for thumbnails of 24 pixels, which have few cells.
-# Two motifs are usually 40 and more apart.
+# levels, root mean square over the cells. Noise moves a cell by no more than its budget, which is usually 8;
+# resizing and compression add one or two. Photographs of scikit-image are 50 and more apart, disjoint parts of
+# one photograph 40 in the median.
 SAME = 14.0
 # a file belongs to a photo only if any other one is this much farther away: frames of a burst are not guessed
 CLEARLY = 1.5

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.reading import Squares
@@ -15,7 +16,6 @@ from unlearnable.evaluation.by_picture import OTHER, SAME, Cells, apart, search
 from unlearnable.events import OnProgress, silent
 from unlearnable.runs import RunFolder
 
-FILE_LIST = "files.jsonl"
 # side of the squares that pictures are compared by, in pixels
 SIDE = 32
 
@@ -92,9 +92,10 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
         protected: The protected images.
         run: The run folder of ``protect``, or None.
     """
+    files = {} if run is None else RunFolder(run).files()
     # published files may have other names than their photos, and only this list has all of them
-    if run is not None and (run / FILE_LIST).is_file():
-        pairs = _listed(clean, protected, run)
+    if files:
+        pairs = _listed(clean, protected, files)
     elif set(clean.ids) == set(protected.ids):
         pairs = Matching({id: id for id in clean.ids}, {})
     else:
@@ -102,16 +103,15 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
     return pairs
 
 
-def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
+def _listed(clean: ImageSet, protected: ImageSet, files: Mapping[str, Mapping[str, Any]]) -> Matching:
     clean_ids, protected_ids = set(clean.ids), set(protected.ids)
     partner: dict[str, str] = {}
     digests: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    listed_files = sorted(RunFolder(run).files().items())
-    outputs = [entry["output"] for _, entry in listed_files if entry.get("output")]
+    outputs = {entry["output"] for entry in files.values() if entry.get("output")}
     # a site may have changed the extension
-    other = _by_path(set(outputs) - protected_ids, protected_ids - set(outputs)).partner
-    for id, entry in listed_files:
+    other = _by_path(outputs - protected_ids, protected_ids - outputs).partner
+    for id, entry in sorted(files.items()):
         output, digest = entry.get("output"), entry.get("digest")
         if not output:
             left_out[id] = "was skipped when the others were protected"
