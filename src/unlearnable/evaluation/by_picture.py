@@ -22,8 +22,8 @@ CELLS, FEW = 16, 8
 # pixels: the shorter side below which only the few cells are compared
 SMALL = 96
 # levels, root mean square over the cells. Noise moves a cell by no more than its budget, which is usually 8;
-# resizing and compression add one or two. Photographs of scikit-image are 50 and more apart, disjoint parts of
-# one photograph 40 in the median.
+# resizing and compression add one or two. Photographs of scikit-image are 50 and more apart, disjoint parts
+# of one photograph 40 in the median.
 SAME = 14.0
 # a file belongs to a photo only if any other one is this much farther away: frames of a burst are not guessed
 CLEARLY = 1.5
