@@ -33,7 +33,7 @@ LAYERS = [
     {"budget", "renamed", "plugins"},
     {"registry"},
     {"arguments"},
-    {"hashing", "duration"},
+    {"hashing", "duration", "user_cache"},
     {"errors", "events", "files", "version"},
     {"portable"},
 ]

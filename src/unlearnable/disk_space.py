@@ -46,12 +46,13 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encod
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
             photo, digest = images.source.load(id)
-        except DataError:
+            slot = noise.slot(id, images.class_of[id], digest)
+            if slot is not None:
+                written += len(encode(Photo(noise.add(photo.pixels, slot), photo.profile), encoding))
+                sampled += pixels[id]
+        except (DataError, MemoryError):
+            # the worker that writes the photo reports the reason
             continue
-        slot = noise.slot(id, images.class_of[id], digest)
-        if slot is not None:
-            written += len(encode(Photo(noise.add(photo.pixels, slot), photo.profile), encoding))
-            sampled += pixels[id]
     return round(sum(pixels.values()) * (written / sampled if sampled else FALLBACK))
 
 

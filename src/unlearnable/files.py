@@ -10,11 +10,6 @@ from pathlib import Path
 from unlearnable import portable
 
 
-def cache() -> Path:
-    """Return the user's cache folder: benchmarks, and noise and weights of experiments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
-
-
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, making its folder if need be.
 

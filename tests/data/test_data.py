@@ -291,7 +291,7 @@ def test_modes_become_what_a_trainer_would_see() -> None:
     assert decode(saved(COLOUR.convert("L"), "PNG"), "x").grey
     assert decode(saved(COLOUR.convert("L").convert("RGB"), "PNG"), "x").grey
     assert decode(saved(COLOUR.convert("1"), "PNG"), "x").grey
-    with pytest.raises(DataError, match=r"x\.tif cannot be read .*no 8-bit reference"):
+    with pytest.raises(DataError, match=r"x\.tif .*no 8-bit reference"):
         decode(saved(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "x.tif")
 
 
@@ -333,7 +333,6 @@ def test_encoding_loses_nothing_and_stores_nothing_but_the_profile(format, chann
         assert not {"comment", "xmp", "exif"} & set(opened.info)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's, about what is broken
 def test_damaged_files_are_named_whatever_the_decoder_raises() -> None:
     whole = {name: saved(COLOUR, name) for name in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")}
     rng = np.random.default_rng(0)
@@ -345,7 +344,7 @@ def test_damaged_files_are_named_whatever_the_decoder_raises() -> None:
                 decode(broken[: rng.integers(20, len(data))].tobytes(), f"photo.{name}")
             except DataError as error:
                 assert f"photo.{name} " in str(error)  # noqa: PT017
-                assert "cannot be read as an image" in str(error) or "--max-pixels" in str(error)  # noqa: PT017
+                assert error.remedy  # noqa: PT017
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None:

@@ -51,9 +51,9 @@ class Rows:
         return (self[index] for index in range(len(self)))
 
 
-def rows(**more: list[Any]) -> Rows:
+def rows(img: list[Any] = PICTURES) -> Rows:
     features = {"img": ImageFeature(), "fine_label": ClassLabel(NAMES), "note": None}
-    return Rows(features, img=PICTURES, fine_label=[0, 1, 2] * 2, note=list("uvwxyz"), **more)
+    return Rows(features, img=img, fine_label=[0, 1, 2] * 2, note=list("uvwxyz"))
 
 
 class Pairs(torch_data.Dataset):
@@ -85,17 +85,14 @@ def encoded(image: Image.Image) -> bytes:
 NAMED = {
     "Hugging Face": rows,
     "a data set of torch": Pairs,
-    "encoded images": lambda: Rows(rows().features, **{**rows().columns, "img": [*map(encoded, PICTURES)]}),
-    "undecoded images": lambda: Rows(
-        rows().features,
-        **{**rows().columns, "img": [{"bytes": encoded(one), "path": None} for one in PICTURES]},
-    ),
+    "encoded images": lambda: rows(img=[encoded(one) for one in PICTURES]),
+    "undecoded images": lambda: rows(img=[{"bytes": encoded(one), "path": None} for one in PICTURES]),
     "a whole subset": lambda: torch_data.Subset(Pairs(), range(6)),
     "joined parts": lambda: torch_data.ConcatDataset(
         [torch_data.Subset(Pairs(), range(2)), torch_data.Subset(Pairs(), range(2, 6))]
     ),
     "names instead of numbers": lambda: [(PICTURES[index], NAMES[index % 3]) for index in range(6)],
-    "synonyms": lambda: [{"image": PICTURES[index], "label": NAMES[index % 3]} for index in range(6)],
+    "rows with names": lambda: [{"image": PICTURES[index], "label": NAMES[index % 3]} for index in range(6)],
 }
 NUMBERED = {
     "a stream of torch": Stream,
@@ -134,11 +131,7 @@ def test_tuples_of_synonyms_become_names() -> None:
 
 
 def test_columns_can_be_named() -> None:
-    more = Rows(
-        {"a": None, "b": None},
-        a=PICTURES,
-        b=list("uvwxyz"),
-    )
+    more = Rows({"a": None, "b": None}, a=PICTURES, b=list("uvwxyz"))
     assert un.load(more, image="a", label="b").classes == tuple("uvwxyz")
     coarse = Rows(
         {"img": ImageFeature(), "fine_label": ClassLabel(NAMES), "coarse_label": ClassLabel(["x", "y"])},
@@ -214,9 +207,7 @@ def test_what_is_no_data_set_is_refused_with_a_remedy(
         ("./holiday", "holiday is not a folder", "sub-folder"),
     ],
 )
-def test_names_that_are_not_known_are_answered_with_those_that_are(
-    name: str, problem: str, remedy: str
-) -> None:
+def test_unknown_names_are_answered_with_the_known_ones(name: str, problem: str, remedy: str) -> None:
     with pytest.raises(UnlearnableError) as caught:
         un.load(name)
     assert problem in caught.value.problem

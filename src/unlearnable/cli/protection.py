@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from unlearnable.data.file_kinds import summary
 from unlearnable.data.folder import splits
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
+from unlearnable.evaluation.enough import from_counts
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
 
@@ -43,10 +45,13 @@ def announce(console: Console, prepared: Prepared) -> None:
     """Print the number of photos, the settings and the device, and an estimate if there is a search."""
     images, compute = prepared.images, prepared.compute
     context = len(images) - len(images.own)
+    counts = Counter(images.class_of[id] for id in images.own).values()
     parts = [f"{len(images.own)} photos in {len(set(images.classes) - images.context)} classes"]
     parts += [f"{context} context photos"] if context else []
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
     console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
+    # said before the search, which may take hours
+    console.remark(f"For `unlearnable verify`: {from_counts(counts, len(images.context)).words}")
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return
@@ -118,8 +123,4 @@ def list_skipped(skipped: Mapping[str, str]) -> None:
 
 
 def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
-    reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-    if reasons:
-        print(f"{title} ({len(reasons)}):", file=sys.stderr)
-    for id, reason in sorted(reasons.items()):
-        print(f"  {id}: {reason}" if reason else f"  {id}", file=sys.stderr)
+    Console().listing(title, entries)

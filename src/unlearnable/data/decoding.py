@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from unlearnable.budget import CHUNK_ROWS, UInt8Array
+from unlearnable.data.colour import profile_of
 from unlearnable.data.containers import Container, MissingReader, Unsupported, taken_apart
 from unlearnable.data.metadata import cleaned
 from unlearnable.data.photo import Metadata, Photo
@@ -58,7 +58,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
         container = taken_apart(data, format)
         if container.size[0] * container.size[1] > max_pixels:
             raise too_many_pixels(name, container.size, max_pixels)
-        return _reference(container, metadata)
+        return _reference(container, data, metadata)
 
 
 def photo_of(image: Image.Image) -> Photo:
@@ -76,11 +76,8 @@ def photo_of(image: Image.Image) -> Photo:
         # an image that was opened but not loaded has no palette and no transparency yet
         image.load()
         pixels, notes = pixels_of(image)
-    profile = image.info.get("icc_profile") if image.mode not in ("CMYK", "LAB") else None
-    photo = Photo(np.ascontiguousarray(pixels), notes=notes)
-    if profile and _fits(profile, b"GRAY" if photo.grey else b"RGB "):
-        return replace(photo, profile=profile)
-    return photo
+        profile, note = profile_of(image, b"")
+    return Photo(np.ascontiguousarray(pixels), profile, notes=(*notes, note) if note else notes)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
@@ -127,7 +124,7 @@ def _errors(name: str) -> Iterator[None]:
         ) from error
 
 
-def _reference(container: Container, metadata: bool) -> Photo:
+def _reference(container: Container, data: bytes, metadata: bool) -> Photo:
     notes = list(container.notes)
     image = container.load()
     # what the decoder knows of the file is replaced by what ``container`` found
@@ -136,24 +133,14 @@ def _reference(container: Container, metadata: bool) -> Photo:
     # which level or colour of a palette is transparent
     beside["transparency"] = image.info.get("transparency")
     image.info = {key: value for key, value in beside.items() if value not in (None, b"")}
-    harmless = Metadata()
-    if metadata:
-        try:
-            harmless = cleaned(image)
-        except Exception:
-            # damaged EXIF data is no reason to refuse intact pixels
-            notes.append("its EXIF data cannot be read and was left out")
-    profile = image.info.get("icc_profile") if image.mode not in ("CMYK", "LAB") else None
+    profile, remark = profile_of(image, data)
+    harmless, more = cleaned(image) if metadata else (Metadata(), ())
     if container.orientation in TURNS:
         image = image.transpose(TURNS[container.orientation])
     pixels, remarks = pixels_of(image)
-    photo = Photo(_simplest(pixels), None, harmless, (*notes, *remarks))
-    if profile and _fits(profile, b"GRAY" if photo.grey else b"RGB "):
-        return replace(photo, profile=profile)
-    if profile and not photo.grey:
-        note = "its ICC profile is damaged or for another colour space and was left out"
-        return replace(photo, notes=(*photo.notes, note))
-    return photo
+    notes += [remark] if remark else []
+    notes += [note for note in (*more, *remarks) if note not in notes]
+    return Photo(_simplest(pixels), profile, harmless, tuple(notes))
 
 
 def _simplest(pixels: UInt8Array) -> UInt8Array:
@@ -170,14 +157,3 @@ def _simplest(pixels: UInt8Array) -> UInt8Array:
 def _everywhere(pixels: UInt8Array, holds: Callable[[UInt8Array], np.ndarray[Any, Any]]) -> bool:
     # in chunks: most photos are told by their first rows, and little memory is needed
     return all(holds(pixels[top : top + CHUNK_ROWS]).all() for top in range(0, len(pixels), CHUNK_ROWS))
-
-
-def _fits(profile: bytes, space: bytes) -> bool:
-    """Return whether an ICC profile is complete and for a colour space."""
-    # header: length in bytes 0 to 3, colour space in bytes 16 to 19, the signature ``acsp`` in bytes 36 to 39
-    return (
-        len(profile) >= 128
-        and profile[36:40] == b"acsp"
-        and profile[16:20] == space
-        and int.from_bytes(profile[:4]) == len(profile)
-    )

@@ -19,9 +19,10 @@ from unlearnable import arguments, hashing
 from unlearnable.arguments import shown
 from unlearnable.data.adding import Adding, NoiseLike
 from unlearnable.data.photo import Photo
-from unlearnable.data.reading import Squares, read
+from unlearnable.data.reading import Squares
 from unlearnable.data.source import Change, Facts, Source, changed
 from unlearnable.data.view import View
+from unlearnable.data.viewing import readable, view
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import OnProgress, silent
 
@@ -180,17 +181,7 @@ class ImageSet:
         Raises:
             DataError: If no image can be read.
         """
-        found = read(self.source, self.ids, side, folder, on_progress)
-        if not found.facts:
-            first = next(iter(found.errors.values())).problem
-            raise DataError(f"None of the {len(self)} images can be read. The first: {first}")
-        reasons = {
-            id: f"{error.problem} {error.remedy}".strip()
-            for id, error in found.errors.items()
-            if self.class_of[id] not in self.context
-        }
-        skipped = {**self.skipped, **reasons}
-        return replace(self.subset(found.facts), facts=found.facts, squares=found.squares, skipped=skipped)
+        return readable(self, on_progress, side, folder)
 
     def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
         """Return every image resized to a square of ``size * zoom`` pixels, as uint8 RGB, in this order.
@@ -205,27 +196,7 @@ class ImageSet:
             DataError: If an image cannot be read (the message names it), or the disk is too full.
         """
         arguments.whole("size", size, 1, remedy="Give the side in pixels, such as images.view(32).")
-        side = round(size * arguments.number("zoom", zoom, 0, 64, ends=False))
-        made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
-        if made is None or not self.checked:
-            reading = read(self.source, self.ids, side, folder)
-            for error in reading.errors.values():
-                raise error
-            assert reading.squares is not None
-            facts: Mapping[str, Facts] = reading.facts
-            made = reading.squares.pixels
-        else:
-            facts = self.facts
-        return View(
-            ids=self.ids,
-            pixels=made,
-            labels=self.labels,
-            classes=self.classes,
-            grey=np.array([facts[id].grey for id in self.ids]),
-            own=np.array([self.class_of[id] not in self.context for id in self.ids]),
-            frame=replace(self, facts=facts).frame,
-            digests=tuple(facts[id].digest for id in self.ids),
-        )
+        return view(self, round(size * arguments.number("zoom", zoom, 0, 64, ends=False)), folder)
 
     def subset(self, ids: Collection[str]) -> ImageSet:
         """Return the images with these ids."""

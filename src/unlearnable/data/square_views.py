@@ -44,5 +44,6 @@ def allocate(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
         path = folder or tempfile.gettempdir()
         raise DataError(
             f"The images need {size / 1e9:.1f} GB on disk, but {path} has no room ({error.strerror}).",
-            "Free some space there, or give a lower --set resolution=N.",
+            "Free some space there"
+            + ("." if folder else ", or set the environment variable TMPDIR to a folder with more."),
         ) from error

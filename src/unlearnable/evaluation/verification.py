@@ -15,6 +15,7 @@ from unlearnable import arguments
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.comparison import Comparison, compare
+from unlearnable.evaluation.enough import Outlook
 from unlearnable.evaluation.gathering import Images, gather
 from unlearnable.evaluation.pairs import Pairs
 from unlearnable.evaluation.result import Sample, Verification
@@ -23,7 +24,7 @@ from unlearnable.evaluation.schedule import (
     TIME_LIMIT,
     Schedule,
     Trial,
-    require_known,
+    check,
     schedule,
     trials,
 )
@@ -49,12 +50,14 @@ class Preparation:
         schedule: The trials to run, with the estimated time.
         seeds: Seeds of split, initialisation and order.
         compute: Device and precision.
+        outlook: The verdicts that the number of test images allows.
     """
 
     pairs: Pairs
     schedule: Schedule
     seeds: tuple[int, ...]
     compute: Compute
+    outlook: Outlook
 
     def measure(self, on_progress: OnProgress = silent) -> Verification:
         """Train and test every scheduled trial, and return the results."""
@@ -78,6 +81,7 @@ class Preparation:
             context=pairs.context.classes if pairs.context else (),
             pairs=len(pairs.clean),
             unchanged=pairs.unchanged,
+            pictured=pairs.pictured,
             left_out=dict(pairs.left_out),
             tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
             visibility=_visibility(pairs, ids),
@@ -121,10 +125,11 @@ def prepare(
         UsageError: If a network or a countermeasure is unknown, or there is no seed.
     """
     seeds, on_progress = arguments.seeds(seeds), arguments.callback(on_progress)
-    limit = arguments.time_limit(time_limit)
+    given = arguments.time_limit(time_limit)
+    limit = math.inf if given is None else given
     targets = arguments.specs("targets", targets, "resnet18:width=16")
     countermeasures = arguments.specs("countermeasures", countermeasures, "grey")
-    require_known(targets, countermeasures)
+    check(targets, countermeasures, limit)
     photos = arguments.images_or_folder("photos", photos, ImageSet)
     protected = arguments.images_or_folder("protected", protected, ImageSet)
     if test is not None:
@@ -140,12 +145,19 @@ def prepare(
         run = default_run(Path(photos), Path(protected))
     private = None if run is None else arguments.path("run", run)
     pairs = gather(photos, protected, test, context, private, on_progress)
+    outlook = pairs.outlook(len(seeds))
+    if not outlook.tested:
+        raise DataError(
+            "No held-out image belongs to a protected class, so nothing can be measured.",
+            f"Give more photos, at least {outlook.per_class} of each class, or clean test images with "
+            "--test FOLDER.",
+        )
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
     once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
     runs = len(seeds) * len(ARMS)
-    chosen = schedule(tried, [runs * seconds for seconds in once], math.inf if limit is None else limit)
-    return Preparation(pairs, chosen, seeds, compute)
+    chosen = schedule(tried, [runs * seconds for seconds in once], limit)
+    return Preparation(pairs, chosen, seeds, compute, outlook)
 
 
 def verify(

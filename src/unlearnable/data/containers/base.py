@@ -11,6 +11,8 @@ from PIL import Image
 ONLY_FIRST = "only the first of several pictures in the file was read"
 # bytes; profiles of printers have two or three million, and compressed ones could grow without limit
 MAX_PROFILE = 16_000_000
+# Parts of a file that are looked at, and bytes between them that belong to none. Files with more are damaged.
+MAX_PARTS, MAX_JUNK = 1_000_000, 8_192
 # a profile that cannot be unpacked: no reader accepts it
 BROKEN_PROFILE = b"broken"
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import GifImagePlugin, Image
 
-from unlearnable.data.containers.base import ONLY_FIRST, Container, Data
+from unlearnable.data.containers.base import MAX_JUNK, MAX_PARTS, ONLY_FIRST, Container, Data
 
 EXTENSION, PICTURE, TRAILER = 0x21, 0x2C, b";"
 GRAPHIC_CONTROL = 0xF9
@@ -27,7 +27,7 @@ def read(data: Data) -> Container:
     width, height = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
     at = 13 + (3 << (head[10] & 7) + 1 if head[10] & 0x80 else 0)
     table, control = data[13:at], b""
-    while True:
+    for _ in range(MAX_JUNK):
         kind = data[at : at + 2]
         if kind[:1] == b"\x2c":
             break
@@ -41,6 +41,8 @@ def read(data: Data) -> Container:
         if kind[1] == GRAPHIC_CONTROL and after - at == 8:
             control = data[at:after]
         at = after
+    else:
+        raise ValueError("it has no picture")
     place = data[at : at + 10]
     if len(place) < 10:
         raise ValueError("it is truncated")
@@ -70,7 +72,9 @@ def read(data: Data) -> Container:
 
 def _after_blocks(data: Data, at: int) -> int:
     """Return the place after a chain of blocks, each a length and as many bytes, that a length of 0 ends."""
-    while at < len(data):
+    for _ in range(MAX_PARTS):
+        if at >= len(data):
+            break
         length = data[at : at + 1][0]
         at += 1 + length
         if length == 0:

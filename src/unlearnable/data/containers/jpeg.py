@@ -9,6 +9,8 @@ from PIL import Image, JpegImagePlugin
 
 from unlearnable.data.containers.base import (
     BROKEN_PROFILE,
+    MAX_JUNK,
+    MAX_PARTS,
     MAX_PROFILE,
     ONLY_FIRST,
     Container,
@@ -101,12 +103,12 @@ def read(data: Data) -> Container:
 
 def _segments(data: Data) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of every segment up to the first scan."""
-    at = 2
-    while at + 4 <= len(data):
+    at, junk, parts = 2, 0, 0
+    while at + 4 <= len(data) and junk <= MAX_JUNK and parts <= MAX_PARTS:
         head = data[at : at + 4]
         if head[0] != 0xFF or head[1] in (0, 0xFF):
             # bytes between segments, and bytes that fill up
-            at += 1
+            at, junk = at + 1, junk + 1
         elif head[1] == 1 or 0xD0 <= head[1] <= 0xD8:
             at += 2
         elif head[1] == END:
@@ -116,7 +118,7 @@ def _segments(data: Data) -> Iterator[tuple[int, int, int]]:
             if end > len(data) or end < at + 4:
                 raise ValueError("it is truncated")
             yield head[1], at, end
-            at = end
+            at, parts = end, parts + 1
 
 
 def _frame(body: bytes) -> tuple[int, int]:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from unlearnable.data.containers.base import BROKEN_PROFILE, MAX_PROFILE, ONLY_FIRST, Container, Data
+from unlearnable.data.containers.base import (
+    BROKEN_PROFILE,
+    MAX_PARTS,
+    MAX_PROFILE,
+    ONLY_FIRST,
+    Container,
+    Data,
+)
 from unlearnable.data.containers.ifd import orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -82,8 +89,8 @@ def read(data: Data) -> Container:
 
 
 def _chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
-    at = len(SIGNATURE)
-    while at + 12 <= len(data):
+    at, parts = len(SIGNATURE), 0
+    while at + 12 <= len(data) and parts < MAX_PARTS:
         head = data[at : at + 8]
         length, kind = int.from_bytes(head[:4]), head[4:]
         if not kind.isalpha() or at + 12 + length > len(data):
@@ -91,7 +98,7 @@ def _chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
         yield kind, at + 8, length
         if kind == b"IEND":
             return
-        at += 12 + length
+        at, parts = at + 12 + length, parts + 1
 
 
 def _body(data: Data, kind: bytes, start: int, length: int) -> bytes | None:

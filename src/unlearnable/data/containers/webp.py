@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image, WebPImagePlugin
 
-from unlearnable.data.containers.base import ONLY_FIRST, Container, Data
+from unlearnable.data.containers.base import MAX_PARTS, ONLY_FIRST, Container, Data
 from unlearnable.data.containers.ifd import orientation_of
 
 # bits of the chunk VP8X that announce a profile, EXIF and XMP
@@ -23,9 +23,11 @@ def read(data: Data) -> Container:
     beside: dict[bytes, bytes] = {}
     frames, size = 0, None
     at, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while at + 8 <= end:
+    for _ in range(MAX_PARTS):
         head = data[at : at + 30]
         kind, length = head[:4], int.from_bytes(head[4:8], "little")
+        if at + 8 > end or not kind.isascii() or not kind[:1].isalpha():
+            break
         after = at + 8 + length + length % 2
         if kind in (b"ICCP", b"EXIF", b"XMP "):
             beside.setdefault(kind, data[at + 8 : at + 8 + length])
