@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from unlearnable.cli.app import app
 from unlearnable.cli.copies import copies
 from unlearnable.data.folder import folder
 
@@ -45,3 +48,17 @@ def test_every_download_names_its_photo(tmp_path: Path, name: str, by: str) -> N
         assert (one["by"], one["size"], one["photo_size"]) == (by, [24, 32], [48, 64])
     assert "advert.jpg" in record["left_out"]
     assert ("because the names differ" in "\n".join(lines)) == (by == "picture")
+
+
+def test_inspect_finds_the_photos_of_downloads(tmp_path: Path) -> None:
+    for number in range(4):
+        photo = tmp_path / "photos" / "ab"[number % 2] / f"p{number}.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site").mkdir(exist_ok=True)
+        smooth(number).save(photo)
+        smooth(number).resize((32, 24)).save(tmp_path / "site" / f"{number}-copy.jpg")
+    arguments = ["inspect", str(tmp_path / "site"), "--photos", str(tmp_path / "photos"), "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert (record["kind"], record["pairs"], record["by_picture"]) == ("copies", 4, 4)

@@ -99,7 +99,7 @@ OPENED = """
 """
 
 
-@pytest.mark.parametrize(("height", "width", "shown_at"), [(900, 1200, 1200), (700, 640, 640), (28, 28, 504)])
+@pytest.mark.parametrize(("height", "width", "shown_at"), [(900, 1200, 1200), (28, 28, 504)])
 def test_pictures_open_at_full_size_side_by_side(
     height: int, width: int, shown_at: int, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def inspect(
         options.option(
             options.PHOTOS,
             "--photos",
-            "PATH was published from these photos: compare it with its run.",
+            "Compare PATH with its run, or find the photo of each download in it.",
             "FOLDER",
         ),
     ] = None,
@@ -69,7 +69,16 @@ def inspect(
         reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
         is_folder = path.is_dir() and not (path / "run.json").is_file()
         one_photo = is_photo(path.name) and path.is_file()
-        wrote = run_of(path, photos, run, search=is_folder and reading == PhotoOptions())
+        try:
+            wrote = run_of(path, photos, run, search=is_folder and reading == PhotoOptions())
+        except UsageError as error:
+            # no run wrote this folder, so it may hold what a site made of the published files
+            if photos is None or run is not None or not is_folder:
+                raise
+            with console.progress(deadline) as on_progress:
+                record, lines = _copies(path, photos, reading, error, on_progress)
+            console.result(record, "\n".join(lines))
+            return
         if wrote is not None and not is_folder:
             raise UsageError(f"{path} is not a published folder.", "Leave --run and --photos out.")
         used = PhotoOptions(max_pixels=reading.max_pixels) if one_photo else PhotoOptions()
@@ -97,6 +106,19 @@ def inspect(
         console.result(record, "\n".join(lines))
         if is_folder and wrote is None:
             console.remark("If this folder was published, --photos PHOTOS compares it with its run.")
+
+
+def _copies(
+    path: Path, photos: Path, reading: PhotoOptions, refused: UsageError, on_progress: OnProgress
+) -> Described:
+    """Describe downloads; ``refused`` is raised if the photos themselves cannot be opened."""
+    from unlearnable.cli.copies import copies
+
+    try:
+        images = reading.folder(photos)
+    except DataError:
+        raise refused from None
+    return copies(path, images, on_progress=on_progress)
 
 
 def _photo(path: Path, reading: PhotoOptions) -> Described:
