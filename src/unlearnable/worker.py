@@ -171,10 +171,10 @@ def _read(task: Task) -> tuple[Photo, str]:
 
 
 def _same_alpha(photo: Photo, back: Photo, name: str) -> None:
-    before, after = photo.alpha, back.alpha
-    # alpha that is opaque everywhere is read as none
-    same = before is None or (np.array_equal(before, after) if after is not None else (before == 255).all())
-    if not same:
+    before = photo.alpha
+    # opaque alpha, which arrays may have, is dropped when a file is decoded
+    after = back.alpha if back.alpha is not None else np.uint8(255)
+    if before is not None and not (before == after).all():
         raise UnlearnableError(f"{name} lost its alpha channel.")
 
 

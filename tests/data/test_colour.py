@@ -242,6 +242,31 @@ def test_code_points_of_avif_are_kept_as_a_profile(tmp_path: Path) -> None:
         decode(avif(9, 16), "p.avif")
 
 
+def test_code_points_of_heic_are_kept_as_a_profile() -> None:
+    heif = pytest.importorskip("pillow_heif")
+
+    def heic(primaries: int, curve: int) -> bytes:
+        buffer = io.BytesIO()
+        said = {"color_primaries": primaries, "transfer_characteristics": curve, "matrix_coefficients": 6}
+        heif.from_pillow(Image.fromarray(RGB)).save(
+            buffer, quality=90, save_nclx_profile=True, full_range_flag=1, **said
+        )
+        return buffer.getvalue()
+
+    p3 = icc.rgb(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), icc.D65, [icc.srgb_curve()] * 3)
+    assert decode(heic(12, 13), "p.heic").profile == p3
+    assert decode(heic(1, 13), "p.heic").profile is None
+    with pytest.raises(DataError, match="HLG"):
+        decode(heic(9, 18), "p.heic")
+
+
+@pytest.mark.parametrize("profile", [DOTS, OLD_APPLE], ids=["grey", "RGB"])
+@pytest.mark.parametrize("format", ["AVIF", "JPEG"])
+def test_one_channel_keeps_the_profiles_that_browsers_accept(format: str, profile: bytes) -> None:
+    photo = decode(saved(Image.fromarray(GREY), format, quality=95, icc_profile=profile), "p")
+    assert (photo.grey, photo.profile, photo.notes) == (True, profile, ())
+
+
 def bmp(kind: bytes, *, points: tuple = (), gammas: tuple = (0, 0, 0), profile: bytes = b"") -> bytes:
     """A BMP with a header of version 5."""
     pixels = RGB[::-1, :, ::-1]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from PIL import Image
 
 from unlearnable.data import icc
+from unlearnable.data.containers import Unsupported
 from unlearnable.data.containers.ifd import Directories
 from unlearnable.data.icc import D65, SRGB, Point
 
@@ -48,10 +49,6 @@ EXIF_IFD, INTEROPERABILITY, COLOUR_SPACE = 0x8769, 0xA005, 0xA001
 WHITE_POINT, TIFF_PRIMARIES = 318, 319
 
 
-class HighDynamicRangeError(ValueError):
-    """The file has brightness beyond white, which a published file cannot show."""
-
-
 def profile_of(image: Image.Image, data: bytes) -> tuple[bytes | None, str]:
     """Return the ICC profile of the pixels of an image file, and a remark.
 
@@ -65,7 +62,7 @@ def profile_of(image: Image.Image, data: bytes) -> tuple[bytes | None, str]:
         differently from now on, else an empty text.
 
     Raises:
-        HighDynamicRangeError: If the file says that its colours are HDR.
+        Unsupported: If the file says that its colours are HDR.
     """
     if image.mode in ("CMYK", "LAB"):
         return None, ""
@@ -76,7 +73,7 @@ def profile_of(image: Image.Image, data: bytes) -> tuple[bytes | None, str]:
         found = found or _of_icc(image.info.get("icc_profile"), image.format, one)
         found = found or SAID.get(image.format or "", _nothing)(image, data, one)
         return found or _of_exif(image)
-    except HighDynamicRangeError:
+    except Unsupported:
         raise
     except Exception:
         # what cannot be read says nothing to other programs either
@@ -106,9 +103,7 @@ def _of_code_points(points: bytes, one: bool, remark: str = "") -> Found:
         return None
     primaries, curve, _, full = points
     if curve in HDR:
-        raise HighDynamicRangeError(
-            f"its colours are HDR ({HDR[curve]}), which 8-bit files cannot show; export it without HDR"
-        )
+        raise Unsupported(f"has HDR colours ({HDR[curve]}), which 8-bit files cannot show")
     if primaries not in PRIMARIES or (curve not in LIKE_SRGB and curve not in POWERS) or not full:
         return None, f"its colours (code points {primaries}/{curve}) were left out and may look different"
     if curve in LIKE_SRGB and PRIMARIES[primaries] == (SRGB, D65):

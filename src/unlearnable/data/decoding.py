@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from unlearnable.budget import CHUNK_ROWS, UInt8Array
-from unlearnable.data import colour
+from unlearnable.data.colour import profile_of
 from unlearnable.data.containers import Container, MissingReader, Unsupported, taken_apart
 from unlearnable.data.metadata import cleaned
 from unlearnable.data.photo import Metadata, Photo
@@ -76,8 +76,8 @@ def photo_of(image: Image.Image) -> Photo:
         # an image that was opened but not loaded has no palette and no transparency yet
         image.load()
         pixels, notes = pixels_of(image)
-        profile, note = colour.profile_of(image, b"")
-    return Photo(np.ascontiguousarray(pixels), profile, notes=(*notes, *([note] if note else [])))
+        profile, note = profile_of(image, b"")
+    return Photo(np.ascontiguousarray(pixels), profile, notes=(*notes, note) if note else notes)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
@@ -125,6 +125,7 @@ def _errors(name: str) -> Iterator[None]:
 
 
 def _reference(container: Container, data: bytes, metadata: bool) -> Photo:
+    notes = list(container.notes)
     image = container.load()
     # what the decoder knows of the file is replaced by what ``container`` found
     image.format = container.format
@@ -132,13 +133,14 @@ def _reference(container: Container, data: bytes, metadata: bool) -> Photo:
     # which level or colour of a palette is transparent
     beside["transparency"] = image.info.get("transparency")
     image.info = {key: value for key, value in beside.items() if value not in (None, b"")}
-    profile, note = colour.profile_of(image, data)
-    harmless, damage = cleaned(image) if metadata else (Metadata(), ())
+    profile, remark = profile_of(image, data)
+    harmless, more = cleaned(image) if metadata else (Metadata(), ())
     if container.orientation in TURNS:
         image = image.transpose(TURNS[container.orientation])
     pixels, remarks = pixels_of(image)
-    notes = (*container.notes, *([note] if note else []), *damage, *remarks)
-    return Photo(_simplest(pixels), profile, harmless, notes)
+    notes += [remark] if remark else []
+    notes += [note for note in (*more, *remarks) if note not in notes]
+    return Photo(_simplest(pixels), profile, harmless, tuple(notes))
 
 
 def _simplest(pixels: UInt8Array) -> UInt8Array:
