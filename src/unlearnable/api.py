@@ -16,10 +16,10 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.preparation import PhotoOptions, open_photos, prepare, read
-from unlearnable.publish import Published, outputs_for, publish
-from unlearnable.runs import RunFolder, default_run, keep_apart
-from unlearnable.search import search
+from unlearnable.preparation import PhotoOptions, Prepared, open_photos, prepare, read
+from unlearnable.publish import Published, publish, require_place, require_usable
+from unlearnable.runs import RunFolder, find_run, keep_apart
+from unlearnable.search import found, require_same, search
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
 
@@ -58,12 +58,12 @@ def fit(
 def protect(
     photos: str | Path,
     protected: str | Path,
-    method: Method[Any] | None = None,
+    method: Method[Any] | Prepared | None = None,
     *,
     images: ImageSet | None = None,
     context: str | Path | None = None,
     options: PhotoOptions | None = None,
-    run: str | Path | None = None,
+    run: str | Path | RunFolder | None = None,
     encoding: Encoding | None = None,
     refit: bool = False,
     workers: int = 0,
@@ -80,13 +80,13 @@ def protect(
     Args:
         photos: Folder with one sub-folder of images per class; never changed.
         protected: Folder to publish: same tree, same names.
-        method: The method; by default error-minimizing noise with the preset that fits the photos and the
-            device.
+        method: The method, or what ``prepare`` returned, with its images and compute; by default
+            error-minimizing noise with the preset that fits the photos and the device.
         images: The photos and their context, if ``open_photos`` or ``prepare`` returned them before.
         context: Folder of other classes for the surrogate to tell the photos apart from; never published.
         options: How ``photos`` is read; one sub-folder per class by default.
-        run: Folder for everything that must stay private; ``PHOTOS.unlearnable/NAME-OF-PROTECTED`` by
-            default.
+        run: Folder for everything that must stay private; by default the one that published
+            ``protected`` before, or ``PHOTOS.unlearnable/NAME-OF-PROTECTED``.
         encoding: How files are written; PNG by default.
         refit: Whether to discard an earlier run and find new noise.
         workers: Processes that write files; 0 for one per core.
@@ -101,32 +101,47 @@ def protect(
         Unfinished: If the time limit is reached; the same call resumes.
     """
     deadline = _deadline(time_limit)
-    photos, protected = Path(photos), Path(protected)
-    folder = Path(run) if run is not None else default_run(photos, protected)
-    keep_apart(photos, protected, folder)
-    images = images or open_photos(photos, context, options)
-    if method is None:
-        prepared = prepare(images, run=None if refit else folder, compute=compute, on_progress=on_progress)
-        images, method, compute = prepared.images, prepared.method, prepared.compute
-    searched = not refit and RunFolder(folder).read().get("searched")
-    images = read(images, None if searched else method, folder, on_progress=on_progress)
-    compute = compute or Compute.choose()
-    with RunFolder(folder).open() as opened:
+    photos, protected, encoding = Path(photos), Path(protected), encoding or Encoding()
+    if not isinstance(run, RunFolder):
+        run = RunFolder(find_run(photos, protected) if run is None else Path(run))
+    keep_apart(photos, protected, run.path)
+    if images is None:
+        images = method.images if isinstance(method, Prepared) else open_photos(photos, context, options)
+    with run.open(on_progress, repair=refit) as opened:
+        require_usable(protected, opened, encoding, refit)
+        earlier = None if refit else opened
+        if method is None:
+            method = prepare(images, run=earlier, seed=seed, compute=compute, on_progress=on_progress)
+        origin = None
+        if isinstance(method, Prepared):
+            images, compute, origin, method = method.images, method.compute, method.origin, method.method
+        if earlier is not None:
+            require_same(earlier, method, seed)
+        searched = earlier is not None and earlier.finished
+        images = read(images, None if searched else method, opened.path, on_progress=on_progress)
+        # refused now rather than after a long search
+        require_place(images, protected, opened, encoding, refit)
         if refit:
             opened.forget()
-        # Refuse a PROTECTED that cannot be used now rather than after a long search.
-        outputs_for(images, protected, opened, encoding or Encoding())
         before = opened.read()
+        compute = compute or Compute.choose()
         fitted = search(
-            images, opened, method, seed=seed, compute=compute, deadline=deadline, on_progress=on_progress
+            images,
+            opened,
+            method,
+            seed=seed,
+            compute=compute,
+            origin=origin,
+            deadline=deadline,
+            on_progress=on_progress,
         )
         added: tuple[str, ...] = ()
-        if before.get("searched") and before["asked"]["stamp"] != images.stamp:
-            done = opened.files()
-            added = tuple(
-                id for id in images.own if done.get(id, {}).get("digest") != images.about(id).digest
-            )
+        if searched:
             fitted = _extended(fitted, images, opened, compute)
+            if before["asked"]["stamp"] != images.stamp:
+                done = opened.list_of(protected).records()
+                digest = {id: record.get("digest") for id, record in done.items()}
+                added = tuple(id for id in images.own if digest.get(id) != images.about(id).digest)
         published = publish(
             images,
             fitted.noise,
@@ -137,13 +152,9 @@ def protect(
             deadline=deadline,
             on_progress=on_progress,
         )
-        opened.update(
-            photos=str(photos.resolve()),
-            protected=str(protected.resolve()),
-            status="protected",
-            asked={**opened.read()["asked"], "stamp": images.stamp},
-        )
-    return replace(published, fitted=fitted, added=added)
+        asked = {**opened.read()["asked"], "stamp": images.stamp}
+        opened.update(photos=str(photos.resolve()), status="protected", asked=asked)
+    return replace(published, fitted=fitted, added=tuple(id for id in added if id not in published.skipped))
 
 
 def apply(
@@ -182,15 +193,20 @@ def apply(
         Unfinished: If the time limit is reached; the same call resumes.
     """
     deadline = _deadline(time_limit)
-    run, photos, protected = Path(run), Path(photos), Path(protected)
+    photos, protected, encoding = Path(photos), Path(protected), encoding or Encoding()
+    run = Path(run)
     keep_apart(photos, protected, run)
     if not (run / "run.json").is_file():
         raise UsageError(f"{run} is not a run folder.", "Make one with `unlearnable fit PHOTOS RUN`.")
-    images = images or (options or PhotoOptions()).folder(photos).readable(on_progress)
-    with RunFolder(run).open() as opened:
-        fitted = Fitted.load(run)
+    images = images or (options or PhotoOptions()).folder(photos)
+    with RunFolder(run).open(on_progress) as opened:
+        require_usable(protected, opened, encoding)
+        fitted = found(opened)
         if extend:
-            fitted = _extended(fitted, images, opened, compute or Compute.choose())
+            _require_method(opened.read(), run)
+        images = read(images, on_progress=on_progress)
+        if extend:
+            fitted = _extended(fitted, images, opened, compute)
         published = publish(
             images,
             fitted.noise,
@@ -201,7 +217,7 @@ def apply(
             deadline=deadline,
             on_progress=on_progress,
         )
-        opened.update(photos=str(photos.resolve()), protected=str(protected.resolve()), status="protected")
+        opened.update(photos=str(photos.resolve()), status="protected")
     return replace(published, fitted=fitted)
 
 
@@ -209,23 +225,18 @@ def _deadline(time_limit: float | None) -> float:
     return math.inf if time_limit is None else time.monotonic() + time_limit
 
 
-def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute) -> Fitted:
-    """Noise for own images that have none, made by the run's method and saved with the rest."""
+def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
+    """Noise for own images that have none, or for another class, made by the run's method and saved."""
     noise, record = fitted.noise, run.read()
     # Images that the assignment does not cover carry no noise on purpose.
     covered = [id for id in images.own if noise.assignment.covers(id, images.class_of[id])]
     new = [id for id in covered if noise.slot(id, images.class_of[id], images.about(id).digest) is None]
     if not new:
         return fitted
-    if record["method"] == "imported":
-        raise UsageError(
-            f"The noise in {run.path} was imported, so no noise can be made for {new[0]}.",
-            "Use --missing skip (extend=False in Python).",
-        )
     _require_method(record, run.path)
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).view(int(method.config.resolution), method.zoom)
-    context = Context(record["seed"], compute)
+    context = Context(record["seed"], compute or Compute.choose())
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))
     extended.noise.save(run.noise)
     return extended
@@ -233,6 +244,11 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
 
 def _require_method(record: dict[str, Any], run: Path) -> None:
     """Refuse a run whose method is not registered, and name the plugin that registers it."""
+    if record["method"] == "imported":
+        raise UsageError(
+            f"The noise in {run} was imported, so no noise can be made for other photos.",
+            "Use --missing skip (extend=False in Python).",
+        )
     if record["method"] in methods.names():
         return
     plugin = record.get("plugin")

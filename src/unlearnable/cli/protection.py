@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import category
 
 import typer
 
@@ -14,6 +15,7 @@ from unlearnable.cli.console import Console
 from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import splits
 from unlearnable.errors import SKIPPED
+from unlearnable.events import Event, OnProgress
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
 
@@ -50,10 +52,24 @@ def announce(console: Console, prepared: Prepared) -> None:
     if console.quiet or prepared.finished:
         return
     seconds = prepared.estimate()
+    rounds = prepared.method.resolve(images.frame, len(images)).config.max_rounds
+    most = "at most " if prepared.may_end_early else ""
+    how_long = f"{most}about {duration.words(seconds)}"
     if prepared.resumes:
-        console.remark(f"The search resumes; as a whole it takes at most about {duration.words(seconds)}.")
+        console.remark(f"The search resumes; the rest takes {how_long}.")
     elif seconds > SHORT:
-        console.remark(f"The search takes at most about {duration.words(seconds)}.")
+        ends = f", for {rounds} rounds; it may end earlier" if prepared.may_end_early else ""
+        console.remark(f"The search takes {how_long}{ends}.")
+
+
+def remarks(console: Console) -> OnProgress:
+    """Return an ``on_progress`` that prints remarks only."""
+
+    def on_progress(event: Event) -> None:
+        if event.text and not event.done:
+            console.remark(f"{event.stage}: {event.text}")
+
+    return on_progress
 
 
 def report(console: Console, published: Published, seconds: float) -> None:
@@ -65,8 +81,11 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "run": str(published.run),
         "written": published.written,
         "retained": published.retained,
+        # its name in earlier versions, which scripts may read
+        "kept": published.retained,
         "added": list(published.added),
         "changed": list(published.changed),
+        "relabelled": list(published.relabelled),
         "vanished": list(published.vanished),
         "skipped": dict(published.skipped),
         "notes": {id: list(remarks) for id, remarks in published.notes.items()},
@@ -94,6 +113,9 @@ def report(console: Console, published: Published, seconds: float) -> None:
     if not console.quiet:
         new = [id for id in published.added if id not in published.changed]
         _list("Changed since they were protected, now protected again", published.changed)
+        _list(
+            "Their class was corrected, now protected with the noise of the new class", published.relabelled
+        )
         _list("Added since the noise was found, now protected", new)
         _list("Published, but the photo is gone; delete them if you want", published.vanished)
         _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
@@ -113,4 +135,12 @@ def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) 
     if reasons:
         print(f"{title} ({len(reasons)}):", file=sys.stderr)
     for id, reason in sorted(reasons.items()):
-        print(f"  {id}: {reason}" if reason else f"  {id}", file=sys.stderr)
+        print(f"  {shown(id)}: {shown(reason)}" if reason else f"  {shown(id)}", file=sys.stderr)
+
+
+def shown(name: str) -> str:
+    """Return a name on one line: characters that would break it or act on the terminal are escaped."""
+    plain = (
+        c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in name
+    )
+    return "".join(plain)

@@ -103,13 +103,13 @@ def verify(
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
         from unlearnable.report import Record, save, table
-        from unlearnable.runs import RunFolder, default_run, keep_apart
+        from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
         limit = duration.parse(time_limit)
         options.load_plugins(plugin)
         goal = None if require is None else Goal.parse(require)
-        folder = run or default_run(photos, protected)
+        folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         first = seed or 0

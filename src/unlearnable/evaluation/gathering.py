@@ -40,7 +40,7 @@ def gather(
     clean = open_images(photos)
     # classes come from the photos, so the folders of the protected files do not matter
     changed = protected if isinstance(protected, ImageSet) else folder(protected, class_name="protected")
-    matching = match(clean, changed, run)
+    matching = match(clean, changed, run, None if isinstance(protected, ImageSet) else Path(protected))
     left_out = {**clean.skipped, **matching.left_out}
     clean, changed = aligned(clean, changed, matching)
     others = None if context is None else open_images(context)

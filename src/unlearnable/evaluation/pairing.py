@@ -6,13 +6,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.source import renamed
 from unlearnable.errors import DataError
 from unlearnable.runs import RunFolder
-
-FILE_LIST = "files.jsonl"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,9 @@ class Matching:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
-def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matching:
+def match(
+    clean: ImageSet, protected: ImageSet, run: Path | None = None, folder: Path | None = None
+) -> Matching:
     """Return the pairs of photos and protected images.
 
     Pairs come from the list of files in the run folder, if there is one. Otherwise images pair by id if both
@@ -41,13 +42,15 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
         clean: The photos.
         protected: The protected images.
         run: The run folder of ``protect``, or None.
+        folder: The folder of the protected images, because a run may have published several; None if unknown.
 
     Raises:
         DataError: If there is no pair.
     """
+    files = {} if run is None else RunFolder(run).files(folder)
     # published files may have other names than their photos, and only this list has all of them
-    if run is not None and (run / FILE_LIST).is_file():
-        pairs = _listed(clean, protected, run)
+    if files:
+        pairs = _listed(clean, protected, files)
     elif set(clean.ids) == set(protected.ids):
         pairs = Matching({id: id for id in clean.ids}, {})
     else:
@@ -61,12 +64,12 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
     return pairs
 
 
-def _listed(clean: ImageSet, protected: ImageSet, run: Path) -> Matching:
+def _listed(clean: ImageSet, protected: ImageSet, files: Mapping[str, Mapping[str, Any]]) -> Matching:
     clean_ids, protected_ids = set(clean.ids), set(protected.ids)
     partner: dict[str, str] = {}
     digests: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for id, entry in sorted(RunFolder(run).files().items()):
+    for id, entry in sorted(files.items()):
         output, digest = entry.get("output"), entry.get("digest")
         if not output:
             left_out[id] = "was skipped when the others were protected"

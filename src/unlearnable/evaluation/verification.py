@@ -27,7 +27,7 @@ from unlearnable.evaluation.schedule import (
 from unlearnable.evaluation.timing import estimate
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
 from unlearnable.events import OnProgress, silent
-from unlearnable.runs import default_run
+from unlearnable.runs import find_run
 from unlearnable.training.compute import Compute
 
 ARMS = ("clean", "protected")
@@ -121,7 +121,7 @@ def prepare(
         raise UsageError("There is no seed to measure with.", "Give at least one seed.")
     compute = compute or Compute.choose()
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
-        run = default_run(Path(photos), Path(protected))
+        run = find_run(Path(photos), Path(protected))
     pairs = gather(photos, protected, test, context, None if run is None else Path(run), on_progress)
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
