@@ -8,7 +8,7 @@ TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all bench results check constraints clean
+.PHONY: demo test test-all test-oldest bench results check dist constraints clean
 
 demo: $(READY)  ## the whole story on data that comes with a dependency
 	$(BIN)/unlearnable demo
@@ -18,6 +18,16 @@ test: $(READY)  ## what the software promises, in minutes
 
 test-all: $(READY)  ## the slow tests too
 	$(BIN)/python -m pytest
+
+# floors of pyproject.toml as exact versions, but the torch of constraints.txt: older builds are large
+OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|jpeg\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
+	pyproject.toml | grep -v -e '^torch=' -e '^mypy=' -e '^ruff=' -e '^pre-commit=' -e '^twine=' -e '^build=' -e '^deptry=')
+
+test-oldest:  ## the tests with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv build/oldest
+	build/oldest/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	build/oldest/bin/pip install --quiet --disable-pip-version-check -e . $(OLDEST)
+	build/oldest/bin/python -m pytest -m "not slow"
 
 bench: $(READY)  ## how fast the search and the writing are, against the published way, the machine and Pillow
 	rm -f build/speed.json
@@ -31,10 +41,16 @@ results: $(READY)  ## render the result files: tables and figures into results/c
 	$(BIN)/python docs/results.py
 	$(BIN)/python benchmarks/performance.py
 
-check: $(READY)  ## style and types
+check: $(READY)  ## style, types, and dependencies: declared are those that are imported
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry src
+
+dist: $(READY)  ## wheel and source distribution, built and checked
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 constraints: $(READY)  ## write the versions that are installed now
 	( head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' ) > constraints.new

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,21 +56,78 @@ def decoded(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def png16(pixels: np.ndarray) -> bytes:
-    """A 16-bit colour PNG, which Pillow cannot write: uint16 (H, W, 3)."""
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+def chunk(kind: bytes, body: bytes, wrong: int = 0) -> bytes:
+    """A chunk of a PNG file; with a wrong checksum if asked."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ wrong)
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+def packed(levels: np.ndarray, bits: int) -> bytes:
+    """Levels (H, W) or (H, W, C) of fewer than 16 bits, in rows of whole bytes, as PNG and TIFF have them."""
+    rows = levels.reshape(len(levels), -1)
+    ones = (rows[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    return np.packbits(ones.reshape(len(rows), -1).astype(np.uint8), axis=1).tobytes()
+
+
+def png(
+    levels: np.ndarray,
+    depth: int,
+    colour: int,
+    chunks: Sequence[tuple[bytes, bytes] | bytes] = (),
+    after: bytes = b"",
+) -> bytes:
+    """A PNG file by hand.
+
+    Args:
+        levels: (H, W) or (H, W, C) integers below 2 ** depth.
+        depth: Bits per channel.
+        colour: PNG's colour type.
+        chunks: Chunks before the pixels: kind and content, or all bytes of the chunk.
+        after: Bytes between the pixels and the end.
+    """
+    height, width = levels.shape[:2]
+    body = levels.astype(">u2").tobytes() if depth == 16 else packed(levels, depth)
+    row = len(body) // height
+    rows = b"".join(b"\0" + body[at : at + row] for at in range(0, len(body), row))
+    before = b"".join(one if isinstance(one, bytes) else chunk(*one) for one in chunks)
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", head)
+        + before
         + chunk(b"IDAT", zlib.compress(rows))
+        + after
         + chunk(b"IEND", b"")
     )
+
+
+def png16(pixels: np.ndarray) -> bytes:
+    """A 16-bit colour PNG, which Pillow cannot write: uint16 (H, W, 3)."""
+    return png(pixels, 16, 2)
+
+
+def tiff(*pages: tuple[bytes, dict[int, int | tuple[int, ...]]], order: str = "<") -> bytes:
+    """A TIFF file by hand: for each page the bytes of its pixels, and its tags, all integers.
+
+    Width and height must be among the tags. Pages are stored in one strip, without compression.
+    """
+    out = bytearray((b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8))
+    for number, (body, given) in enumerate(pages):
+        tags = {258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: given[257], 279: len(body), **given}
+        start = len(out) + 2 + 12 * len(tags) + 4
+        beside, entries = b"", b""
+        for tag, value in sorted(tags.items()):
+            values = value if isinstance(value, tuple) else (value,)
+            if tag == 273:
+                lists = [len(v) for v in tags.values() if isinstance(v, tuple) and len(v) > 1]
+                values = (start + 4 * sum(lists),)
+            numbers = struct.pack(f"{order}{len(values)}I", *values)
+            if len(values) > 1:
+                numbers, beside = struct.pack(order + "I", start + len(beside)), beside + numbers
+            entries += struct.pack(order + "HHI", tag, 4, len(values)) + numbers
+        rest = beside + body + bytes(len(body) % 2)
+        following = start + len(rest) if number + 1 < len(pages) else 0
+        out += struct.pack(order + "H", len(tags)) + entries + struct.pack(order + "I", following) + rest
+    return bytes(out)
 
 
 def srgb() -> bytes:

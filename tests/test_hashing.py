@@ -11,11 +11,13 @@ import pytest
 import unlearnable
 from conftest import pixels
 from unlearnable import hashing
-from unlearnable.data.arrays import arrays, dataset
+from unlearnable.data.arrays import arrays
 from unlearnable.data.benchmarks import BenchmarkSource
+from unlearnable.data.datasets import dataset
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.folder import folder
-from unlearnable.data.image_set import ImageSet, from_entries, join
+from unlearnable.data.image_set import ImageSet, from_entries
+from unlearnable.data.joining import join
 from unlearnable.noise import Noise
 from unlearnable.worker import Task, make
 

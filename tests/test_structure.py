@@ -30,8 +30,9 @@ LAYERS = [
     {"noise", "names"},
     {"lifting", "assignment"},
     {"budget", "renamed", "spec", "plugins"},
-    {"hashing", "duration"},
+    {"hashing", "duration", "user_cache"},
     {"errors", "events", "files", "version"},
+    {"portable"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 

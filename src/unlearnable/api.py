@@ -235,7 +235,7 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
         return fitted
     _require_method(record, run.path)
     method = methods.create(record["method"], record["settings"])
-    view = images.subset(new).view(int(method.config.resolution), method.zoom)
+    view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
     context = Context(record["seed"], compute or Compute.choose())
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))
     extended.noise.save(run.noise)

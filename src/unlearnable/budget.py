@@ -86,6 +86,19 @@ class Budget:
             largest, total = max(largest, int(moved.max(initial=0))), total + int(moved.sum(dtype=np.int64))
         return largest, total / max(1, before.size)
 
+    def share_left(self, before: UInt8Array, changed: UInt8Array, after: UInt8Array) -> float:
+        """Return the share of a change that is left after a lossy step, in [0, 1].
+
+        It is the projection of the whole change onto the change before the step: what the step added in other
+        directions does not count.
+        """
+        left, whole = 0, 0
+        for top in range(0, len(before), CHUNK_ROWS):
+            rows = slice(top, top + CHUNK_ROWS)
+            a, b, c = (image[rows].astype(np.int32) for image in (before, changed, after))
+            left, whole = left + int(((b - a) * (c - a)).sum()), whole + int(((b - a) ** 2).sum())
+        return min(1.0, max(0.0, left / whole)) if whole else 0.0
+
     def check(self, before: UInt8Array, after: UInt8Array, name: str = "The image") -> int:
         """Return the largest change, in levels.
 

@@ -59,13 +59,15 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
             photo, digest = images.source.load(id)
-        except DataError:
-            continue
-        slot = None if noise is None else noise.slot(id, images.class_of[id], digest)
-        if noise is None or slot is not None:
+            slot = None if noise is None else noise.slot(id, images.class_of[id], digest)
+            if noise is not None and slot is None:
+                continue
             changed = photo.pixels if noise is None or slot is None else noise.add(photo.pixels, slot)
             written += len(encode(Photo(changed, photo.profile), encoding))
             sampled += pixels[id]
+        except (DataError, MemoryError):
+            # the worker that writes the photo reports the reason
+            continue
     fallback = 0.0 if noise is None else FALLBACK
     return round(sum(pixels.values()) * (written / sampled if sampled else fallback))
 

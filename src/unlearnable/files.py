@@ -8,16 +8,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from unlearnable import portable
+
 # Answers of file systems that lack an operation, such as fsync or locks on some network and FUSE mounts.
 UNSUPPORTED = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOLCK}
 )
 _DRAFT = re.compile(r"\.\d+\.part")
-
-
-def cache() -> Path:
-    """Return the user's cache folder: benchmarks, and noise and weights of experiments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearnable"
 
 
 def write(path: Path, data: bytes) -> None:
@@ -44,7 +41,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(draft)
         # The content must reach the disk before the name does.
-        _flush(draft, os.O_RDWR)
+        _flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -56,7 +53,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         draft.unlink(missing_ok=True)
         raise
     try:
-        _flush(path.parent, os.O_RDONLY)
+        _flush(path.parent)
     except OSError:
         # Some systems cannot open folders.
         return
@@ -75,13 +72,10 @@ def remove_drafts(folder: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _flush(path: Path, mode: int) -> None:
-    handle = os.open(path, mode)
+def _flush(path: Path) -> None:
     try:
-        os.fsync(handle)
+        portable.flush(path)
     except OSError as error:
         # A file system that cannot flush is as good as it gets; one that fails to is broken.
         if error.errno not in UNSUPPORTED:
             raise
-    finally:
-        os.close(handle)

@@ -15,6 +15,9 @@ import numpy as np
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
 Interpolation = Literal["bilinear", "nearest"]
 
+# side of a large photo over that of the grid: the mean of lifted noise hardly changes beyond
+LARGE = 4
+
 
 @lru_cache(maxsize=256)
 def resample(target: int, source: int, how: Interpolation = "bilinear") -> Matrix:
@@ -59,6 +62,32 @@ def lift(
     rows = resample(height, pattern.shape[1], how)[chunk]
     columns = resample(width, pattern.shape[2], how)
     return np.asarray(rows @ pattern.astype(np.float32) @ columns.T, dtype=np.float32)
+
+
+def usual(pattern: np.ndarray[Any, Any], how: Interpolation = "bilinear") -> float:
+    """Return the mean absolute value of a pattern, (C, h, w), lifted to a large photo."""
+    return float(np.abs(lift(pattern, LARGE * pattern.shape[1], LARGE * pattern.shape[2], how)).mean())
+
+
+def gain(pattern: np.ndarray[Any, Any], height: int, width: int, how: Interpolation = "bilinear") -> float:
+    """Return the factor that makes up for averaging where a photo is smaller than the grid.
+
+    Averaging weakens a pattern to a quarter where a photo has a quarter of the grid's side. The factor gives
+    the photo the mean change of a large one. It is 1 for photos with at least the grid's sides.
+
+    Args:
+        pattern: (C, h, w), in levels.
+        height: Height of the photo in pixels.
+        width: Width of the photo in pixels.
+        how: Interpolation.
+    """
+    down, across = pattern.shape[1:]
+    if height >= down and width >= across:
+        return 1.0
+    # means over a side many times the grid's are those of a shorter one
+    lifted = lift(pattern, min(height, LARGE * down), min(width, LARGE * across), how)
+    mean = float(np.abs(lifted).mean())
+    return max(1.0, usual(pattern, how) / mean) if mean else 1.0
 
 
 def grid_to_view(view: int, photo: int, grid: int, how: Interpolation = "bilinear") -> Matrix:

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from unlearnable import hashing
+from unlearnable import hashing, lifting
 from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
 from unlearnable.errors import DataError, UnlearnableError
@@ -182,6 +182,10 @@ class Noise:
         down, across = -(-height // pattern.shape[1]), -(-width // pattern.shape[2])
         return np.tile(pattern, (1, down, across))[:, :height, :width]
 
+    def usual_change(self, slot: Slot) -> float:
+        """Return the mean change of a large colour photo by a slot's pattern, in levels, before clipping."""
+        return lifting.usual(self.pattern(slot).astype(np.float32), self.interpolation)
+
     def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
         """Return an image with noise added at its own size, clipped *after* the addition.
 
@@ -201,9 +205,10 @@ class Noise:
             # the same value in the three channels, so that a grey photo stays grey
             pattern = pattern.mean(axis=0, keepdims=True)
         height, width = pixels.shape[:2]
+        gain = lifting.gain(pattern, height, width, self.interpolation)
         for top in range(0, height, CHUNK_ROWS):
             rows = slice(top, top + CHUNK_ROWS)
-            lifted = self.budget.round(lift(pattern, height, width, self.interpolation, rows))
+            lifted = self.budget.round(gain * lift(pattern, height, width, self.interpolation, rows))
             colours[rows] = _clip(colours[rows], lifted.transpose(1, 2, 0))
         return out
 

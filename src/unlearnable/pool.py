@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +17,8 @@ from itertools import islice
 from types import ModuleType
 from typing import TypeVar
 
+from unlearnable import portable
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,7 +26,6 @@ R = TypeVar("R")
 FEW = 8
 # Tasks in flight for each worker: enough to keep it busy, few enough for the memory.
 AHEAD = 4
-WATCH_SECONDS = 0.5
 DIED = "its worker process died twice; it may need too much memory, or crash a library"
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -64,7 +63,7 @@ def work(
 
 def _together(function: Callable[[T], R], waiting: Iterator[T], workers: int) -> Generator[R, None, list[T]]:
     """Do tasks in one pool until none is left or a worker dies; return the tasks in flight at that moment."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (os.getpid(),))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     flying: dict[Future[R], T] = {}
     lost: list[T] = []
     try:
@@ -103,11 +102,11 @@ def _fit_for_workers() -> Iterator[None]:
     with _starting:
         before = {name: os.environ.get(name) for name in _ONE_THREAD}
         main = sys.modules["__main__"]
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
             sys.modules["__main__"] = ModuleType("__main__")
-            yield
+            with portable.interrupts_blocked():
+                yield
         finally:
             sys.modules["__main__"] = main
             for name, value in before.items():
@@ -115,17 +114,9 @@ def _fit_for_workers() -> Iterator[None]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin(parent: int) -> None:
+def _begin() -> None:
     """Begin a worker: ignore Ctrl-C, which the parent handles, and exit when the parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    os._exit(1)
+    portable.ignore_interrupts()
+    portable.exit_with_parent()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable import hashing, methods, presets
-from unlearnable.data.decoding import MAX_PIXELS
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method
@@ -240,7 +240,8 @@ def open_photos(
     """
     images = (options or PhotoOptions()).folder(photos)
     if context is not None:
-        return images.join(folder(context))
+        # in the order of the search, so that its squares need no copy
+        return images.join(folder(context)).in_order_of_ids()
     if len(images.classes) < 2:
         raise DataError(
             f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",

@@ -40,6 +40,7 @@ class Published:
         written: Number of files written now.
         retained: Number of finished files of an earlier run, left as they were.
         skipped: Reason for every photo that was not published, by id.
+        others: Number of the files that are no photos, by extension.
         notes: Remarks on single photos, by id.
         added: Ids of photos added since the noise was found, or changed since they were protected.
         changed: Those of them that changed.
@@ -56,6 +57,7 @@ class Published:
     written: int
     retained: int
     skipped: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -160,6 +162,7 @@ def publish(
         done.written,
         done.retained,
         skipped,
+        dict(images.others),
         {id: remarks for id, remarks in done.notes.items() if remarks},
         changed=tuple(id for id in changed if id not in skipped),
         relabelled=tuple(id for id in relabelled if id not in skipped),

@@ -15,7 +15,8 @@ from PIL import Image, ImageCms
 
 from conftest import pixels
 from unlearnable.budget import Budget
-from unlearnable.data.arrays import arrays, dataset
+from unlearnable.data.arrays import arrays
+from unlearnable.data.datasets import dataset
 from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import encode
 from unlearnable.data.folder import folder
@@ -68,7 +69,8 @@ def test_litter_is_ignored_and_what_is_no_photo_is_listed(tmp_path: Path) -> Non
     (root / "b").symlink_to(outside.parent)
     images = folder(root)
     assert images.ids == ("a/x.png",)
-    assert set(images.skipped) == {"a/notes.txt", "a/link.png", "b", "loose.png"}
+    assert set(images.skipped) == {"a/link.png", "b", "loose.png"}
+    assert images.others == {".txt": 1}
     assert "never followed" in images.skipped["b"]
     assert real.exists()
 
@@ -143,7 +145,7 @@ def test_arrays_that_cannot_be_photos_are_refused() -> None:
 
 def test_ids_from_pixels_do_not_depend_on_order_and_tell_twins_apart() -> None:
     given = pixels(3)
-    assert arrays(given, [0, 1, 2]).ids == arrays(given[::-1], [2, 1, 0]).ids
+    assert arrays(given, [0, 1, 2]).ids == arrays(given[::-1], [2, 1, 0]).ids[::-1]
     assert arrays(given, [0, 1, 2]).classes == ("0000", "0001", "0002")
     assert len(arrays(np.concatenate([given, given]), [0, 1, 2] * 2)) == 6
 
@@ -201,7 +203,7 @@ def test_a_split_depends_on_its_seed_and_not_on_order(images: ImageSet) -> None:
     backwards = arrays(
         pixels()[::-1], (["ant", "bee", "cat"] * 8)[::-1], ids=[f"img{i:02d}" for i in range(24)][::-1]
     )
-    assert backwards.split(0.25, 1)[1].ids == out.ids
+    assert backwards.split(0.25, 1)[1].ids == out.ids[::-1]
     assert images.split(0.25, 2)[1].ids != out.ids
 
 
@@ -289,7 +291,7 @@ def test_modes_become_what_a_trainer_would_see() -> None:
     assert decode(saved(COLOUR.convert("L"), "PNG"), "x").grey
     assert decode(saved(COLOUR.convert("L").convert("RGB"), "PNG"), "x").grey
     assert decode(saved(COLOUR.convert("1"), "PNG"), "x").grey
-    with pytest.raises(DataError, match=r"x\.tif cannot be read .*no 8-bit reference"):
+    with pytest.raises(DataError, match=r"x\.tif .*no 8-bit reference"):
         decode(saved(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "x.tif")
 
 
@@ -331,7 +333,6 @@ def test_encoding_loses_nothing_and_stores_nothing_but_the_profile(format, chann
         assert not {"comment", "xmp", "exif"} & set(opened.info)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's, about what is broken
 def test_damaged_files_are_named_whatever_the_decoder_raises() -> None:
     whole = {name: saved(COLOUR, name) for name in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")}
     rng = np.random.default_rng(0)
@@ -343,7 +344,7 @@ def test_damaged_files_are_named_whatever_the_decoder_raises() -> None:
                 decode(broken[: rng.integers(20, len(data))].tobytes(), f"photo.{name}")
             except DataError as error:
                 assert f"photo.{name} " in str(error)  # noqa: PT017
-                assert "cannot be read as an image" in str(error) or "--max-pixels" in str(error)  # noqa: PT017
+                assert error.remedy  # noqa: PT017
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None:

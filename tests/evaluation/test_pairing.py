@@ -11,7 +11,7 @@ import pytest
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError
-from unlearnable.evaluation.pairing import aligned, match
+from unlearnable.evaluation.pairing import aligned, match, pair
 
 
 def images(*ids: str, offset: int = 0) -> ImageSet:
@@ -66,7 +66,7 @@ def test_the_list_of_the_run_decides(tmp_path: Path) -> None:
 
 def test_nothing_in_common_is_an_error() -> None:
     with pytest.raises(DataError, match="No protected image belongs"):
-        match(images("a/1.jpg"), images("b/1.png"))
+        pair(images("a/1.jpg"), images("b/2.png", offset=90))
 
 
 def test_aligned_sets_share_ids_and_keep_their_own_pixels() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from statistics import mean, stdev
 
+import matplotlib
 import pytest
 from typer.testing import CliRunner
 
@@ -65,6 +67,9 @@ def test_rendering_gives_the_committed_figures_and_every_table(profile: str, tmp
     drawn = {path.name: path.read_bytes() for path in place.glob("*.svg")}
     committed = {path.name: path.read_bytes() for path in (RESULTS / profile).glob("*.svg")}
     assert drawn.keys() == committed.keys()
+    pinned = re.search(r"(?m)^matplotlib==(.*)$", (ROOT / "constraints.txt").read_text("utf-8"))
+    if pinned is None or pinned[1] != matplotlib.__version__:
+        pytest.skip("another version of matplotlib writes other bytes")
     assert [name for name in drawn if drawn[name] != committed[name]] == [], "run make results"
     for name in drawn:
         assert (place / name).with_suffix(".csv").exists()

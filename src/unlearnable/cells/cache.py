@@ -8,12 +8,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from unlearnable.files import cache
+from unlearnable.user_cache import user_cache
 
 
 def default_folder() -> Path:
-    """Return the folder of artefacts unless the caller names another."""
-    return cache() / "experiments"
+    """Return the folder of artefacts unless the caller names another.
+
+    Raises:
+        UsageError: If this user has no home folder.
+    """
+    return user_cache("--cache") / "experiments"
 
 
 class Busy(Exception):

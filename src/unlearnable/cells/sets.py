@@ -8,7 +8,8 @@ from pathlib import Path
 
 from unlearnable import data, hashing
 from unlearnable.cells.spec import Data
-from unlearnable.data.image_set import ImageSet, join
+from unlearnable.data.image_set import ImageSet
+from unlearnable.data.joining import join
 from unlearnable.errors import DataError, UsageError
 
 HELD_OUT = 0.2  # of data that has no test images of its own
@@ -124,7 +125,7 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
         if shared:
             raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
         seen |= set(images.classes)
-    return join({f"{name}/": images for name, images in parts.items()})
+    return join({f"{name}/": images for name, images in parts.items()}).in_order_of_ids()
 
 
 def with_context(images: ImageSet, own: tuple[str, ...]) -> ImageSet:

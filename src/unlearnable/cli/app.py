@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
+from unlearnable.cli.process import App
+from unlearnable.cli.verb import Program, Verb
 from unlearnable.version import __version__
 
 SUMMARY = (
@@ -17,9 +19,11 @@ SUMMARY = (
     "and measure how well it works."
 )
 
+
 # "rich" groups the options of a verb under titles.
-app = typer.Typer(
+app = App(
     name="unlearnable",
+    cls=Program,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -56,5 +60,5 @@ for verb, panel in (
     (lists.countermeasures, SHOW),
     (export.export, EXCHANGE),
 ):
-    app.command(rich_help_panel=panel)(verb)
-app.command("import", rich_help_panel=EXCHANGE)(export.import_)
+    app.command(cls=Verb, rich_help_panel=panel)(verb)
+app.command("import", cls=Verb, rich_help_panel=EXCHANGE)(export.import_)

@@ -11,7 +11,7 @@ import typer
 
 from unlearnable import duration
 from unlearnable.cli import options
-from unlearnable.cli.console import Console
+from unlearnable.cli.console import Console, definitions, width
 from unlearnable.errors import DataError, Unfinished, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from unlearnable.experiments import Entry
 
 CELLS = "Cells"
+# parameters that choose cells, and that matter only where cells are run
+CHOOSING = ("only", "seed")
+RUNNING = ("data_dir", "download", "cache", "time_limit", "device", "precision")
 
 
 def experiment(
+    ctx: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="NAMES", help="Experiments, or all. Without a name, the command lists them."),
@@ -116,9 +120,11 @@ def experiment(
         deadline = float("inf") if time_limit is None else time.monotonic() + duration.parse(time_limit)
         options.load_plugins(plugin)
         if not names:
+            options.refuse(
+                ctx, {*CHOOSING, *RUNNING, "list_", "render", "profile", "results"}, "without a name"
+            )
             known = experiments.names()
-            width = max(map(len, known))
-            console.result(known, "\n".join(f"{name.ljust(width)}  {title}" for name, title in known.items()))
+            console.result(known, definitions(known))
             return
         chosen = [experiments.get(name) for name in (experiments.names() if names == ["all"] else names)]
         scale = profiles.get(profile)
@@ -130,10 +136,13 @@ def experiment(
                 "No cell is chosen.", "Give --list, without --only and --seed, to see all cells."
             )
         if list_:
+            options.refuse(ctx, {*RUNNING, "render"}, "with --list")
             _list(console, entries, files)
             return
         outcome = None
-        if not render:
+        if render:
+            options.refuse(ctx, {*CHOOSING, *RUNNING}, "with --render")
+        else:
             cell_runner = CellRunner(
                 Sets(data_dir, download),
                 artefacts.Cache(cache or artefacts.default_folder()),
@@ -153,7 +162,7 @@ def experiment(
         page = pages.render(filled, folder).resolve() if filled else None
         shown_tables = [table.tabulate(one, scale, files.all()) for one in chosen]
         left = len(outcome.missing) + len(outcome.without_data) if outcome else 0
-        text = "\n\n".join(map(pages.plain, shown_tables))
+        text = "\n\n".join(pages.plain(one, width()) for one in shown_tables)
         text += f"\n\n{left} cells are not done yet." if left else ""
         text += f"\n\nAll tables and pictures: {page}" if page else ""
         record = {"tables": {one.experiment.name: pages.record(one) for one in shown_tables}, "missing": left}

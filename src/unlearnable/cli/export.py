@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, overload
 
 import typer
 
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
 from unlearnable.errors import UsageError
+
+if TYPE_CHECKING:
+    from unlearnable.data.image_set import ImageSet
+    from unlearnable.preparation import PhotoOptions
 
 IMAGES = (
     "a folder with one sub-folder per class, digits, or a benchmark: "
@@ -45,19 +49,25 @@ def import_(
     array: Annotated[
         str | None, typer.Option("--array", help="Name of the array, if the file has several.")
     ] = None,
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     data_dir: options.DataDir = None,
     download: options.Download = False,
+    time_limit: options.Ends = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Read noise of another project, where each row belongs to a position, and key it by image or class."""
-    console = Console(json)
+    console = Console(json, quiet)
     with console.errors():
         if form not in ("auto", "samplewise", "classwise") or unit not in ("auto", "levels", "unit"):
             raise UsageError(
                 f"--form {form} --unit {unit} is unknown.",
                 "Choose auto, samplewise or classwise; auto, levels or unit.",
             )
-        from unlearnable.data import load
+        from unlearnable.cli.protection import photo_options
         from unlearnable.data.benchmarks import BenchmarkSource
         from unlearnable.exchange import import_noise
         from unlearnable.methods import Fitted
@@ -66,17 +76,21 @@ def import_(
 
         if (run / "run.json").exists():
             raise UsageError(f"{run} holds a run already.", "Name a new folder for RUN.")
-        made_for = None if images is None else load(images, data_dir=data_dir, download=download)
+        deadline = options.deadline(time_limit)
+        reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
+        made_for = _open(images, reading, data_dir, download)
         names = [name.strip() for name in classes.split(",")] if classes else ()
-        noise = import_noise(
-            file,
-            made_for,
-            classes=names,
-            epsilon=epsilon,
-            array=array,
-            form=form,  # type: ignore[arg-type]  # checked above
-            unit=unit,  # type: ignore[arg-type]  # checked above
-        )
+        with console.progress(deadline) as on_progress:
+            noise = import_noise(
+                file,
+                made_for,
+                classes=names,
+                epsilon=epsilon,
+                array=array,
+                form=form,  # type: ignore[arg-type]  # checked above
+                unit=unit,  # type: ignore[arg-type]  # checked above
+                on_progress=on_progress,
+            )
         sources = (
             dict(made_for.source.files) if made_for and isinstance(made_for.source, BenchmarkSource) else {}
         )
@@ -101,12 +115,13 @@ def import_(
         }
         size = f"{noise.bank.shape[3]} x {noise.bank.shape[2]} px"
         levels = noise.provenance["unit"] == "levels"
-        console.result(
-            record,
-            f"{len(noise.keys)} {noise.form} patterns of {size}, budget {noise.budget}; "
-            f"read in {'levels of 1/255' if levels else 'shares of the whole range'}, "
-            f"rounded by at most {noise.provenance['largest_rounding']:.2g} levels.\nKeep private: {run}",
-        )
+        lines = [
+            f"{len(noise.keys)} {noise.form} patterns of {size}, budget {noise.budget}",
+            f"Read in {'levels of 1/255' if levels else 'shares of the whole range'}.",
+            f"Rounded by at most {noise.provenance['largest_rounding']:.2g} levels.",
+            f"Keep private: {run}",
+        ]
+        console.result(record, "\n".join(lines))
 
 
 def export(
@@ -118,15 +133,20 @@ def export(
     layout: Annotated[
         str, typer.Option("--format", help="npz (images of one size) or imagefolder (PNG files).")
     ] = "npz",
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
     data_dir: options.DataDir = None,
     download: options.Download = False,
+    time_limit: options.Ends = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write a protected set for other tools, as one npz file or as a folder of images."""
-    console = Console(json)
+    console = Console(json, quiet)
     with console.errors():
-        from unlearnable.cli.protection import list_skipped
-        from unlearnable.data import load
+        from unlearnable.cli.protection import list_skipped, photo_options, sum_up_others
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
 
@@ -136,9 +156,13 @@ def export(
                 f"There is no noise at {file}.",
                 "Give a run folder of `protect`, `fit` or `import`, or a noise file.",
             )
-        clean = load(images, data_dir=data_dir, download=download).readable()
+        deadline = options.deadline(time_limit)
+        reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
+        opened = _open(images, reading, data_dir, download)
         found = Noise.load(file)
-        done = export_set(clean, found, target, layout)  # type: ignore[arg-type]  # checked there
+        with console.progress(deadline) as on_progress:
+            clean = opened.readable(on_progress)
+            done = export_set(clean, found, target, layout, on_progress)  # type: ignore[arg-type]  # checked there
         record = {
             "target": str(target),
             "format": layout,
@@ -146,8 +170,43 @@ def export(
             "largest_change": done.largest,
         }
         console.result(
-            {**record, "skipped": dict(done.skipped)},
-            f"{done.written} protected images written; no pixel changed by more than {done.largest}/255.\n"
+            {**record, "skipped": dict(done.skipped), "others": dict(clean.others)},
+            f"{done.written} protected images written.\n"
+            f"No pixel changed by more than {done.largest}/255.\n"
             f"Publish: {target}",
         )
+        sum_up_others(console, clean.others)
         list_skipped(done.skipped)
+
+
+@overload
+def _open(images: str, reading: PhotoOptions, data_dir: Path | None, download: bool) -> ImageSet: ...
+@overload
+def _open(
+    images: str | None, reading: PhotoOptions, data_dir: Path | None, download: bool
+) -> ImageSet | None: ...
+def _open(
+    images: str | None, reading: PhotoOptions, data_dir: Path | None, download: bool
+) -> ImageSet | None:
+    """Return the images of a folder, or those that a name stands for; None without a name.
+
+    Raises:
+        UsageError: If an option would be ignored, because it is for a folder or for a benchmark only.
+    """
+    from unlearnable.data import load
+    from unlearnable.data.benchmark_table import BENCHMARKS
+    from unlearnable.preparation import PhotoOptions
+
+    is_benchmark = images is not None and (images == "digits" or images.partition(":")[0] in BENCHMARKS)
+    if reading != PhotoOptions() and (images is None or is_benchmark):
+        raise UsageError(
+            "--labels, --class, --folders-are-classes and --max-pixels are for a folder of photos.",
+            "Leave them out, or give a folder.",
+        )
+    if (data_dir is not None or download) and not is_benchmark:
+        raise UsageError("--data-dir and --download are for a benchmark.", "Leave them out, or name one.")
+    if images is None:
+        return None
+    if reading != PhotoOptions():
+        return reading.folder(images)
+    return load(images, data_dir=data_dir, download=download)

@@ -79,10 +79,12 @@ def fit(
             "rounds": len(fitted.log),
             "stopped": fitted.reason,
             "skipped": dict(prepared.images.skipped),
+            "others": dict(prepared.images.others),
         }
         took = duration.words(time.monotonic() - started)
         text = f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}"
         console.result(record, text)
+        protection.sum_up_others(console, prepared.images.others)
         protection.list_skipped(prepared.images.skipped)
 
 

@@ -2,36 +2,92 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console
-from unlearnable.errors import DataError
+from unlearnable.cli.console import Console, shortened
+from unlearnable.errors import DataError, UsageError
+from unlearnable.events import OnProgress
+
+if TYPE_CHECKING:
+    from unlearnable.preparation import PhotoOptions
 
 Described = tuple[dict[str, Any], list[str]]
+SHOWN = (
+    "method",
+    "plugin",
+    "seed",
+    "images",
+    "context",
+    "photos",
+    "protected",
+    "stopped",
+    "search_seconds",
+    "version",
+)
 
 
 def inspect(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="Folder of images, photo, noise file or run folder.")
     ],
+    labels: options.Labels = None,
+    class_name: options.ClassName = None,
+    folders_are_classes: options.FoldersAreClasses = False,
+    max_pixels: options.MaxPixels = None,
+    photos: Annotated[
+        Path | None,
+        options.option(
+            options.PHOTOS,
+            "--photos",
+            "PATH was published from these photos: compare it with its run.",
+            "FOLDER",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        options.option(
+            options.RUN, "--run", "PATH was published by this run: compare it with its list.", "FOLDER"
+        ),
+    ] = None,
+    time_limit: options.Ends = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Describe a folder of images, a photo, a noise file or a run folder."""
-    console = Console(json)
+    """Describe a folder of images, a published folder, a photo, a noise file or a run folder."""
+    console = Console(json, quiet)
     with console.errors():
-        from unlearnable.data.decoding import SUFFIXES
+        from unlearnable.cli.protection import photo_options
+        from unlearnable.cli.published import published, run_of
+        from unlearnable.data.file_kinds import is_photo
+        from unlearnable.preparation import PhotoOptions
 
-        if (path / "run.json").is_file():
-            record, lines = _run(path)
+        deadline = options.deadline(time_limit)
+        reading = photo_options(labels, class_name, folders_are_classes, max_pixels)
+        is_folder = path.is_dir() and not (path / "run.json").is_file()
+        one_photo = is_photo(path.name) and path.is_file()
+        wrote = run_of(path, photos, run, search=is_folder and reading == PhotoOptions())
+        if wrote is not None and not is_folder:
+            raise UsageError(f"{path} is not a published folder.", "Leave --run and --photos out.")
+        used = PhotoOptions(max_pixels=reading.max_pixels) if one_photo else PhotoOptions()
+        if reading != used and (wrote is not None or not is_folder):
+            raise UsageError(
+                "--labels, --class, --folders-are-classes and --max-pixels are for photos that are read.",
+                f"Leave them out for {path}.",
+            )
+        if wrote is not None:
+            with console.progress(deadline) as on_progress:
+                record, lines = published(path, wrote, on_progress)
+        elif is_folder:
+            with console.progress(deadline) as on_progress:
+                record, lines = _folder(path, reading, on_progress)
         elif path.is_dir():
-            record, lines = _folder(path)
-        elif path.suffix.lower() in SUFFIXES and path.is_file():
-            record, lines = _photo(path)
+            record, lines = _run(path)
+        elif one_photo:
+            record, lines = _photo(path, reading)
         elif path.is_file():
             record, lines = _noise(path)
         else:
@@ -39,12 +95,15 @@ def inspect(
                 f"{path} does not exist.", "Give a folder of images, a photo, a noise file, or a run folder."
             )
         console.result(record, "\n".join(lines))
+        if is_folder and wrote is None:
+            console.remark("If this folder was published, --photos PHOTOS compares it with its run.")
 
 
-def _photo(path: Path) -> Described:
+def _photo(path: Path, reading: PhotoOptions) -> Described:
     from unlearnable.data.decoding import decode
+    from unlearnable.data.photo_file import read_photo_file
 
-    photo = decode(path.read_bytes(), str(path))
+    photo = decode(read_photo_file(path, reading.max_pixels), str(path), reading.max_pixels)
     kind = "grey" if photo.grey else "colour with transparency" if photo.pixels.shape[2] == 4 else "colour"
     height, width = photo.size
     record = {
@@ -58,31 +117,32 @@ def _photo(path: Path) -> Described:
     return record, [f"A photo of {width} x {height} px, {kind}{profile}"]
 
 
-def _folder(path: Path) -> Described:
-    from unlearnable.data.folder import folder
+def _folder(path: Path, reading: PhotoOptions, on_progress: OnProgress) -> Described:
+    from collections import Counter
 
-    images = folder(path)
-    sizes: dict[str, tuple[int, int]] = {}
-    skipped = dict(images.skipped)
-    for id in images.ids:
-        try:
-            sizes[id] = images.photo(id).size
-        except DataError as error:
-            skipped[id] = error.problem
-    counts = Counter(images.class_of[id] for id in sizes)
-    areas = sorted(sizes.values(), key=lambda size: size[0] * size[1])
+    from unlearnable.data.file_kinds import summary
+    from unlearnable.data.reading import read
+
+    images = reading.folder(path)
+    found = read(images.source, images.ids, on_progress=on_progress)
+    skipped = {**images.skipped, **{id: error.problem for id, error in found.errors.items()}}
+    counts = Counter(images.class_of[id] for id in found.facts)
+    areas = sorted((facts.size for facts in found.facts.values()), key=lambda size: size[0] * size[1])
     record = {
         "kind": "folder",
-        "images": len(sizes),
+        "images": len(areas),
         "classes": dict(sorted(counts.items())),
         "smallest": list(areas[0]) if areas else None,
         "largest": list(areas[-1]) if areas else None,
         "skipped": skipped,
+        "others": dict(images.others),
     }
-    extent = f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)" if areas else ""
-    lines = [f"{len(sizes)} images of {len(counts)} classes{extent}"]
-    lines += [f"  {name}: {count}" for name, count in sorted(counts.items())]
-    lines += [f"  skipped {id}: {reason}" for id, reason in sorted(skipped.items())]
+    lines = [f"{len(areas)} images of {len(counts)} classes"]
+    if areas:
+        lines[0] += f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)"
+    lines += shortened({name: str(count) for name, count in counts.items()})
+    lines += shortened({f"skipped {id}": reason for id, reason in skipped.items()})
+    lines += [f"  {summary(images.others)}"] if images.others else []
     return record, lines
 
 
@@ -133,22 +193,9 @@ def _run(path: Path) -> Described:
         if listed.protected is not None
     ]
     found: dict[str, Any] = {"kind": "run", "run": record, "files": sum(counts), "published": folders}
-    lines = [
-        f"Run folder (keep it private): {record.get('status', 'searching')}, {sum(counts)} files written"
-    ]
-    shown = (
-        "method",
-        "plugin",
-        "seed",
-        "images",
-        "context",
-        "photos",
-        "protected",
-        "stopped",
-        "search_seconds",
-        "version",
-    )
-    lines += [f"  {key}: {record[key]}" for key in shown if record.get(key) is not None]
+    status = record.get("status", "searching")
+    lines = [f"Run folder (keep it private): {status}, {sum(counts)} files written"]
+    lines += [f"  {key}: {record[key]}" for key in SHOWN if record.get(key) is not None]
     lines += [
         f"  also published: {one['protected']}, {one['files']} {one['format']} files" for one in folders[1:]
     ]

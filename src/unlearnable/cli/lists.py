@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from unlearnable.cli import options
-from unlearnable.cli.console import Console
+from unlearnable.cli.console import Console, definitions
 
 
-def methods(plugin: options.Plugin = None, json: options.Json = False) -> None:
+def methods(plugin: options.Plugin = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the methods that make noise."""
-    console = Console(json)
+    console = Console(json, quiet)
     with console.errors():
         from unlearnable import methods as package
 
@@ -16,9 +16,9 @@ def methods(plugin: options.Plugin = None, json: options.Json = False) -> None:
         _show(console, package.names())
 
 
-def models(plugin: options.Plugin = None, json: options.Json = False) -> None:
+def models(plugin: options.Plugin = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the network architectures, for surrogates and targets."""
-    console = Console(json)
+    console = Console(json, quiet)
     with console.errors():
         from unlearnable import models as package
 
@@ -26,9 +26,11 @@ def models(plugin: options.Plugin = None, json: options.Json = False) -> None:
         _show(console, package.names())
 
 
-def countermeasures(plugin: options.Plugin = None, json: options.Json = False) -> None:
+def countermeasures(
+    plugin: options.Plugin = None, json: options.Json = False, quiet: options.Quiet = False
+) -> None:
     """List the countermeasures: ways to train on protected images despite the noise."""
-    console = Console(json)
+    console = Console(json, quiet)
     with console.errors():
         from unlearnable import countermeasures as package
 
@@ -37,5 +39,4 @@ def countermeasures(plugin: options.Plugin = None, json: options.Json = False) -
 
 
 def _show(console: Console, names: dict[str, str]) -> None:
-    width = max(map(len, names))
-    console.result(dict(names), "\n".join(f"{name.ljust(width)}  {line}" for name, line in names.items()))
+    console.result(dict(names), definitions(names))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unlearnable import duration
 from unlearnable.errors import UsageError
 
 PHOTOS, NOISE, FILES, MEASURE, RUN = "Photos", "Noise", "Files", "Measurement", "Run"
@@ -171,6 +174,15 @@ TimeLimit = Annotated[
         "TIME",
     ),
 ]
+Ends = Annotated[
+    str | None,
+    option(
+        RUN,
+        "--time-limit",
+        "Stop after this time, such as 90s, 15m or 2h; nothing is written then.",
+        "TIME",
+    ),
+]
 Seed = Annotated[
     int | None,
     option(RUN, "--seed", "Same seed, data and settings give the same result.", "N", callback=_seed),
@@ -207,6 +219,34 @@ def settings(flags: Mapping[str, Any], items: Iterable[str] | None) -> dict[str,
             raise UsageError(f"{key} is given twice.", "Give each setting once.")
         merged[key] = _value(text)
     return merged
+
+
+def deadline(time_limit: str | None) -> float:
+    """Return the time of ``time.monotonic()`` at which the time is up; infinity without a limit."""
+    return math.inf if time_limit is None else time.monotonic() + duration.parse(time_limit)
+
+
+def refuse(ctx: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse options that would be ignored.
+
+    Args:
+        ctx: The context of the verb.
+        names: Names of the parameters that are not used.
+        reason: Why, as the end of a sentence.
+
+    Raises:
+        UsageError: If one of them is on the command line.
+    """
+    unused = set(names)
+    given = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if parameter.name in unused
+        and (source := ctx.get_parameter_source(parameter.name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise UsageError(f"{', '.join(given)} would be ignored {reason}.", "Leave it out.")
 
 
 def load_plugins(files: Iterable[Path] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import typer
 
 from unlearnable import duration
 from unlearnable.cli.console import Console
-from unlearnable.data.decoding import MAX_PIXELS
+from unlearnable.data.file_kinds import summary
 from unlearnable.data.folder import splits
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
+from unlearnable.evaluation.enough import from_counts
 from unlearnable.events import Event, OnProgress
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
@@ -44,10 +47,13 @@ def announce(console: Console, prepared: Prepared) -> None:
     """Print the number of photos, the settings and the device, and an estimate if there is a search."""
     images, compute = prepared.images, prepared.compute
     context = len(images) - len(images.own)
+    counts = Counter(images.class_of[id] for id in images.own).values()
     parts = [f"{len(images.own)} photos in {len(set(images.classes) - images.context)} classes"]
     parts += [f"{context} context photos"] if context else []
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
     console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
+    # said before the search, which may take hours
+    console.remark(f"For `unlearnable verify`: {from_counts(counts, len(images.context)).words}")
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return
@@ -88,6 +94,7 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "relabelled": list(published.relabelled),
         "vanished": list(published.vanished),
         "skipped": dict(published.skipped),
+        "others": dict(published.others),
         "notes": {id: list(remarks) for id, remarks in published.notes.items()},
         "largest_change": published.largest,
         "encoded_change": list(published.encoded or ()),
@@ -119,7 +126,14 @@ def report(console: Console, published: Published, seconds: float) -> None:
         _list("Added since the noise was found, now protected", new)
         _list("Published, but the photo is gone; delete them if you want", published.vanished)
         _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
+    sum_up_others(console, published.others)
     list_skipped(published.skipped)
+
+
+def sum_up_others(console: Console, others: Mapping[str, int]) -> None:
+    """Print a line about the files that are no photos, if there are any."""
+    if others:
+        console.remark(f"{summary(others)}.")
 
 
 def list_skipped(skipped: Mapping[str, str]) -> None:
@@ -132,10 +146,7 @@ def list_skipped(skipped: Mapping[str, str]) -> None:
 
 def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
     reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-    if reasons:
-        print(f"{title} ({len(reasons)}):", file=sys.stderr)
-    for id, reason in sorted(reasons.items()):
-        print(f"  {shown(id)}: {shown(reason)}" if reason else f"  {shown(id)}", file=sys.stderr)
+    Console().listing(title, {shown(id): shown(reason) for id, reason in reasons.items()})
 
 
 def shown(name: str) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
-from unlearnable.errors import GoalMissed
+from unlearnable.errors import GoalMissed, UnlearnableError, UsageError
+
+if TYPE_CHECKING:
+    from unlearnable.evaluation.verification import Preparation
+    from unlearnable.report import Record
 
 
 def verify(
@@ -99,51 +103,120 @@ def verify(
     with console.errors():
         from unlearnable import duration
         from unlearnable.cli import protection
-        from unlearnable.evaluation.schedule import COUNTERMEASURES
+        from unlearnable.evaluation.schedule import COUNTERMEASURES, check
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
-        from unlearnable.report import Record, save, table
+        from unlearnable.report import Record, table
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
+        # everything that can be refused is refused before a photo is read
         limit = duration.parse(time_limit)
-        options.load_plugins(plugin)
         goal = None if require is None else Goal.parse(require)
+        options.load_plugins(plugin)
+        chains = COUNTERMEASURES if countermeasure is None else countermeasure
+        check(target or (), chains, limit)
         folder = run or find_run(photos, protected)
+        _refuse_exchanged(photos, protected, folder)
         keep_apart(photos, protected, folder)
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         first = seed or 0
         compute = Compute.choose(device, precision)
-        prepared = prepare(
-            reading.folder(photos),
-            protected,
-            test=test,
-            context=context,
-            run=folder,
-            seeds=range(first, first + seeds),
-            targets=target or (),
-            countermeasures=COUNTERMEASURES if countermeasure is None else countermeasure,
-            time_limit=limit,
-            compute=compute,
-        )
-        clean = prepared.pairs.clean
-        console.remark(
-            f"{len(clean)} pairs in {len(clean.classes)} classes; "
-            f"{compute.device}, {compute.precision}; about {duration.words(prepared.schedule.seconds)}"
-        )
+        with console.progress() as on_progress:
+            prepared = prepare(
+                reading.folder(photos),
+                protected,
+                test=test,
+                context=context,
+                run=folder,
+                seeds=range(first, first + seeds),
+                targets=target or (),
+                countermeasures=chains,
+                time_limit=limit,
+                compute=compute,
+                on_progress=on_progress,
+            )
+        # a report that could not be written after the trainings would waste them
+        with RunFolder(folder).open():
+            pass
+        _announce(console, prepared)
         with console.progress() as on_progress:
             found = prepared.measure(on_progress)
         command = shlex.join(["unlearnable", *sys.argv[1:]])
         record = Record.of(found, str(photos), str(protected), command, goal)
-        # only one process at a time may write into a run folder
-        with RunFolder(folder).open():
-            report = save(record, folder)
+        report, failure = _saved(record, folder)
         plain = record.model_dump(mode="json", exclude={"pictures"})
-        console.result(
-            {**plain, "verdict": found.verdict, "report": str(report)}, f"{table(record)}\nReport: {report}"
-        )
+        more = {
+            "others": dict(prepared.pairs.clean.others),
+            "verdict": found.verdict,
+            "outlook": prepared.outlook.to_json(),
+            "report": report,
+        }
+        where = f"\nReport: {report}" if report else ""
+        console.result({**plain, **more}, f"{table(record)}{where}")
+        if failure is not None:
+            raise failure
         if record.goal is not None and not record.goal.met:
             raise GoalMissed(
                 f"The goal was missed, or the measurement cannot tell: {record.goal.text}.",
                 f"The verdict is {found.verdict!r}; see {report}.",
             )
+
+
+def _refuse_exchanged(photos: Path, protected: Path, run: Path) -> None:
+    """Refuse one folder given twice, and the two folders in the wrong order, if a run folder shows it.
+
+    Raises:
+        UsageError: If so.
+    """
+    from unlearnable.runs import RunFolder, default_run
+
+    if photos.resolve() == protected.resolve():
+        raise UsageError(
+            f"PHOTOS and PROTECTED are the same folder, {photos}.",
+            "Give the folder of your photos first, then the folder that was published.",
+        )
+    record = RunFolder(run).read()
+    published_from = Path(record.get("photos") or photos)
+    other_way = not record and (default_run(protected, photos) / "run.json").is_file()
+    if other_way or published_from.resolve() == protected.resolve():
+        raise UsageError(
+            f"The folders are in the wrong order: {photos} was published from {protected}.",
+            f"Run `{shlex.join(['unlearnable', 'verify', str(protected), str(photos)])}`.",
+        )
+
+
+def _announce(console: Console, prepared: Preparation) -> None:
+    """Print what will be measured, whether a verdict is possible, and how long it takes."""
+    from unlearnable.cli.protection import sum_up_others
+
+    pairs, compute = prepared.pairs, prepared.compute
+    sum_up_others(console, pairs.clean.others)
+    console.remark(
+        f"{len(pairs.clean)} pairs in {len(pairs.clean.classes)} classes; "
+        f"{compute.device}, {compute.precision}"
+    )
+    if pairs.pictured:
+        console.remark(f"{pairs.pictured} pairs were found by their pictures, because the names differ.")
+    if pairs.left_out:
+        console.remark(f"{len(pairs.left_out)} files are in no pair; the report says why.")
+    if pairs.unchanged:
+        all_ = "All" if pairs.unchanged == len(pairs.clean) else "Some"
+        console.remark(
+            f"{all_} published images ({pairs.unchanged}) equal their photos, so they carry no noise."
+        )
+    console.remark(prepared.outlook.words)
+    console.remark(prepared.schedule.words)
+
+
+def _saved(record: Record, folder: Path) -> tuple[str | None, UnlearnableError | OSError | None]:
+    """Save the report; return its path, or the error that kept it from being saved."""
+    from unlearnable.report import save
+    from unlearnable.runs import RunFolder
+
+    try:
+        # only one process at a time may write into a run folder
+        with RunFolder(folder).open():
+            return str(save(record, folder)), None
+    except (UnlearnableError, OSError) as error:
+        return None, error

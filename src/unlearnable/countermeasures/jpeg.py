@@ -37,4 +37,4 @@ class Jpeg(Countermeasure):
 
         buffer = io.BytesIO()
         Image.fromarray(photo.opaque).save(buffer, "JPEG", quality=self.quality, subsampling="4:2:0")
-        return replace(photo, pixels=np.array(Image.open(buffer)))
+        return replace(photo, pixels=np.array(Image.open(buffer, formats=["JPEG"])))

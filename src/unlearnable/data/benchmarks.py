@@ -20,7 +20,7 @@ from unlearnable.data.formats import Pair, members
 from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
-from unlearnable.files import cache
+from unlearnable.user_cache import user_cache
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def benchmark(
         )
     found = BENCHMARKS[name]
     wanted = found.parts[part]
-    folder = Path(data_dir) if data_dir is not None else cache()
+    folder = Path(data_dir) if data_dir is not None else user_cache("--data-dir")
     remedy = _remedy(found, wanted, folder)
     unpacked = [folder / member for member in wanted.members]
     archived = all((folder / file.name).is_file() for file in wanted.files)

@@ -1,38 +1,48 @@
-"""Decoding of an image file to its 8-bit reference. docs/photos.md has the table of formats."""
+"""Decoding of an image file to its 8-bit reference. docs/photos.md has the table of formats.
+
+Only the formats of that table are opened, by the first bytes of the file. Nothing is changed for the rest of
+the process: neither what Pillow opens, nor its limits and warnings.
+"""
 
 from __future__ import annotations
 
-import io
-import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from unlearnable.budget import CHUNK_ROWS, UInt8Array
-from unlearnable.data.metadata import ORIENTATION, cleaned
+from unlearnable.data.colour import profile_of
+from unlearnable.data.containers import Container, MissingReader, Unsupported, taken_apart
+from unlearnable.data.metadata import cleaned
 from unlearnable.data.photo import Metadata, Photo
+from unlearnable.data.photo_file import BESIDE, MAX_PIXELS, FileSlices, require_photo, too_many_pixels
+from unlearnable.data.pixels import pixels_of
+from unlearnable.data.sniffing import HEAD, format_of
 from unlearnable.errors import DataError
 
-MAX_PIXELS = 250_000_000
-HEIC = frozenset({".heic", ".heif"})
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}) | HEIC
-HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+# how a photo with an EXIF orientation is turned upright
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # EXIF orientations that exchange height and width
 ROTATED = frozenset({5, 6, 7, 8})
-# TIFF tag
-BITS_PER_SAMPLE = 258
-# Pillow's own limit is off, because ``decode`` compares every header with ``max_pixels`` before decoding.
-Image.MAX_IMAGE_PIXELS = None
-# Pillow's warnings about odd files are off, because the notes of a photo and the errors report them once.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool = False) -> Photo:
     """Return the 8-bit reference of an image file.
 
-    EXIF orientation is applied. A photo whose three channels are equal becomes grey.
+    EXIF orientation is applied. A photo whose three channels are equal becomes grey, and alpha that is opaque
+    everywhere is dropped.
 
     Args:
         data: Bytes of the file.
@@ -43,142 +53,107 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, metadata: bool 
     Raises:
         DataError: If the bytes cannot be read as an image. The message has ``name``, reason and remedy.
     """
-    if not data:
-        raise DataError(f"{name} is empty.", "Replace or remove the file.")
-    if _is_heif(data[:64]):
-        _register_heif(name)
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            width, height = opened.size
-            if width * height > max_pixels:
-                raise DataError(
-                    f"{name} claims to have {width} x {height} pixels, more than {max_pixels}.",
-                    "Raise --max-pixels if you trust the photo.",
-                )
-            return _reference(opened, data, metadata)
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        # Pillow's message names an object in memory, which tells the user nothing
-        raise DataError(
-            f"{name} cannot be read as an image (unknown format).", "Replace or remove the file."
-        ) from error
-    except MemoryError as error:
-        raise DataError(
-            f"{name} does not fit into memory.", "Lower --max-pixels to skip it, or free some memory."
-        ) from error
-    except Exception as error:
-        # for damaged files, decoders raise anything from struct.error to ZeroDivisionError
-        reason = str(error) or type(error).__name__
-        raise DataError(
-            f"{name} cannot be read as an image ({reason}).", "Replace or remove the file."
-        ) from error
+    format = require_photo(data[:HEAD], name)
+    with _errors(name):
+        container = taken_apart(data, format)
+        if container.size[0] * container.size[1] > max_pixels:
+            raise too_many_pixels(name, container.size, max_pixels)
+        return _reference(container, data, metadata)
+
+
+def photo_of(image: Image.Image) -> Photo:
+    """Return the 8-bit reference of a Pillow image of any mode, for data sets that yield Pillow images.
+
+    Pixels are converted as those of files are. The image is not turned: a data set whose images still have an
+    EXIF orientation shows them to a trainer as they lie in the file. The number of channels stays the same,
+    so a colour image that happens to be grey is not made grey, and opaque alpha stays.
+
+    Raises:
+        DataError: If the image cannot be read, or its mode has no 8-bit reference. The message names the
+            mode.
+    """
+    with _errors(f"An image of the mode {image.mode}"):
+        # an image that was opened but not loaded has no palette and no transparency yet
+        image.load()
+        pixels, notes = pixels_of(image)
+        profile, note = profile_of(image, b"")
+    return Photo(np.ascontiguousarray(pixels), profile, notes=(*notes, note) if note else notes)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
     """Return (height, width) of an upright image file from its header; None if it cannot be read."""
     try:
         with open(path, "rb") as file:
-            if _is_heif(file.read(64)):
-                _register_heif(str(path))
-        with Image.open(path) as image:
-            width, height = image.size
-            rotated = image.getexif().get(ORIENTATION, 1) in ROTATED
+            length = file.seek(0, 2)
+            data = FileSlices(file, length)
+            format = format_of(data[0:HEAD])
+            # the headers of these formats are read by decoders that need the whole file
+            if format is None or (format in ("AVIF", "HEIF") and length > BESIDE):
+                return None
+            container = taken_apart(data, format)
     except Exception:
         # ``decode`` reports the reason when the photo is read
         return None
-    return (width, height) if rotated else (height, width)
+    width, height = container.size
+    return (width, height) if container.orientation in ROTATED else (height, width)
 
 
-def _reference(image: Image.Image, data: bytes, metadata: bool) -> Photo:
-    notes = []
-    if getattr(image, "is_animated", False):
-        notes.append("only the first of several pictures in the file was read")
-    if _has_deep_colour(image, data):
-        notes.append("16 bits per channel, read as 8")
-    image.load()
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Turn whatever a file makes its decoder raise into a DataError."""
     try:
-        ImageOps.exif_transpose(image, in_place=True)
-        harmless = cleaned(image) if metadata else Metadata()
-    except Exception:
-        # damaged EXIF data is no reason to refuse intact pixels
-        harmless = Metadata()
-        notes.append("its EXIF data cannot be read and was left out")
-    profile = image.info.get("icc_profile") or None
-    if image.mode.startswith("I;16"):
-        levels = np.rint(np.asarray(image).astype(np.float64) / 257).astype(np.uint8)
-        return Photo(levels, None, harmless, tuple(notes))
-    if image.mode in ("F", "I"):
-        raise ValueError(
-            f"{'floating-point' if image.mode == 'F' else '32-bit'} pixels have no 8-bit reference"
-        )
-    if image.mode == "CMYK":
-        image, note = _srgb(image, profile)
-        notes += [note] if note else []
-        profile = None
-    # channel A of L*a*b* is a colour, not transparency
-    has_alpha = ("A" in image.getbands() and image.mode != "LAB") or "transparency" in image.info
-    mode = "RGBA" if has_alpha else "RGB"
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    if _is_grey(pixels):
-        pixels = np.ascontiguousarray(pixels[..., [0, 3]] if has_alpha else pixels[..., 0])
-    photo = Photo(pixels)
-    if profile and not _fits(profile, b"GRAY" if photo.grey else b"RGB "):
-        profile = None
-        if not photo.grey:
-            notes.append("its ICC profile is damaged or for another colour space and was left out")
-    return Photo(pixels, profile, harmless, tuple(notes))
-
-
-def _is_grey(pixels: UInt8Array) -> bool:
-    # in chunks: most colour photos are recognised by their first rows, and little memory is needed
-    chunks = (pixels[top : top + CHUNK_ROWS] for top in range(0, len(pixels), CHUNK_ROWS))
-    return all((chunk[..., :1] == chunk[..., 1:3]).all() for chunk in chunks)
-
-
-def _has_deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Return whether the file has more than 8 bits per colour channel, which Pillow reduces to 8."""
-    if image.format == "PNG":
-        # byte 24 is the bit depth; byte 25 the colour type, 0 for plain grey
-        return len(data) > 25 and data[24] == 16 and data[25] != 0
-    bits: Any = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, ())
-    return isinstance(bits, tuple) and len(bits) > 1 and max(bits) > 8
-
-
-def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
-    if not profile:
-        return image.convert("RGB"), "CMYK without a profile, converted without colour management"
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        converted = None
-    if converted is None:
-        return image.convert("RGB"), "CMYK with a damaged profile, converted without colour management"
-    return converted, ""
-
-
-def _fits(profile: bytes, space: bytes) -> bool:
-    """Return whether an ICC profile is complete and for a colour space."""
-    # header: length in bytes 0 to 3, colour space in bytes 16 to 19, the signature ``acsp`` in bytes 36 to 39
-    return (
-        len(profile) >= 128
-        and profile[36:40] == b"acsp"
-        and profile[16:20] == space
-        and int.from_bytes(profile[:4]) == len(profile)
-    )
-
-
-def _is_heif(head: bytes) -> bool:
-    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS and b"avif" not in head[8:64]
-
-
-def _register_heif(name: str) -> None:
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
+        yield
+    except DataError:
+        raise
+    except MissingReader:
         raise DataError(
             f"{name} is a HEIC photo, and the package that reads them is missing.",
             "Install the extra: pip install 'unlearnable[heic]'.",
         ) from None
-    register_heif_opener()
+    except Unsupported as error:
+        raise DataError(f"{name} {error}.", "Convert it to an 8-bit PNG or JPEG file.") from error
+    except MemoryError as error:
+        raise DataError(
+            f"{name} does not fit into memory.", "Lower --max-pixels to skip it, or free some memory."
+        ) from error
+    except Exception as error:
+        # for damaged files, decoders raise anything from struct.error to ZeroDivisionError
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{name} cannot be read as an image ({reason}).", "Replace or remove the file."
+        ) from error
+
+
+def _reference(container: Container, data: bytes, metadata: bool) -> Photo:
+    notes = list(container.notes)
+    image = container.load()
+    # what the decoder knows of the file is replaced by what ``container`` found
+    image.format = container.format
+    beside = {"icc_profile": container.profile, "exif": container.exif, "xmp": container.xmp}
+    # which level or colour of a palette is transparent
+    beside["transparency"] = image.info.get("transparency")
+    image.info = {key: value for key, value in beside.items() if value not in (None, b"")}
+    profile, remark = profile_of(image, data)
+    harmless, more = cleaned(image) if metadata else (Metadata(), ())
+    if container.orientation in TURNS:
+        image = image.transpose(TURNS[container.orientation])
+    pixels, remarks = pixels_of(image)
+    notes += [remark] if remark else []
+    notes += [note for note in (*more, *remarks) if note not in notes]
+    return Photo(_simplest(pixels), profile, harmless, tuple(notes))
+
+
+def _simplest(pixels: UInt8Array) -> UInt8Array:
+    """Return pixels without alpha that is opaque everywhere, and with one channel if three are equal."""
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if channels in (2, 4) and _everywhere(pixels, lambda rows: rows[..., -1] == 255):
+        channels -= 1
+        pixels = pixels[..., 0] if channels == 1 else pixels[..., :3]
+    if channels > 2 and _everywhere(pixels, lambda rows: rows[..., :1] == rows[..., 1:3]):
+        pixels = pixels[..., 0] if channels == 3 else pixels[..., [0, 3]]
+    return np.ascontiguousarray(pixels)
+
+
+def _everywhere(pixels: UInt8Array, holds: Callable[[UInt8Array], np.ndarray[Any, Any]]) -> bool:
+    # in chunks: most photos are told by their first rows, and little memory is needed
+    return all(holds(pixels[top : top + CHUNK_ROWS]).all() for top in range(0, len(pixels), CHUNK_ROWS))

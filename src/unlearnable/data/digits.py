@@ -9,6 +9,7 @@ import numpy as np
 from unlearnable.data.arrays import arrays
 from unlearnable.data.encoding import encode
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.scanning import entries_of
 from unlearnable.errors import DataError
 from unlearnable.files import write
 
@@ -51,7 +52,7 @@ def write_digits(root: Path, ink: int = INK) -> int:
     Raises:
         DataError: If the folder exists and is not empty.
     """
-    if root.exists() and any(root.iterdir()):
+    if root.exists() and entries_of(root):
         raise DataError(f"{root} is not empty.", "Name a new folder.")
     images = digits(SIDE, ink)
     for id in images.ids:

@@ -6,18 +6,29 @@ import io
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from unlearnable.budget import UInt8Array
+from unlearnable.data import icc
 from unlearnable.data.photo import Photo
-from unlearnable.errors import UsageError
+from unlearnable.errors import DataError, UsageError
 
 Format = Literal["png", "webp", "jpeg"]
 EXTENSION: dict[Format, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
-# zlib's strategy Z_RLE, which compresses runs only: noise hides longer repetitions, and searching for them
-# takes four times as long
-PNG_STRATEGY = 3
-# pixels; a limit of the file format
-WEBP_MAX_SIDE = 16_383
+NAMES: dict[Format, str] = {"png": "PNG", "webp": "WebP", "jpeg": "JPEG"}
+DIFFERENT = "colours may look different"
+# zlib's strategies Z_RLE and Z_DEFAULT_STRATEGY. Noise hides repetitions longer than runs, and searching for
+# them takes four times as long; it pays for three equal channels, which are twice as long without.
+RUNS, SEARCHING = 3, 0
+# Pixels a side: limits of WebP's format and of libjpeg.
+MAX_SIDE: dict[Format, int] = {"webp": 16_383, "jpeg": 65_500}
+# Bytes. A segment of a JPEG file holds EXIF or XMP with its name; 255 segments hold an ICC profile. Pillow,
+# with which most trainers read, refuses PNG files with a longer profile.
+MAX_EXIF: dict[Format, int] = {"jpeg": 65_533}
+MAX_XMP: dict[Format, int] = {"jpeg": 65_533 - len(b"http://ns.adobe.com/xap/1.0/\0")}
+MAX_PROFILE: dict[Format, int] = {"jpeg": 255 * (65_533 - len(b"ICC_PROFILE\0") - 2), "png": 1 << 20}
 
 
 @dataclass(frozen=True)
@@ -57,47 +68,109 @@ class Encoding:
         Returns:
             The format and a reason; an empty reason if the format is the one asked for.
         """
-        if self.format == "webp" and max(size) > WEBP_MAX_SIDE:
-            return "png", f"written as PNG: WebP allows at most {WEBP_MAX_SIDE} pixels a side"
+        if max(size) > MAX_SIDE.get(self.format, max(size)):
+            return (
+                "png",
+                f"written as PNG: {NAMES[self.format]} allows at most {MAX_SIDE[self.format]} pixels a side",
+            )
         if self.format == "jpeg" and has_alpha:
             return "png", "written as PNG: JPEG has no transparency"
         return self.format, ""
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A photo as the bytes of an image file.
+
+    Args:
+        data: The bytes.
+        format: Their format.
+        notes: Remarks for the user on how the photo was written.
+    """
+
+    data: bytes
+    format: Format
+    notes: tuple[str, ...] = ()
+
+
 def encode(photo: Photo, encoding: Encoding | Format = "png") -> bytes:
-    """Return a photo as the bytes of an image file.
+    """Return a photo as the bytes of an image file; ``encoded`` has the details."""
+    return encoded(photo, Encoding(encoding) if isinstance(encoding, str) else encoding).data
+
+
+def encoded(photo: Photo, encoding: Encoding) -> Encoded:
+    """Return a photo as the bytes of an image file, without metadata that the format cannot hold.
 
     PNG and WebP are lossless, colours under transparent pixels included. JPEG has full colour resolution
-    (4:4:4).
-    """
-    encoding = Encoding(encoding) if isinstance(encoding, str) else encoding
-    format, _ = encoding.format_for(photo.size, photo.alpha is not None)
-    image = Image.fromarray(photo.pixels)
-    options: dict[str, Any] = {"icc_profile": photo.profile}
-    if encoding.metadata and photo.metadata.exif:
-        options["exif"] = photo.metadata.exif
-    if encoding.metadata and photo.metadata.xmp:
-        options["xmp"] = photo.metadata.xmp
-    buffer = io.BytesIO()
-    if format == "png":
-        if "xmp" in options:
-            from PIL.PngImagePlugin import PngInfo
+    (4:4:4). A grey photo with an RGB profile is written with three equal channels, because many programs
+    ignore such a profile in a file of one channel.
 
-            text = PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode())
-            options["pnginfo"] = text
-        image.save(buffer, "PNG", compress_level=6, compress_type=PNG_STRATEGY, **options)
-    elif format == "webp":
-        image = image.convert("RGBA") if photo.alpha is not None else image
-        image.save(
-            buffer,
-            "WEBP",
-            lossless=True,
-            exact=True,
-            quality=70,
-            method=4,
-            **{**options, "icc_profile": photo.profile or b""},
-        )
-    else:
-        image.save(buffer, "JPEG", quality=encoding.quality, subsampling=0, **options)
+    Raises:
+        DataError: If the encoder cannot write the photo. The message has the reason.
+    """
+    format, moved = encoding.format_for(photo.size, photo.alpha is not None)
+    profile, notes = _profile(photo, format)
+    options: dict[str, Any] = {"icc_profile": profile}
+    metadata = (
+        ("exif", "EXIF data", photo.metadata.exif, MAX_EXIF),
+        ("xmp", "XMP data", photo.metadata.xmp, MAX_XMP),
+    )
+    for key, name, value, limits in metadata if encoding.metadata else ():
+        if len(value) > limits.get(format, len(value)):
+            notes.append(f"its {name} is longer than {NAMES[format]} allows and was left out")
+        elif value:
+            options[key] = value
+    spread = bool(photo.grey and profile and icc.space(profile) == "RGB")
+    options |= _options(format, encoding.quality, spread)
+    try:
+        data = _written(_spread(photo) if spread else photo.pixels, format, options)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # encoders raise anything from struct.error to OSError
+        reason = str(error) or type(error).__name__
+        raise DataError(
+            f"The photo cannot be written as {NAMES[format]} ({reason}).", "Try another --format."
+        ) from error
+    return Encoded(data, format, (*((moved,) if moved else ()), *notes))
+
+
+def _profile(photo: Photo, format: Format) -> tuple[bytes | None, list[str]]:
+    """Return the profile to write, and remarks."""
+    profile = photo.profile
+    if profile and format == "webp" and icc.space(profile) == "GRAY":
+        # WebP has no files of one channel
+        profile = icc.grey_as_rgb(profile)
+        if not profile:
+            return None, [f"its ICC profile does not fit into WebP and was left out, so {DIFFERENT}"]
+    if profile and len(profile) > MAX_PROFILE.get(format, len(profile)):
+        return None, [
+            f"its ICC profile is longer than {NAMES[format]} allows and was left out, so {DIFFERENT}"
+        ]
+    return profile, []
+
+
+def _spread(photo: Photo) -> UInt8Array:
+    """Return a grey photo with three equal channels, and alpha if it has some."""
+    return photo.rgb() if photo.alpha is None else np.dstack([photo.rgb(), photo.alpha])
+
+
+def _options(format: Format, quality: int, spread: bool) -> dict[str, Any]:
+    if format == "png":
+        return {"compress_level": 6, "compress_type": SEARCHING if spread else RUNS}
+    if format == "webp":
+        return {"lossless": True, "exact": True, "quality": 70, "method": 4}
+    return {"quality": quality, "subsampling": 0}
+
+
+def _written(pixels: UInt8Array, format: Format, options: dict[str, Any]) -> bytes:
+    image = Image.fromarray(pixels)
+    if format == "png" and "xmp" in options:
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode())
+    if format == "webp":
+        image = image.convert("RGBA") if "A" in image.mode else image
+        options["icc_profile"] = options["icc_profile"] or b""
+    buffer = io.BytesIO()
+    image.save(buffer, format.upper(), **options)
     return buffer.getvalue()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from unlearnable import hashing
-from unlearnable.data.decoding import MAX_PIXELS, decode, size_of
+from unlearnable.data.decoding import decode, size_of
+from unlearnable.data.file_kinds import summary
 from unlearnable.data.image_set import ImageSet, from_entries
 from unlearnable.data.labels import labels_and_lines
 from unlearnable.data.photo import Photo
-from unlearnable.data.scanning import entries_of, scan
+from unlearnable.data.photo_file import MAX_PIXELS, read_photo_file
+from unlearnable.data.scanning import Scan, entries_of, scan
 from unlearnable.errors import DataError, UsageError
 
 SPLITS = ("train", "val", "valid", "validation", "test")
@@ -39,13 +43,7 @@ class FolderSource:
             DataError: If the file cannot be read or decoded, or has changed since it was first read.
         """
         path = self.paths[id]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be read ({error.strerror}).",
-                "Check that the file exists and that you may read it.",
-            ) from error
+        data = read_photo_file(path, self.max_pixels)
         digest = hashing.of_bytes(data)
         if self.digests.setdefault(id, digest) != digest:
             raise DataError(
@@ -81,9 +79,10 @@ def folder(
 ) -> ImageSet:
     """Return a folder of photos as an ImageSet, with NFC relative paths as ids.
 
-    By default each sub-folder is a class and includes its own sub-folders. Hidden files and files that
-    operating systems leave behind are ignored. Every other file that is no photo is listed in ``skipped``
-    with the reason. Links are never followed, and only regular files are opened.
+    By default each sub-folder is a class and includes its own sub-folders. Hidden files and what operating
+    systems and photo tools leave behind are ignored. Photos that cannot be read, links and unreadable folders
+    are listed in ``skipped`` with the reason; files that are no photos are counted in ``others``. Links are
+    never followed, and only regular files are opened.
 
     Args:
         root: The folder.
@@ -101,19 +100,15 @@ def folder(
         raise UsageError("Both --labels and --class were given.", "Give one of them.")
     if class_name is not None and not class_name.strip():
         raise UsageError("The class has an empty name.", "Give --class a name, such as cats.")
-    # unlike Path.is_dir, os.path.isdir raises nothing where permissions are missing
-    if not os.path.isdir(root):
-        raise DataError(f"{root} is not a folder.", "Give a folder with one sub-folder of images per class.")
+    _require_folder(root)
     if labels is not None:
         return _from_label_file(root, Path(labels), max_pixels)
     if class_name is not None:
         name = unicodedata.normalize("NFC", class_name.strip())
-        paths, skipped, _ = scan(root)
-        if not paths:
-            raise DataError(
-                f"{root} contains no image{_first_reason(skipped)}.", "Give a folder with images in it."
-            )
-        return from_entries(((id, name) for id in paths), FolderSource(paths, max_pixels), skipped)
+        found = scan(root)
+        if not found.paths:
+            raise DataError(f"{root} contains no image{_instead(found)}.", "Give a folder with images in it.")
+        return _of(found, dict.fromkeys(found.paths, name), max_pixels)
     if not as_classes:
         _refuse_splits(root)
     return _from_sub_folders(root, max_pixels)
@@ -141,6 +136,25 @@ def splits(root: str | Path) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: SPLITS.index(name.lower())))
 
 
+def _require_folder(root: Path) -> None:
+    # unlike Path.is_dir, os.path.isdir raises nothing where permissions are missing
+    if os.path.isdir(root):
+        return
+    # Path turns s3://bucket into s3:/bucket; a drive of Windows has one letter only
+    scheme, separator, rest = str(root).partition(":/")
+    if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme):
+        raise DataError(
+            f"{scheme}://{rest.lstrip('/')} is an address, and only folders on this computer are read.",
+            "Copy its photos to a folder first, and give that folder.",
+        )
+    if os.path.isfile(root):
+        raise DataError(
+            f"{root} is a file, not a folder.",
+            "Give a folder with one sub-folder of images per class; unpack an archive first.",
+        )
+    raise DataError(f"{root} is not a folder.", "Give a folder with one sub-folder of images per class.")
+
+
 def _refuse_splits(root: Path) -> None:
     found = splits(root)
     if found:
@@ -151,11 +165,16 @@ def _refuse_splits(root: Path) -> None:
         )
 
 
+def _of(found: Scan, class_of: Mapping[str, str], max_pixels: int) -> ImageSet:
+    source = FolderSource({id: found.paths[id] for id in class_of}, max_pixels)
+    return from_entries(class_of.items(), source, found.skipped, found.others)
+
+
 def _from_sub_folders(root: Path, max_pixels: int) -> ImageSet:
-    paths, skipped, folders = scan(root)
-    without_class = [id for id in paths if "/" not in id]
-    usable = {id: path for id, path in paths.items() if "/" in id}
-    classes = {id.split("/")[0] for id in usable}
+    found = scan(root)
+    without_class = [id for id in found.paths if "/" not in id]
+    class_of = {id: id.split("/")[0] for id in found.paths if "/" in id}
+    classes = set(class_of.values())
     if not classes:
         hint = (
             f"its images are directly in it ({len(without_class)}), not in sub-folders"
@@ -163,39 +182,54 @@ def _from_sub_folders(root: Path, max_pixels: int) -> ImageSet:
             else "none of its sub-folders contains an image"
         )
         raise DataError(
-            f"{root} contains no class: {hint}{_first_reason(skipped)}.",
+            f"{root} contains no class: {hint}{_instead(found)}.",
             f"Put the images into one sub-folder per class, such as {root / 'cats'}; "
             "or give --class NAME if all are of one class, or --labels FILE if a file has their classes.",
         )
-    skipped |= dict.fromkeys(without_class, "is directly in the folder, so it has no class")
-    for name in folders:
-        if "/" not in name and name not in classes:
+    found.skipped |= dict.fromkeys(without_class, "is directly in the folder, so it has no class")
+    for name, others in found.folders.items():
+        # a folder of films is no class without photos, and is summed up with the other files
+        if "/" not in name and name not in classes and not others:
             # setdefault, because a folder that cannot be read already has a reason
-            skipped.setdefault(name, "contains no image")
-    return from_entries(((id, id.split("/")[0]) for id in usable), FolderSource(usable, max_pixels), skipped)
+            found.skipped.setdefault(name, "contains no image")
+    return _of(found, class_of, max_pixels)
 
 
 def _from_label_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
-    named = labels_and_lines(file)
-    paths, skipped, _ = scan(root, label_file=file)
-    class_of: dict[str, str] = {}
-    for id in paths:
-        entry = named.pop(id.replace("\\", "/"), None)
-        if entry is None:
-            skipped[id] = f"has no label in {file}"
-        else:
-            class_of[id] = entry[0]
+    found = scan(root, label_file=file)
+    named = _named(file, found)
+    class_of = {id: named[id][0] for id in found.paths if id in named}
+    found.skipped |= {id: f"has no label in {file}" for id in found.paths if id not in named}
     if not class_of:
-        example = f", such as {next(iter(paths))}" if paths else ""
+        example = f", such as {next(iter(found.paths))}" if found.paths else ""
         raise DataError(
             f"{file} names no image that is in {root}.",
             f"Write paths relative to {root}{example}.",
         )
     for id, (_, line) in named.items():
-        skipped.setdefault(id, f"is named in {file}, line {line}, but is not in the folder")
-    source = FolderSource({id: paths[id] for id in class_of}, max_pixels)
-    return from_entries(class_of.items(), source, skipped)
+        if id not in class_of:
+            problem = "is not a photo" if os.path.isfile(root / id) else "is not in the folder"
+            found.skipped.setdefault(id, f"is named in {file}, line {line}, but {problem}")
+    return _of(found, class_of, max_pixels)
 
 
-def _first_reason(skipped: dict[str, str]) -> str:
-    return "".join(f" ({id}: {reason})" for id, reason in list(skipped.items())[:1])
+def _named(file: Path, found: Scan) -> dict[str, tuple[str, int]]:
+    """Return the class and the line of every image that a file names, by its id."""
+    named: dict[str, tuple[str, int]] = {}
+    for path, (label, line) in labels_and_lines(file).items():
+        # Windows writes paths with backslashes; elsewhere a name may hold one, and then it is meant
+        id = path if path in found.paths else str(PurePosixPath(path.replace("\\", "/")))
+        first = named.setdefault(id, (label, line))
+        if first[0] != label:
+            raise DataError(
+                f"{file}, line {line}: {path} is {label!r} here and {first[0]!r} in line {first[1]}.",
+                "Remove one of the lines.",
+            )
+    return named
+
+
+def _instead(found: Scan) -> str:
+    """Return in parentheses what a folder without images contains."""
+    reasons = [f"{id}: {reason}" for id, reason in found.skipped.items()][:1]
+    reasons += [summary(found.others)] if found.others else []
+    return f" ({'; '.join(reasons)})" if reasons else ""

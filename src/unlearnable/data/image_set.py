@@ -1,28 +1,32 @@
 """ImageSet: a table of ids and labels over a source of pixels.
 
-No pixels are read until ``photo(id)`` returns one image at its own size, or ``view(size)`` all images as one
-array of squares.
+No pixels are read until ``photo(id)`` or ``images[i]`` returns one image at its own size, or ``view(size)``
+all images as one array of squares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
 from unlearnable import hashing
-from unlearnable.budget import UInt8Array
+from unlearnable.data.adding import Adding, NoiseLike
 from unlearnable.data.photo import Photo
-from unlearnable.data.reading import Squares, read
-from unlearnable.data.source import Change, Derived, Facts, Source, changed
+from unlearnable.data.reading import Squares
+from unlearnable.data.source import Change, Facts, Source, changed
 from unlearnable.data.view import View
+from unlearnable.data.viewing import readable, view
 from unlearnable.errors import DataError
 from unlearnable.events import OnProgress, silent
-from unlearnable.noise import Slot
+
+if TYPE_CHECKING:
+    from unlearnable.data.torch_data import LabelledPhotos, Transform
 
 # pixels; larger than digits and CIFAR, smaller than any photo
 SMALL = 40
@@ -39,15 +43,19 @@ def is_small(frame: tuple[int, int]) -> bool:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with labels.
+    """Images with labels, in the order of their source; a folder is in the order of its ids.
+
+    ``len(images)`` is their number, ``images[i]`` is (photo, label), ``images[a:b]`` an ImageSet, and a loop
+    over it yields (photo, label), each photo read when its turn comes.
 
     Args:
-        ids: Sorted ids: NFC relative paths with ``/`` (folders) or numbers such as ``train/00042``
-            (benchmarks).
+        ids: NFC relative paths with ``/`` (folders), numbers such as ``train/00042`` (benchmarks) or
+            ``00042`` (data sets), or hashes of the pixels (arrays).
         class_of: Class name of every id.
         source: Source of the pixels.
         context: Classes that the surrogate trains on and that never get noise.
-        skipped: Reason for every file that was found and cannot be used.
+        skipped: Reason for every photo, link and folder that was found and cannot be used.
+        others: Number of the files that are no photos, by extension (empty for none).
         facts: Facts by id, found by ``readable``.
         squares: Squares that ``readable`` made in the same pass, for ``view``.
 
@@ -60,6 +68,7 @@ class ImageSet:
     source: Source
     context: frozenset[str] = frozenset()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
     squares: Squares | None = field(default=None, repr=False, compare=False)
 
@@ -72,6 +81,21 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: slice) -> ImageSet: ...
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> tuple[Photo, int]: ...
+
+    def __getitem__(self, index: slice | SupportsIndex) -> ImageSet | tuple[Photo, int]:
+        if isinstance(index, slice):
+            return replace(self, ids=self.ids[index])
+        position = operator.index(index)
+        return self.photo(self.ids[position]), int(self.labels[position])
+
+    def __iter__(self) -> Iterator[tuple[Photo, int]]:
+        return (self[position] for position in range(len(self)))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -91,8 +115,8 @@ class ImageSet:
 
     @cached_property
     def stamp(self) -> str:
-        """Hash of sizes and times, which shows changes without reading a pixel."""
-        return hashing.of_rows([[id, self.class_of[id], self.source.stamp(id)] for id in self.ids])
+        """Hash of sizes and times, which shows changes without reading a pixel; the order does not matter."""
+        return hashing.of_rows([[id, self.class_of[id], self.source.stamp(id)] for id in sorted(self.ids)])
 
     def photo(self, id: str) -> Photo:
         """Return one image at its own size."""
@@ -148,20 +172,10 @@ class ImageSet:
         Raises:
             DataError: If no image can be read.
         """
-        found = read(self.source, self.ids, side, folder, on_progress)
-        if not found.facts:
-            first = next(iter(found.errors.values())).problem
-            raise DataError(f"None of the {len(self)} images can be read. The first: {first}")
-        reasons = {
-            id: f"{error.problem} {error.remedy}".strip()
-            for id, error in found.errors.items()
-            if self.class_of[id] not in self.context
-        }
-        skipped = {**self.skipped, **reasons}
-        return replace(self.subset(found.facts), facts=found.facts, squares=found.squares, skipped=skipped)
+        return readable(self, on_progress, side, folder)
 
     def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
-        """Return every image resized to a square of ``size * zoom`` pixels, as uint8 RGB.
+        """Return every image resized to a square of ``size * zoom`` pixels, as uint8 RGB, in this order.
 
         Args:
             size: Side in pixels of the network's input.
@@ -172,32 +186,16 @@ class ImageSet:
         Raises:
             DataError: If an image cannot be read (the message names it), or the disk is too full.
         """
-        side = round(size * zoom)
-        made = self.squares.of(self.source, self.ids, side, folder) if self.squares else None
-        if made is None or not self.checked:
-            reading = read(self.source, self.ids, side, folder)
-            for error in reading.errors.values():
-                raise error
-            assert reading.squares is not None
-            facts: Mapping[str, Facts] = reading.facts
-            made = reading.squares.pixels
-        else:
-            facts = self.facts
-        return View(
-            ids=self.ids,
-            pixels=made,
-            labels=self.labels,
-            classes=self.classes,
-            grey=np.array([facts[id].grey for id in self.ids]),
-            own=np.array([self.class_of[id] not in self.context for id in self.ids]),
-            frame=replace(self, facts=facts).frame,
-            digests=tuple(facts[id].digest for id in self.ids),
-        )
+        return view(self, round(size * zoom), folder)
 
     def subset(self, ids: Collection[str]) -> ImageSet:
         """Return the images with these ids."""
         wanted = set(ids)
         return replace(self, ids=tuple(id for id in self.ids if id in wanted))
+
+    def in_order_of_ids(self) -> ImageSet:
+        """Return the images sorted by id."""
+        return replace(self, ids=tuple(sorted(self.ids)))
 
     def first(self, count: int, classes: Collection[str] = ()) -> ImageSet:
         """Return the first images of every class.
@@ -242,63 +240,44 @@ class ImageSet:
     def join(self, context: ImageSet) -> ImageSet:
         """Return this set with the classes of another as context: trained on, and never given noise.
 
-        Ids of the context get a prefix that no own id begins with.
+        The context comes after this set. Its ids get a prefix that no own id begins with.
 
         Raises:
             DataError: If both sets have a class of the same name.
         """
-        shared = set(self.classes) & set(context.classes)
-        if shared:
-            raise DataError(
-                f"Class {min(shared)!r} is among the photos and in the context.",
-                "Give a --context folder with other classes.",
-            )
-        prefix = "context/"
-        while any(id.startswith(prefix) for id in self.ids):
-            prefix = f"_{prefix}"
-        joined = join({"": self, prefix: context})
-        return replace(joined, context=frozenset(context.classes), skipped=self.skipped)
+        from unlearnable.data.joining import with_context
+
+        return with_context(self, context)
 
     def with_noise(self, noise: NoiseLike) -> ImageSet:
         """Return the set with noise added to the images at their own size."""
-
-        def add(id: str, photo: Photo, digest: str) -> Photo:
-            slot = noise.slot(id, self.class_of[id], digest)
-            return photo if slot is None else replace(photo, pixels=noise.add(photo.pixels, slot))
-
-        return self.changed(add)
+        return self.changed(Adding(noise, self.class_of))
 
     def changed(self, change: Change) -> ImageSet:
         """Return the set with every photo changed at its own size: ``change(id, photo, digest) -> photo``."""
         return replace(self, source=changed(self.source, change), facts={}, squares=None)
 
+    def torch(self, transform: Transform | None = None) -> LabelledPhotos:
+        """Return the images as a data set of torch, for a ``DataLoader``; each is read when it is asked for.
 
-class NoiseLike(Protocol):
-    """The part of ``Noise`` that ``with_noise`` uses."""
+        Args:
+            transform: Called with each image, a Pillow image in RGB at the photo's own size; None for the
+                image itself.
 
-    def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
-        """Return the slot of an image, or None if it gets no noise."""
+        Returns:
+            A data set of (image, label), with ``classes`` and ``targets``.
+        """
+        from unlearnable.data.torch_data import LabelledPhotos
 
-    def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
-        """Return the image with the noise of a slot."""
-
-
-def join(parts: Mapping[str, ImageSet]) -> ImageSet:
-    """Return several sets as one.
-
-    Args:
-        parts: Sets by the prefix of their ids. All prefixed ids must be different.
-    """
-    origins = {f"{prefix}{id}": (images.source, id) for prefix, images in parts.items() for id in images.ids}
-    class_of = {f"{prefix}{id}": images.class_of[id] for prefix, images in parts.items() for id in images.ids}
-    facts = {f"{prefix}{id}": fact for prefix, images in parts.items() for id, fact in images.facts.items()}
-    source = Derived(lambda id: origins[id][0], lambda id: origins[id][1])
-    return replace(from_entries(class_of.items(), source), facts=facts)
+        return LabelledPhotos(self, transform)
 
 
 def from_entries(
-    entries: Iterable[tuple[str, str]], source: Source, skipped: Mapping[str, str] | None = None
+    entries: Iterable[tuple[str, str]],
+    source: Source,
+    skipped: Mapping[str, str] | None = None,
+    others: Mapping[str, int] | None = None,
 ) -> ImageSet:
-    """Return an ImageSet of (id, class name) entries over a source."""
+    """Return an ImageSet of (id, class name) entries over a source, in their order."""
     class_of = dict(entries)
-    return ImageSet(ids=tuple(sorted(class_of)), class_of=class_of, source=source, skipped=skipped or {})
+    return ImageSet(tuple(class_of), class_of, source, skipped=skipped or {}, others=others or {})

@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from unlearnable.data.class_names import problem_of
 from unlearnable.errors import DataError
 
 FILES = ("file", "file_name", "filename", "path")
@@ -33,7 +35,7 @@ def read_labels(file: Path) -> dict[str, str]:
             columns of a CSV file.
 
     Returns:
-        Class names by NFC path with ``/``, in the order of the file.
+        Class names by NFC path, in the order of the file.
 
     Raises:
         DataError: If the file cannot be read or a line is wrong; the message names the line.
@@ -45,7 +47,7 @@ def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
     """Return the class and the line number of every image that a file names; see ``read_labels``.
 
     Returns:
-        (class name, line number) by NFC path with ``/``, in the order of the file.
+        (class name, line number) by NFC path, in the order of the file.
 
     Raises:
         DataError: If the file cannot be read or a line is wrong; the message names the line.
@@ -70,7 +72,8 @@ def labels_and_lines(file: Path) -> dict[str, tuple[str, int]]:
 
 
 def _csv(file: Path, text: str) -> Iterator[Row]:
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    # names may hold other characters at which str.splitlines would split, such as U+2028
+    header = next((line[0] for line in re.finditer(r"[^\r\n]+", text) if line[0].strip()), "")
     separator = max(
         SEPARATORS, key=lambda mark: sum(cell in FILES + CLASSES for cell in _cells(header.split(mark)))
     )
@@ -133,16 +136,17 @@ def _cells(cells: Iterable[str]) -> list[str]:
 def _path(file: Path, line: int, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _wrong(file, line, "no image is named", "Give the path of an image, relative to the folder.")
-    return _composed(file, line, str(PurePosixPath(value.replace("\\", "/"))))
+    return _composed(file, line, str(PurePosixPath(value)))
 
 
 def _label(file: Path, line: int, value: Any) -> str:
-    # tables write NaN, which is unequal to itself, for "no value"
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    label = str(value).strip() if number or isinstance(value, str) else ""
-    if not label:
+    label = value.strip() if isinstance(value, str) else value
+    # tables write an empty cell, null or NaN for "no value"
+    if label is None or label == "" or label != label:
         raise _wrong(file, line, "the image has no label", "Give its class, or remove the line.")
-    return _composed(file, line, label)
+    if problem := problem_of(label):
+        raise _wrong(file, line, f"the label {problem[0]}", "Write a class name or a whole number.")
+    return _composed(file, line, str(label))
 
 
 def _composed(file: Path, line: int, text: str) -> str:

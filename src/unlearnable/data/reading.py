@@ -10,13 +10,13 @@ from pathlib import Path
 from unlearnable.budget import UInt8Array
 from unlearnable.data.photo import squash
 from unlearnable.data.source import Facts, Source
-from unlearnable.data.square_views import allocate
+from unlearnable.data.square_views import COPY_BATCH, allocate
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 
 DECODING_THREADS = 4
-# squares that are copied at a time, so that a mapped file needs little memory
-COPY_BATCH = 1024
+# photos that a thread decodes before it takes others
+LARGEST_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,15 @@ def read(
             pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
         return Facts.of(photo, digest)
 
+    # one task for each photo would take longer than the photo itself, if there are many small ones
+    batch = max(1, min(LARGEST_BATCH, len(ids) // 1000))
+    starts = range(0, len(ids), batch)
     results: list[Facts | DataError] = []
     with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        for result in pool.map(decode, range(len(ids))):
-            results.append(result)
-            on_progress(Event("checking", len(results), len(ids)))
+        for found in pool.map(lambda start: [*map(decode, range(len(ids))[start : start + batch])], starts):
+            for result in found:
+                results.append(result)
+                on_progress(Event("checking", len(results), len(ids)))
     facts = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, Facts)}
     errors = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, DataError)}
     if pixels is None:

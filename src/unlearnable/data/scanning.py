@@ -1,35 +1,51 @@
-"""Scanning a folder: the files that may be photos, and the reasons for skipping others.
+"""Scanning a folder: the files that may be photos, the reasons for skipping others, and a count of the rest.
 
-Nothing is opened, and no link is followed.
+No link is followed, and of no file more is read than the first bytes of one with an unknown extension.
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from unlearnable.data.decoding import SUFFIXES
+from unlearnable.data import file_kinds
 from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError
 
 
-def scan(root: Path, label_file: Path | None = None) -> tuple[dict[str, Path], dict[str, str], list[str]]:
+@dataclass
+class Scan:
+    """Everything in a folder, sub-folders included; litter is left out.
+
+    Args:
+        paths: Path of each possible photo by id, in the order of the ids.
+        skipped: Reason by id for each photo, link or folder that cannot be read.
+        others: Number of the files that are no photos, by extension; the empty one for files without.
+        folders: Ids of all sub-folders, each with the number of files in it, sub-folders included, that are
+            no photos.
+    """
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+    folders: dict[str, int] = field(default_factory=dict)
+
+
+def scan(root: Path, label_file: Path | None = None) -> Scan:
     """Return everything in a folder, sub-folders included.
 
     Args:
         root: The folder.
-        label_file: A file that is not listed as skipped.
-
-    Returns:
-        Path of each possible photo by id, reason of each skipped file or folder by id, and ids of all
-        sub-folders.
+        label_file: A file that is not counted.
 
     Raises:
-        DataError: If the folder itself cannot be read.
+        DataError: If the folder itself cannot be read, or is the library of a photo tool.
     """
-    paths: dict[str, Path] = {}
-    skipped: dict[str, str] = {}
+    _refuse_library(root)
+    found = Scan()
     folders = [root]
     # the list grows in the loop, by the sub-folders
     for folder in folders:
@@ -40,30 +56,32 @@ def scan(root: Path, label_file: Path | None = None) -> tuple[dict[str, Path], d
                 raise DataError(
                     f"{root} cannot be read ({error.strerror}).", "Check its permissions."
                 ) from error
-            skipped[_id(root, folder)] = f"a folder that cannot be read ({error.strerror})"
+            found.skipped[_id(root, folder)] = f"a folder that cannot be read ({error.strerror})"
             continue
         for name, kind in entries:
             path = folder / name
             id = _id(root, path)
-            # Python represents bytes that are not UTF-8 as surrogates
-            if any("\ud800" <= character <= "\udfff" for character in name):
-                skipped[id.encode("utf-8", "backslashreplace").decode()] = "its name is not valid Unicode"
-            elif kind == "folder":
+            reason = _reason(path, kind)
+            if kind == "folder" and not reason:
                 folders.append(path)
-            elif kind != "file":
-                skipped[id] = kind
-            elif path.suffix.lower() not in SUFFIXES:
+                found.folders[id] = 0
+            elif reason:
+                found.skipped[_printable(id)] = reason
+            elif not file_kinds.is_photo(name):
                 if label_file is None or path.resolve() != label_file.resolve():
-                    skipped[id] = "not a supported image format"
-            elif id in paths:
-                skipped[str(path)] = f"its name equals that of {paths[id]} in Unicode's composed form"
+                    _count(found, id)
+            elif id in found.paths:
+                found.skipped[str(path)] = (
+                    f"its name equals that of {found.paths[id]} in Unicode's composed form"
+                )
             else:
-                paths[id] = path
-    return paths, skipped, [_id(root, folder) for folder in folders[1:]]
+                found.paths[id] = path
+    found.paths = dict(sorted(found.paths.items()))
+    return found
 
 
 def entries_of(folder: Path) -> list[tuple[str, str]]:
-    """Return the names in a folder, sorted, without hidden and ignored ones. Opens no file.
+    """Return the names in a folder, sorted, without litter. Opens no file.
 
     Returns:
         Each name with ``folder``, ``file``, or the reason why it is neither.
@@ -74,7 +92,54 @@ def entries_of(folder: Path) -> list[tuple[str, str]]:
     # raises for a folder that may be listed but not entered, so that it counts as unreadable
     os.stat(os.path.join(folder, os.curdir))
     with os.scandir(folder) as entries:
-        return sorted((entry.name, _kind(entry)) for entry in entries if not is_litter(entry.name))
+        return sorted(
+            (entry.name, _kind(entry))
+            for entry in entries
+            if not is_litter(entry.name) or _photo_in_the_cloud(entry.name)
+        )
+
+
+def _reason(path: Path, kind: str) -> str:
+    """Return why a file or folder cannot be used; empty for a photo, a folder, or a file that is no photo."""
+    name = path.name
+    if kind == "folder":
+        tool = file_kinds.library(name)
+        if tool:
+            return f"a library of {tool}: export its photos to a folder, and give that folder"
+    elif kind != "file":
+        return kind
+    elif _photo_in_the_cloud(name):
+        return "a photo in iCloud that is not on this disk: download it first"
+    elif not file_kinds.is_photo(name):
+        unreadable = file_kinds.reason_unreadable(name)
+        if unreadable:
+            return unreadable
+        suffix = file_kinds.sniffed(path)
+        return f"a photo by its content, not by its name: rename it to end in {suffix}" if suffix else ""
+    return "its name is not valid Unicode" if _printable(name) != name else ""
+
+
+def _count(found: Scan, id: str) -> None:
+    found.others[file_kinds.kind_of_other(id)] += 1
+    parts = id.split("/")[:-1]
+    for length in range(1, len(parts) + 1):
+        found.folders["/".join(parts[:length])] += 1
+
+
+def _photo_in_the_cloud(name: str) -> bool:
+    # macOS leaves .IMG_1.JPG.icloud in place of a photo that it has moved to iCloud
+    return (
+        name.startswith(".") and name.endswith(".icloud") and file_kinds.is_photo(name[1 : -len(".icloud")])
+    )
+
+
+def _refuse_library(root: Path) -> None:
+    tool = file_kinds.library(root.name)
+    if tool:
+        raise DataError(
+            f"{root} is a library of {tool}, which holds each photo beside its previews.",
+            f"Export the photos from {tool} to a folder, and give that folder.",
+        )
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -89,6 +154,11 @@ def _is_junction(path: str) -> bool:
     # a junction is Windows' other kind of link; Python has the function since 3.12
     isjunction = getattr(os.path, "isjunction", None)
     return isjunction is not None and bool(isjunction(path))
+
+
+def _printable(text: str) -> str:
+    # Python represents bytes that are not UTF-8 as surrogates
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _id(root: Path, path: Path) -> str:

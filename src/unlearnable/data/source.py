@@ -60,44 +60,55 @@ Change = Callable[[str, Photo, str], Photo]
 class Derived:
     """Photos of other sources under other ids, changed photos, or both.
 
+    It can be pickled if its sources and its functions can be.
+
     Args:
-        source: Returns the original source of an id.
-        key: Returns the id of the photo in its original source.
+        locate: Returns the original source of an id, and the photo's id there.
         change: Changes the photo, given its id here and its content hash; None for no change. The content
             hash stays that of the original, because it identifies the photo that noise was made for.
     """
 
-    source: Callable[[str], Source]
-    key: Callable[[str], str]
+    locate: Callable[[str], tuple[Source, str]]
     change: Change | None = None
 
     def load(self, id: str) -> tuple[Photo, str]:
         """Return a photo after the change, and the content hash of the original."""
-        photo, digest = self.source(id).load(self.key(id))
+        source, key = self.locate(id)
+        photo, digest = source.load(key)
         return (photo if self.change is None else self.change(id, photo, digest)), digest
 
     def size(self, id: str) -> tuple[int, int] | None:
         """Return the size of the original; None if the photo is changed, because its size may change too."""
-        return None if self.change is not None else self.source(id).size(self.key(id))
+        source, key = self.locate(id)
+        return None if self.change is not None else source.size(key)
 
     def stamp(self, id: str) -> str:
         """Return the stamp of the original."""
-        return self.source(id).stamp(self.key(id))
+        source, key = self.locate(id)
+        return source.stamp(key)
 
     def origin(self, id: str) -> Path | Photo:
         """Return the origin of the original, or the photo itself if it is changed."""
-        return self.load(id)[0] if self.change is not None else self.source(id).origin(self.key(id))
+        source, key = self.locate(id)
+        return self.load(id)[0] if self.change is not None else source.origin(key)
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Locates ids in one source, under other names there if there are any."""
+
+    source: Source
+    key: Callable[[str], str] | None = None
+
+    def __call__(self, id: str) -> tuple[Source, str]:
+        return self.source, id if self.key is None else self.key(id)
 
 
 def changed(source: Source, change: Change) -> Derived:
     """Return a source with every photo changed."""
-    return Derived(lambda _: source, _same, change)
+    return Derived(_Within(source), change)
 
 
 def renamed(source: Source, key: Callable[[str], str]) -> Derived:
     """Return a source with other ids: ``key(new id) -> id in the source``."""
-    return Derived(lambda _: source, key)
-
-
-def _same(id: str) -> str:
-    return id
+    return Derived(_Within(source, key))

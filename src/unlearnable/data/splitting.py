@@ -7,6 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 
 
+def held_out_of(count: int, share: float) -> int:
+    """Return how many of a class's images are held out: about a share, at least one, and never all.
+
+    Args:
+        count: Images of the class, at least one.
+        share: Share to hold out, between 0 and 1.
+    """
+    return min(max(1, round(share * count)), count - 1)
+
+
 def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: float, seed: int) -> set[str]:
     """Return the ids to hold out: about a share of every class, at least one image and never all.
 
@@ -25,7 +35,7 @@ def held_out(class_of: Mapping[str, str], digests: Mapping[str, str], share: flo
     size: dict[str, int] = {}
     for name in class_of.values():
         size[name] = size.get(name, 0) + 1
-    wanted = {name: min(max(1, round(share * count)), count - 1) for name, count in size.items()}
+    wanted = {name: held_out_of(count, share) for name, count in size.items()}
     taken = dict.fromkeys(size, 0)
     out: set[str] = set()
     groups = [duplicates[digest] for digest in sorted(duplicates, key=lambda digest: duplicates[digest][0])]

@@ -14,6 +14,8 @@ from unlearnable.errors import DataError
 
 # bytes; some 39,000 squares of 96 pixels
 MAX_IN_MEMORY = 1 << 30
+# squares that are copied at a time, so that a mapped file needs little memory
+COPY_BATCH = 1024
 
 
 def allocate(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
@@ -42,5 +44,6 @@ def allocate(shape: tuple[int, ...], folder: Path | None = None) -> UInt8Array:
         path = folder or tempfile.gettempdir()
         raise DataError(
             f"The images need {size / 1e9:.1f} GB on disk, but {path} has no room ({error.strerror}).",
-            "Free some space there, or give a lower --set resolution=N.",
+            "Free some space there"
+            + ("." if folder else ", or set the environment variable TMPDIR to a folder with more."),
         ) from error

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from unlearnable import hashing
 from unlearnable.budget import UInt8Array
+from unlearnable.data.square_views import COPY_BATCH, allocate
 
 
 @dataclass(frozen=True)
 class View:
-    """Images as squares of one size, ready for training.
+    """Images as squares of one size, ready for training, in the order of their source.
 
     Args:
         ids: N ids.
@@ -37,5 +38,31 @@ class View:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all ids, classes and contents."""
-        return hashing.of_rows([self.ids, [self.classes[label] for label in self.labels], self.digests])
+        """Hash of all ids, classes and contents, whatever their order."""
+        order = self._order
+        names = [self.classes[self.labels[row]] for row in order]
+        return hashing.of_rows(
+            [[self.ids[row] for row in order], names, [self.digests[row] for row in order]]
+        )
+
+    def in_order_of_ids(self) -> View:
+        """Return the images sorted by id, so that a search does not depend on the order of their source."""
+        order = self._order
+        if order == list(range(len(order))):
+            return self
+        pixels = allocate(self.pixels.shape)
+        for start in range(0, len(order), COPY_BATCH):
+            pixels[start : start + COPY_BATCH] = self.pixels[order[start : start + COPY_BATCH]]
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in order),
+            pixels=pixels,
+            labels=self.labels[order],
+            grey=self.grey[order],
+            own=self.own[order],
+            digests=tuple(self.digests[row] for row in order),
+        )
+
+    @property
+    def _order(self) -> list[int]:
+        return sorted(range(len(self.ids)), key=self.ids.__getitem__)

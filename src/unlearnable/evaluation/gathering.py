@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.joining import free_prefix
 from unlearnable.errors import DataError
-from unlearnable.evaluation.pairing import aligned, match
+from unlearnable.evaluation.pairing import pair
 from unlearnable.evaluation.pairs import Pairs
 from unlearnable.evaluation.schedule import defaults
 from unlearnable.events import OnProgress, silent
@@ -37,35 +39,58 @@ def gather(
     Raises:
         DataError: If there is no pair, only one class, or a class without test images.
     """
+    # all folders are opened before the first image is read, so that a mistake in the last one costs no time
     clean = open_images(photos)
-    # classes come from the photos, so the folders of the protected files do not matter
-    changed = protected if isinstance(protected, ImageSet) else folder(protected, class_name="protected")
-    matching = match(clean, changed, run, None if isinstance(protected, ImageSet) else Path(protected))
-    left_out = {**clean.skipped, **matching.left_out}
-    clean, changed = aligned(clean, changed, matching)
+    changed = _published(protected)
+    place = None if isinstance(protected, ImageSet) else Path(protected)
     others = None if context is None else open_images(context)
-    shared = set(clean.classes) & set(others.classes if others else ())
+    tests = None if test is None else open_images(test)
+    _refuse_classes(clean, others)
+    settings = defaults(clean.frame)
+    clean, changed, matching = pair(clean, changed, run, on_progress, settings.side, place)
+    _refuse_classes(clean, others)
+    replaced = _replaced(clean, matching.digests)
+    left_out = {**matching.left_out, **replaced}
+    good = [id for id in clean.ids if id not in replaced]
+    clean, changed = clean.subset(good), changed.subset(good)
+    if others is not None:
+        # a copy of a held-out photo must not be among the training images, in any class
+        others = _without(others.readable(on_progress, settings.side), _digests(clean))
+    pictured = len(matching.pictured.intersection(good))
+    made = Pairs(clean, changed, others, None, settings, left_out, pictured)
+    return made if tests is None else _with_test(made, tests.readable(on_progress, settings.side))
+
+
+def _published(protected: Images) -> ImageSet:
+    """Return the protected images. Classes come from the photos, so their folders do not matter."""
+    if isinstance(protected, ImageSet):
+        return protected
+    try:
+        return folder(protected, class_name="protected")
+    except DataError as error:
+        raise DataError(
+            error.problem, "Give the folder of published files; `unlearnable protect` writes one."
+        ) from error
+
+
+def _refuse_classes(photos: ImageSet, context: ImageSet | None) -> None:
+    """Refuse classes that a network cannot tell apart.
+
+    Raises:
+        DataError: If a class is on both sides, or there is only one.
+    """
+    others = () if context is None else context.classes
+    shared = set(photos.classes) & set(others)
     if shared:
         raise DataError(
             f"Class {min(shared)!r} is among the photos and in the context.",
             "Give a --context folder with other classes.",
         )
-    if len({*clean.classes, *(others.classes if others else ())}) < 2:
+    if len(photos.classes) + len(others) < 2:
         raise DataError(
             "There is only one class, so a network has nothing to distinguish.",
             "Give other classes with --context FOLDER.",
         )
-    settings = defaults(clean.frame)
-    clean, changed = (images.readable(on_progress, settings.side) for images in (clean, changed))
-    replaced = _replaced(clean, matching.digests)
-    left_out |= {**clean.skipped, **changed.skipped, **replaced}
-    good = [id for id in clean.ids if id in changed.facts and id not in replaced]
-    clean, changed = clean.subset(good), changed.subset(good)
-    if others is not None:
-        # a copy of a held-out photo must not be among the training images, in any class
-        others = _without(others.readable(on_progress, settings.side), _digests(clean))
-    made = Pairs(clean, changed, others, None, settings, left_out)
-    return made if test is None else _with_test(made, open_images(test).readable(on_progress, settings.side))
 
 
 def open_images(images: Images) -> ImageSet:
@@ -91,13 +116,15 @@ def _without(images: ImageSet, digests: Collection[str]) -> ImageSet:
 
 def _with_test(made: Pairs, test: ImageSet) -> Pairs:
     known = _digests(made.clean) | (_digests(made.context) if made.context else set())
-    left_out = {f"test: {id}": reason for id, reason in test.skipped.items()}
+    # a photo may be called like a test image after its prefix
+    prefix = free_prefix("test: ", (*made.clean.ids, *made.left_out))
+    left_out = {f"{prefix}{id}": reason for id, reason in test.skipped.items()}
     for id in test.ids:
         if test.class_of[id] not in made.clean.classes:
-            left_out[f"test: {id}"] = f"class {test.class_of[id]!r} is not among the photos"
+            left_out[f"{prefix}{id}"] = f"class {test.class_of[id]!r} is not among the photos"
         elif test.facts[id].digest in known:
-            left_out[f"test: {id}"] = "is also a training image"
-    good = [id for id in test.ids if f"test: {id}" not in left_out]
+            left_out[f"{prefix}{id}"] = "is also a training image"
+    good = [id for id in test.ids if f"{prefix}{id}" not in left_out]
     missing = set(made.clean.classes) - {test.class_of[id] for id in good}
     if missing:
         raise DataError(
@@ -105,4 +132,4 @@ def _with_test(made: Pairs, test: ImageSet) -> Pairs:
             "Give test images of every class, in sub-folders named as in PHOTOS.",
         )
     joined = {**made.left_out, **left_out}
-    return Pairs(made.clean, made.protected, made.context, test.subset(good), made.settings, joined)
+    return replace(made, test=test.subset(good), left_out=joined)

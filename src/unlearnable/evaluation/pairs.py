@@ -14,6 +14,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.data.splitting import held_out
 from unlearnable.data.view import View
 from unlearnable.evaluation.comparison import Arm
+from unlearnable.evaluation.enough import Outlook, outlook
 from unlearnable.evaluation.schedule import HELD_OUT, Defaults
 from unlearnable.training.victim import Labelled
 
@@ -46,6 +47,7 @@ class Pairs:
         test: Clean test images of the same classes; None to hold some photos out of both arms.
         settings: Sizes and recipes for photos of this size.
         left_out: Reason for each id that is in no pair.
+        pictured: Number of pairs found by their pictures, because the names differ.
     """
 
     clean: ImageSet
@@ -54,6 +56,7 @@ class Pairs:
     test: ImageSet | None
     settings: Defaults
     left_out: Mapping[str, str]
+    pictured: int = 0
     _changed: dict[tuple[str, str], Views] = field(default_factory=dict)
 
     @cached_property
@@ -91,6 +94,18 @@ class Pairs:
     def tested_on(self) -> int:
         """Number of test images."""
         return int(self.held_out(0).sum()) if self.test is None else len(self.test)
+
+    def outlook(self, seeds: int) -> Outlook:
+        """Return the verdicts that the number of test images allows, before any training.
+
+        Args:
+            seeds: Number of seeds.
+        """
+        images, rows = (self.clean, self.held_out(0)) if self.test is None else (self.test, None)
+        names = [images.class_of[id] for index, id in enumerate(images.ids) if rows is None or rows[index]]
+        context = len(self.context.classes) if self.context else 0
+        counts = [names.count(name) for name in self.clean.classes]
+        return outlook(counts, context, seeds, held_out=self.test is None)
 
     def held_out(self, seed: int) -> Rows:
         """Return whether each photo is held out for testing: bool (N,)."""

@@ -39,6 +39,7 @@ class Verification:
         samples: A few pairs for the report.
         environment: Device and versions.
         seconds: Duration.
+        pictured: Number of pairs that were found by their pictures, because the names differ.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -54,6 +55,7 @@ class Verification:
     samples: tuple[Sample, ...]
     environment: dict[str, Any]
     seconds: float
+    pictured: int = 0
 
     @property
     def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unlearnable import countermeasures, models
+from unlearnable import countermeasures, duration, models
 from unlearnable.countermeasures import Chain
 from unlearnable.data.image_set import is_small
-from unlearnable.errors import UsageError
+from unlearnable.errors import UnlearnableError, UsageError
 from unlearnable.training.victim import Victim
 
 HELD_OUT = 0.25
@@ -93,9 +93,8 @@ def trials(
     Raises:
         UsageError: If a network or a countermeasure is unknown.
     """
+    check(targets, specs)
     targets = tuple(targets) or (chosen.victim.model, chosen.other)
-    for target in targets:
-        models.parse(target)
     fewest, most = chosen.epochs
     usual = {
         # small sets need several steps an epoch, or the running statistics of batch normalisation lag behind
@@ -113,6 +112,37 @@ def trials(
     )
 
 
+def check(targets: Sequence[str], specs: Sequence[str], limit: float = TIME_LIMIT) -> None:
+    """Refuse a request that cannot be measured, before any image is read.
+
+    Args:
+        targets: Networks.
+        specs: Chains of countermeasures.
+        limit: Time limit in seconds.
+
+    Raises:
+        UsageError: If a network or a countermeasure is unknown or has impossible settings, or the limit is
+            not positive.
+    """
+    for target in targets:
+        models.parse(target)
+        try:
+            Victim(model=target).build(2, 0)
+        except UnlearnableError:
+            raise
+        # a layer refuses its settings with any error
+        except Exception as error:
+            raise UsageError(
+                f"The network {target!r} cannot be built ({error}).", "Give --target other settings."
+            ) from error
+    for spec in specs:
+        countermeasures.create(spec)
+    if limit <= 0:
+        raise UsageError(
+            f"The time limit is {limit:g} s, but must be positive.", "Give --time-limit 15m, for example."
+        )
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The trials that fit into the time limit, and the others.
@@ -121,11 +151,38 @@ class Schedule:
         trials: Trials to run, in order.
         unmeasured: Name and estimated seconds of the trials that do not fit.
         seconds: Estimated seconds of all trials to run.
+        first: Estimated seconds of the first trial, which runs even if it does not fit.
+        limit: The time limit in seconds.
     """
 
     trials: tuple[Trial, ...]
     unmeasured: tuple[tuple[str, float], ...]
     seconds: float
+    first: float
+    limit: float
+
+    @property
+    def needed(self) -> float:
+        """Estimated seconds of all trials, those that do not fit included."""
+        return self.seconds + sum(seconds for _, seconds in self.unmeasured)
+
+    @property
+    def words(self) -> str:
+        """The time that the trials take, and those that do not fit, in sentences for people."""
+        limit, total = duration.words(self.limit), len(self.trials) + len(self.unmeasured)
+        said = [f"The trials take about {duration.words(self.seconds)}."]
+        if self.first > self.limit:
+            said = [
+                f"The time limit is {limit}, but the first trial needs about {duration.words(self.first)}; "
+                "it runs anyway."
+            ]
+        if self.unmeasured:
+            names = ", ".join(name.partition(" (")[0] for name, _ in self.unmeasured)
+            said += [
+                f"All {total} trials need about {duration.words(self.needed)}. "
+                f"Left out within {limit}: {names}."
+            ]
+        return " ".join(said)
 
 
 def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT) -> Schedule:
@@ -139,10 +196,7 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
     Raises:
         UsageError: If the limit is not positive.
     """
-    if limit <= 0:
-        raise UsageError(
-            f"The time limit is {limit:g} s, but must be positive.", "Give --time-limit 15m, for example."
-        )
+    check((), (), limit)
     chosen, unmeasured, spent = [tried[0]], list[tuple[str, float]](), seconds[0]
     for trial, needed in zip(tried[1:], seconds[1:], strict=True):
         if spent + needed <= limit:
@@ -150,4 +204,4 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
             chosen.append(trial)
         else:
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
-    return Schedule(tuple(chosen), tuple(unmeasured), spent)
+    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit)

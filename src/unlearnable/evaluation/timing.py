@@ -12,7 +12,7 @@ import torch
 
 from unlearnable.countermeasures import Chain
 from unlearnable.data.image_set import ImageSet
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.schedule import Trial
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Training, predict
@@ -45,6 +45,9 @@ def estimate(
         tested: Number of test images.
         classes: Number of classes.
         compute: Device and precision.
+
+    Raises:
+        UsageError: If a network cannot train on images of this size.
     """
     sample = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
     known: dict[tuple[Victim, Chain], tuple[float, float]] = {}
@@ -55,11 +58,25 @@ def estimate(
         # countermeasures that run before the training do not change the time of a step
         steps = (victim, Chain(tuple(one for one in chain.members if {"batch", "step"} & {*one.stages})))
         if steps not in known:
-            known[steps] = _timed(*steps, side, batch, classes, compute)
+            known[steps] = _checked(*steps, side, batch, classes, compute)
         step, test = known[steps]
         training = victim.epochs * (train // batch * step + tested / batch * test)
         found.append(training + _preparing(chain, side, sample, train, tested, classes, compute))
     return found
+
+
+def _checked(
+    victim: Victim, chain: Chain, side: int, batch: int, classes: int, compute: Compute
+) -> tuple[float, float]:
+    """Return what ``_timed`` returns, and name the network that cannot train on such images."""
+    try:
+        return _timed(victim, chain, side, batch, classes, compute)
+    # pooling leaves nothing of a small image, or memory runs out
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"The network {victim.model!r} cannot train on images of {victim.size} px ({error}).",
+            "Give another network with --target.",
+        ) from error
 
 
 def _timed(
@@ -67,6 +84,8 @@ def _timed(
 ) -> tuple[float, float]:
     """Return the seconds of a training step and of testing a batch, on random images."""
     pixels, labels = _random(batch * (TIMED_STEPS + 1), side, classes)
+    # the recipe's batch may be larger than the set, and would then take all these images in one step
+    victim = victim.model_copy(update={"batch": batch})
     model = compute.to_device(victim.build(classes, 0))
     training = Training(model, victim.recipe, victim.size, pixels, labels, classes, 0, compute, chain)
     ticks = [time.perf_counter()]

@@ -13,6 +13,7 @@ import numpy as np
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.comparison import Comparison, compare
+from unlearnable.evaluation.enough import Outlook
 from unlearnable.evaluation.gathering import Images, gather
 from unlearnable.evaluation.pairs import Pairs
 from unlearnable.evaluation.result import Sample, Verification
@@ -21,6 +22,7 @@ from unlearnable.evaluation.schedule import (
     TIME_LIMIT,
     Schedule,
     Trial,
+    check,
     schedule,
     trials,
 )
@@ -46,12 +48,14 @@ class Preparation:
         schedule: The trials to run, with the estimated time.
         seeds: Seeds of split, initialisation and order.
         compute: Device and precision.
+        outlook: The verdicts that the number of test images allows.
     """
 
     pairs: Pairs
     schedule: Schedule
     seeds: tuple[int, ...]
     compute: Compute
+    outlook: Outlook
 
     def measure(self, on_progress: OnProgress = silent) -> Verification:
         """Train and test every scheduled trial, and return the results."""
@@ -75,6 +79,7 @@ class Preparation:
             context=pairs.context.classes if pairs.context else (),
             pairs=len(pairs.clean),
             unchanged=pairs.unchanged,
+            pictured=pairs.pictured,
             left_out=dict(pairs.left_out),
             tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
             visibility=_visibility(pairs, ids),
@@ -119,16 +124,24 @@ def prepare(
     """
     if not seeds:
         raise UsageError("There is no seed to measure with.", "Give at least one seed.")
+    check(targets, countermeasures, time_limit)
     compute = compute or Compute.choose()
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
         run = find_run(Path(photos), Path(protected))
     pairs = gather(photos, protected, test, context, None if run is None else Path(run), on_progress)
+    outlook = pairs.outlook(len(seeds))
+    if not outlook.tested:
+        raise DataError(
+            "No held-out image belongs to a protected class, so nothing can be measured.",
+            f"Give more photos, at least {outlook.per_class} of each class, or clean test images with "
+            "--test FOLDER.",
+        )
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
     once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
     runs = len(seeds) * len(ARMS)
     chosen = schedule(tried, [runs * seconds for seconds in once], time_limit)
-    return Preparation(pairs, chosen, tuple(seeds), compute)
+    return Preparation(pairs, chosen, tuple(seeds), compute, outlook)
 
 
 def verify(

@@ -15,6 +15,7 @@ from unlearnable.data.benchmarks import BenchmarkSource
 from unlearnable.data.folder import FolderSource
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.exchange.plain import REMEDY, Array, read
 from unlearnable.noise import Form, Noise
 
@@ -32,6 +33,7 @@ def import_noise(
     unit: Unit | Literal["auto"] = "auto",
     epsilon: int | None = None,
     array: str | None = None,
+    on_progress: OnProgress = silent,
 ) -> Noise:
     """Read noise of another project.
 
@@ -50,6 +52,7 @@ def import_noise(
             ``auto`` decides by the largest value.
         epsilon: Budget in levels; by default the smallest that the noise fits into.
         array: Name of the array in a ``.npz`` or of the tensor in a ``.pt``, if it has several.
+        on_progress: Called after each image that is read for its content hash, with the stage ``hashing``.
 
     Returns:
         The noise on a grid of its own size; file, unit and largest rounding (in levels) are in its
@@ -66,7 +69,7 @@ def import_noise(
             "Give the images it was made for (--for), or its class names (--classes).",
         )
     values = _channels_first(read(path, array), path)
-    chosen, keys, digests = _keys(len(values), images, form, tuple(classes), path)
+    chosen, keys, digests = _keys(len(values), images, form, tuple(classes), path, on_progress)
     found = _unit(values, path) if unit == "auto" else unit
     bank, rounding = _levels(values, 255.0 if found == "unit" else 1.0, path)
     largest = int(np.abs(bank.astype(np.int16)).max())
@@ -95,13 +98,10 @@ def loader_order(images: ImageSet) -> tuple[str, ...]:
         UsageError: If the images are joined or changed, so that no such order is known.
     """
     source = images.source
-    if isinstance(source, BenchmarkSource):
+    if isinstance(source, BenchmarkSource | ArraySource):
         return images.ids
     if isinstance(source, FolderSource):
         return tuple(sorted(images.ids, key=lambda id: (id.split("/")[0], *id.rpartition("/")[::2])))
-    if isinstance(source, ArraySource):
-        wanted = set(images.ids)
-        return tuple(id for id in source.photos if id in wanted)
     raise UsageError(
         "The order of these images is not known.",
         "Give a folder, a benchmark or arrays, before noise or context is added.",
@@ -127,8 +127,9 @@ def _unit(values: Array, path: Path) -> Unit:
         return "levels"
     if largest > (MAX_EPSILON + 0.5) / 255:
         raise UsageError(
-            f"{path} holds values up to {largest:.3g}, in an ambiguous unit.",
-            "Give --unit levels or --unit unit.",
+            f"{path} holds values up to {largest:.3g}, in an ambiguous unit: "
+            "too large for shares of the whole range, and small for levels.",
+            "Give --unit levels if a value of 1 is 1/255; divide the values if it is not.",
         )
     return "unit"
 
@@ -150,7 +151,12 @@ def _levels(values: Array, scale: float, path: Path) -> tuple[Int8Array, float]:
 
 
 def _keys(
-    count: int, images: ImageSet | None, form: str, names: tuple[str, ...], path: Path
+    count: int,
+    images: ImageSet | None,
+    form: str,
+    names: tuple[str, ...],
+    path: Path,
+    on_progress: OnProgress,
 ) -> tuple[Form, tuple[str, ...], tuple[str, ...]]:
     """Return form, keys and content hashes."""
     if not names and images is not None:
@@ -165,7 +171,11 @@ def _keys(
         return "classwise", names, ()
     if images is not None and per_image and form != "classwise":
         order = loader_order(images)
-        return "samplewise", order, tuple(images.source.load(id)[1] for id in order)
+        digests = []
+        for number, id in enumerate(order, 1):
+            digests.append(images.source.load(id)[1])
+            on_progress(Event("hashing", number, len(order)))
+        return "samplewise", order, tuple(digests)
     known = f"{len(names)} classes" + ("" if images is None else f" and {len(images)} images")
     raise DataError(
         f"{path} has {count} rows, but there are {known}.",

@@ -14,11 +14,13 @@ from typing import Literal
 import numpy as np
 
 from unlearnable.budget import UInt8Array
-from unlearnable.data.decoding import SUFFIXES, decode
+from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import encode
+from unlearnable.data.file_kinds import PHOTOS
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import write
 from unlearnable.noise import Noise
 
@@ -44,7 +46,13 @@ class Exported:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layout = "npz") -> Exported:
+def export_set(
+    images: ImageSet,
+    noise: Noise,
+    target: str | Path,
+    layout: Layout = "npz",
+    on_progress: OnProgress = silent,
+) -> Exported:
     """Write a protected set for other tools, whole or not at all.
 
     Images without noise are left out and listed.
@@ -56,6 +64,8 @@ def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layou
             int64 (N,), ``classes`` and ``ids``, none of them pickled; alpha is dropped. ``imagefolder``: a
             folder of PNG files, one sub-folder per class.
         layout: ``npz`` or ``imagefolder``.
+        on_progress: Called after each image, with the stage ``exporting``. An exception of it ends the
+            export, and nothing is left at the target.
 
     Raises:
         UsageError: If ``target`` exists.
@@ -67,20 +77,21 @@ def export_set(images: ImageSet, noise: Noise, target: str | Path, layout: Layou
         raise UsageError(f"{target} exists already.", "Name a new file or folder: nothing is overwritten.")
     if layout not in ("npz", "imagefolder"):
         raise UsageError(f"There is no export format {layout!r}.", "Choose npz or imagefolder.")
-    changes = (_write_npz if layout == "npz" else _write_folder)(images, noise, target)
+    changes = (_write_npz if layout == "npz" else _write_folder)(images, noise, target, on_progress)
     left = {id: "it has no noise" for id in images.own if id not in changes}
     return Exported(target, len(changes), max(changes.values()), {**images.skipped, **left})
 
 
-def _protected(images: ImageSet, noise: Noise) -> Iterator[tuple[str, Photo, Photo]]:
+def _protected(images: ImageSet, noise: Noise, on_progress: OnProgress) -> Iterator[tuple[str, Photo, Photo]]:
     """Yield (id, clean, protected) of every image that has noise."""
     found = False
-    for id in images.own:
+    for number, id in enumerate(images.own, 1):
         photo, digest = images.source.load(id)
         slot = noise.slot(id, images.class_of[id], digest)
         if slot is not None:
             found = True
             yield id, photo, Photo(noise.add(photo.pixels, slot), photo.profile)
+        on_progress(Event("exporting", number, len(images.own)))
     if not found:
         raise DataError(
             "The noise is for none of these images.",
@@ -88,10 +99,10 @@ def _protected(images: ImageSet, noise: Noise) -> Iterator[tuple[str, Photo, Pho
         )
 
 
-def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
+def _write_npz(images: ImageSet, noise: Noise, target: Path, on_progress: OnProgress) -> dict[str, int]:
     photos: list[Photo] = []
     changes: dict[str, int] = {}
-    for id, photo, out in _protected(images, noise):
+    for id, photo, out in _protected(images, noise, on_progress):
         if photos and photos[0].size != out.size:
             raise DataError(
                 f"{id} differs in size from the images before it, and an npz holds one size.",
@@ -116,12 +127,12 @@ def _write_npz(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
     return changes
 
 
-def _write_folder(images: ImageSet, noise: Noise, target: Path) -> dict[str, int]:
+def _write_folder(images: ImageSet, noise: Noise, target: Path, on_progress: OnProgress) -> dict[str, int]:
     names = _file_names(images)
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     changes: dict[str, int] = {}
     try:
-        for id, photo, out in _protected(images, noise):
+        for id, photo, out in _protected(images, noise, on_progress):
             data = encode(out, "png")
             # Counted on the decoded file, in RGB because a noisy colour image may happen to be grey.
             changes[id] = noise.budget.check(photo.rgb(), decode(data, id).rgb(), id)
@@ -146,7 +157,7 @@ def _file_names(images: ImageSet) -> dict[str, str]:
     }
     whole = {id: f"{folders[images.class_of[id]]}/{_inside(id, images.class_of[id])}" for id in images.own}
     short = {
-        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in SUFFIXES else path
+        id: path.removesuffix(suffix) if (suffix := PurePosixPath(path).suffix).lower() in PHOTOS else path
         for id, path in whole.items()
     }
     count = Counter(path.casefold() for path in short.values())

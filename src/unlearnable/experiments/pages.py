@@ -39,29 +39,39 @@ def standalone(svg: str) -> str:
     return svg.replace("<svg", NAMESPACES, 1)
 
 
-def plain(one: Table) -> str:
-    """Return a table as text for a terminal."""
+def plain(one: Table, columns: int | None = None) -> str:
+    """Return a table as text for a terminal.
+
+    Args:
+        one: The table.
+        columns: Columns of the terminal; in a wider table, every row is a block with a line for each of its
+            columns. None for no limit.
+    """
     lines = [
         [one.experiment.rows, *one.columns],
         *([row, *(table.text(one.measured.get((row, name))) for name in one.columns)] for row in one.rows),
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    out = [
+    shown = _aligned(lines)
+    shown.insert(1, "-" * len(shown[0]))
+    if columns is not None and max(map(len, shown)) > columns:
+        blocks = (
+            [[f"  {name}", cell] for name, cell in zip(one.columns, row[1:], strict=True)]
+            for row in lines[1:]
+        )
+        shown = [
+            line for row, block in zip(one.rows, blocks, strict=True) for line in (row, *_aligned(block))
+        ]
+    outcomes = [f"  {markdown.claim(outcome).replace('**', '')}" for outcome in one.outcomes]
+    title = f"{one.experiment.title} ({one.profile.name})"
+    return "\n".join([title, markdown.caption(one), "", *shown, *outcomes])
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-    outcomes = [f"  {markdown.claim(outcome).replace('**', '')}" for outcome in one.outcomes]
-    return "\n".join(
-        [
-            f"{one.experiment.title} ({one.profile.name})",
-            markdown.caption(one),
-            "",
-            out[0],
-            "-" * len(out[0]),
-            *out[1:],
-            *outcomes,
-        ]
-    )
 
 
 def gallery(one: Table, folder: Path) -> str:

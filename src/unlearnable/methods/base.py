@@ -209,6 +209,8 @@ class Method(ABC, Generic[C]):
             ValueError: If a setting is still ``auto``.
         """
         require_resolved(self.config)
+        # so that the same images give the same noise, in whatever order their source has them
+        view = view.in_order_of_ids()
         if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
             raise DataError(
                 "There is one class only, so there is nothing to tell it apart from.",

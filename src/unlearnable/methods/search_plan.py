@@ -88,6 +88,7 @@ class SearchPlan:
             config.interpolation,
             ctx.compute,
             config.jpeg,
+            config.budget.epsilon,
         )
 
     def _searched(self, share: float) -> torch.Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,20 +18,26 @@ MORE = ("#e76f51", "#7b6cf6", "#e9a23b", "#4f8fd9")
 # Legible on a light and on a dark page.
 INK = "#7f8790"
 MANY_CLASSES = 30
+# inches: text stays legible if a phone is as wide as this
+WIDTH = 4.6
+# characters of a class name beside its bars
+LONGEST = 24
 
 
-def curves(record: Record) -> str:
-    """Return the learning curves of the headline's trial as SVG.
+def curves(record: Record) -> list[str]:
+    """Return the learning curves of the headline's trial, an SVG for each arm: they stack on a phone.
 
-    Training and test accuracy of every arm: one thin line per seed, and their mean.
+    Training and test accuracy: one thin line per seed, and their mean.
     """
     trial, clean, headline = record.main
     shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
-    figure, axes = canvas(len(shown), 3.1, 2.7, sharey=True)
-    for panel, arm, colour in zip(axes, shown, (CLEAN, *MORE), strict=False):
-        _curve(panel, arm, colour, trial)
-    axes[0].set_ylabel("accuracy")
-    return svg(figure, "Learning curves: training and test accuracy by epoch")
+    drawn = []
+    for arm, colour in zip(shown, (CLEAN, *MORE), strict=False):
+        figure, (axes,) = canvas(1, 3.3, 2.7)
+        _curve(axes, arm, colour, trial)
+        axes.set_ylabel("accuracy")
+        drawn.append(svg(figure, f"Learning curves on {escape(arm.name)} images: accuracy by epoch"))
+    return drawn
 
 
 def _curve(axes: Any, arm: ArmRecord, colour: str, trial: TrialRecord) -> None:
@@ -60,7 +68,7 @@ def classes(record: Record) -> str | None:
     if len(record.classes) > MANY_CLASSES:
         return None
     shown = list(trial.arms) if record.kind == "demo" else [clean, headline]
-    figure, (axes,) = canvas(1, 6.6, 0.75 + 0.16 * len(record.classes) * (len(shown) + 0.6))
+    figure, (axes,) = canvas(1, WIDTH, 0.75 + 0.16 * len(record.classes) * (len(shown) + 0.6))
     height = 0.8 / len(shown)
     middle = np.arange(len(record.classes))
     for index, (arm, colour) in enumerate(zip(shown, (CLEAN, *MORE), strict=False)):
@@ -79,7 +87,8 @@ def classes(record: Record) -> str | None:
         ylim=(len(record.classes) - 0.4, -0.6),
         xlabel="unseen clean images classified correctly",
     )
-    axes.set_yticklabels(record.classes)
+    # names are text of the user: a dollar sign in them begins no formula
+    axes.set_yticklabels([_short(name) for name in record.classes], parse_math=False)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.legend(
         frameon=False,
@@ -90,6 +99,11 @@ def classes(record: Record) -> str | None:
         ncols=len(shown),
     )
     return svg(figure, "Recall of every class")
+
+
+def _short(name: str) -> str:
+    """Return a class name that leaves room for the bars, its middle left out if it is long."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}\u2026{name[-(LONGEST // 2 - 1) :]}"
 
 
 def canvas(
@@ -126,9 +140,10 @@ def svg(figure: Any, title: str) -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "unlearnable"}
-    ):
+    settings: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "unlearnable"}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # the reader's browser draws the text, with fonts that matplotlib does not have
+        warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(
             buffer,
             format="svg",

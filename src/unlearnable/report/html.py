@@ -36,7 +36,7 @@ def page(record: Record) -> str:
             for one, first, arm in text.rows(record)
         ],
         # Safe: matplotlib escapes the names in its SVG.
-        "curves": Markup(figures.curves(record)),
+        "curves": Markup("\n").join(map(Markup, figures.curves(record))),
         "by_class": None if by_class is None else Markup(by_class),
         "seeds": len(clean.curves),
     }

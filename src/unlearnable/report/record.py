@@ -33,6 +33,7 @@ class Record(BaseModel):
         title: Heading of the page.
         intro: One paragraph under it.
         headline: (index of the trial, name of the arm) of the verdict.
+        pictured: Number of pairs that were found by their pictures, because the names differ.
         command: The command line, or empty.
     """
 
@@ -48,6 +49,7 @@ class Record(BaseModel):
     unmeasured: list[Unmeasured] = []
     pairs: int
     unchanged: int = 0
+    pictured: int = 0
     left_out: dict[str, str] = {}
     tested_on: str
     seen: Seen | None = None
@@ -94,6 +96,7 @@ class Record(BaseModel):
             unmeasured=[Unmeasured(name=name, seconds=seconds) for name, seconds in found.unmeasured],
             pairs=found.pairs,
             unchanged=found.unchanged,
+            pictured=found.pictured,
             left_out=found.left_out,
             tested_on=found.tested_on,
             seen=Seen(
@@ -102,7 +105,7 @@ class Record(BaseModel):
             if seen
             else None,
             goal=GoalRecord(text=str(goal), met=found.meets(goal)) if goal else None,
-            pictures=[_picture(one) for one in found.samples],
+            pictures=[_picture(one, len(found.samples)) for one in found.samples],
             environment=found.environment,
             command=command,
             date=_now(),
@@ -137,7 +140,7 @@ class Record(BaseModel):
             classes=list(classes),
             pairs=pairs,
             tested_on="the same clean images, held out of every training",
-            pictures=[_picture(one) for one in samples],
+            pictures=[_picture(one, len(samples)) for one in samples],
             environment=dict(environment),
             command=command,
             date=_now(),
@@ -178,8 +181,8 @@ def _range(interval: Interval) -> Range:
     return Range(value=interval.value, low=interval.low, high=interval.high)
 
 
-def _picture(one: Sample) -> Picture:
-    return picture(one.id, one.class_name, one.clean, one.protected)
+def _picture(one: Sample, shown: int) -> Picture:
+    return picture(one.id, one.class_name, one.clean, one.protected, shown)
 
 
 def _now() -> str:

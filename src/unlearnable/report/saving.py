@@ -19,7 +19,9 @@ def save(record: Record, folder: Path) -> Path:
     Returns:
         The path of the page.
     """
-    write(folder / "report.json", record.model_dump_json(indent=1).encode())
+    # programs read numbers, so the many megabytes of full size are in the page only
+    small = record.model_dump_json(indent=1, exclude={"pictures": {"__all__": {"full"}}})
+    write(folder / "report.json", small.encode())
     path = folder / "report.html"
     write(path, page(record).encode())
     return path

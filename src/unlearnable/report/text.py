@@ -51,57 +51,50 @@ def sentence(record: Record) -> str:
 
 
 def rows(record: Record) -> list[tuple[TrialRecord, ArmRecord, ArmRecord]]:
-    """Return (trial, clean arm, other arm) for every line of the table."""
+    """Return (trial, clean arm, other arm) for every comparison."""
     return [(trial, trial.arms[0], arm) for trial in record.trials for arm in trial.arms[1:]]
 
 
 def table(record: Record) -> str:
-    """Return an aligned table, the trials that were not measured, and the sentence."""
-    head = (
-        "network",
-        "images",
-        "clean, best epoch (95%)",
-        "protected, best epoch (95%)",
-        "last epoch: clean, prot.",
-        "retained (95%)",
-        "verdict",
-    )
-    lines = [head]
+    """Return the result for a terminal: every comparison, the trials that were not measured, the sentence.
+
+    The comparisons have at most 60 columns, unless a name alone is longer.
+    """
+    out = ["Accuracy on unseen clean photos (95% interval)"]
     for trial, clean, arm in rows(record):
         assert arm.retained is not None
-        lines.append(
-            (
-                network(trial),
-                label(trial, arm, record.kind),
-                spread(clean.peak),
-                spread(arm.peak),
-                f"{percent(clean.last)}, {percent(arm.last)}",
-                spread(arm.retained),
-                arm.verdict or "",
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    out = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    out.insert(1, "  ".join("-" * width for width in widths))
-    plain = [trial for trial in record.trials if trial.countermeasure == "none"]
-    out += [f"  {trial.name}: {trial.target}; {trial.recipe}" for trial in plain]
-    out += [f"  not measured: {one.name} (estimated {minutes(one.seconds)})" for one in record.unmeasured]
+        out += [
+            f"{network(trial)}, {label(trial, arm, record.kind)}: {arm.verdict or 'no verdict'}",
+            *_aligned(
+                ("", "best epoch", "last epoch"),
+                ("clean", spread(clean.peak), percent(clean.last)),
+                ("protected", spread(arm.peak), percent(arm.last)),
+                ("retained", spread(arm.retained), ""),
+            ),
+        ]
+    for trial in (one for one in record.trials if one.countermeasure == "none"):
+        out.append(f"  {trial.name}: {trial.target}; {trial.recipe}")
+    for left in record.unmeasured:
+        out.append(f"  not measured: {left.name} (estimated {minutes(left.seconds)})")
     if record.left_out:
         out.append(f"  left out: {len(record.left_out)} files")
         out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:LISTED]]
         if len(record.left_out) > LISTED:
-            out.append("    and more; the report lists all")
+            out.append(f"    and {len(record.left_out) - LISTED} more; the report lists all")
     if record.seen:
         psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
         ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
-        out.append(
-            f"  largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}, {psnr}{ssim} "
-            f"({record.seen.sampled} photos)"
-        )
+        change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
+        out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
     return "\n".join([*out, "", sentence(record), *_goal(record)])
+
+
+def _aligned(*lines: tuple[str, ...]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def minutes(seconds: float) -> str:

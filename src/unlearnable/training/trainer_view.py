@@ -5,11 +5,12 @@ Every training step, noise step and measurement of a search uses it.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
-from unlearnable.lifting import Interpolation, grid_to_view
+from unlearnable.lifting import LARGE, Interpolation, grid_to_view, resample
 from unlearnable.training.compute import Compute
 from unlearnable.training.jpeg import encoded
 from unlearnable.training.transforms import Draw, Transform
@@ -20,7 +21,8 @@ class TrainerView:
 
     It is t(clip(x + K d)), differentiable in d. K lifts the grid to the photos' own size and resizes the
     result to the view, so the search includes how both weaken the noise; it is the identity where the three
-    sizes agree, as in the paper. t is a sampled transformation.
+    sizes agree, as in the paper. t is a sampled transformation. Where photos are smaller than the grid, K d
+    is scaled by the factor of ``lifting.gain``, which the gradient takes as constant.
 
     Args:
         size: Side in pixels of the network's input.
@@ -31,6 +33,7 @@ class TrainerView:
         interpolation: How the grid is lifted.
         compute: Device and precision.
         jpeg: Quality of a JPEG step between publishing and training; 0 for none.
+        epsilon: Largest change of a published pixel, in levels.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class TrainerView:
         interpolation: Interpolation,
         compute: Compute,
         jpeg: int = 0,
+        epsilon: float = math.inf,
     ) -> None:
         self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
         down, across = (torch.tensor(grid_to_view(side, length, grid, interpolation)) for length in frame)
@@ -51,6 +55,9 @@ class TrainerView:
         )
         self._down = down.to(compute.device, compute.dtype)
         self._across = across.to(compute.device, compute.dtype).T.contiguous()
+        self._small = (
+            None if min(frame) >= grid else _Small(side, grid, frame, interpolation, compute, epsilon)
+        )
 
     def draw(self, count: int, rng: torch.Generator) -> Draw | None:
         """Draw a transformation for each of ``count`` images; None if the trainer transforms nothing."""
@@ -68,6 +75,8 @@ class TrainerView:
         height, width = d.shape[-2:]
         if height < self.grid or width < self.grid:
             d = d.repeat(1, 1, -(-self.grid // height), -(-self.grid // width))[..., : self.grid, : self.grid]
+        if self._small is not None:
+            return self._small(d)
         return d if self.plain else self._down @ d @ self._across
 
     def __call__(
@@ -86,6 +95,36 @@ class TrainerView:
         if self.jpeg:
             x = encoded(x, self.jpeg)
         return self.transform(x, self.size, draw).contiguous(memory_format=torch.channels_last)
+
+
+class _Small:
+    """The noise of photos smaller than the grid: lifted, scaled, inside the budget, resized to the view."""
+
+    def __init__(
+        self,
+        side: int,
+        grid: int,
+        frame: tuple[int, int],
+        interpolation: Interpolation,
+        compute: Compute,
+        epsilon: float,
+    ) -> None:
+        def matrix(target: int, source: int, how: Interpolation) -> torch.Tensor:
+            return torch.tensor(resample(target, source, how)).to(compute.device, compute.dtype)
+
+        self._lift = [matrix(length, grid, interpolation) for length in frame]
+        self._view = [matrix(side, length, "bilinear") for length in frame]
+        self._large = matrix(LARGE * grid, grid, interpolation)
+        self._epsilon = epsilon
+
+    def __call__(self, d: torch.Tensor) -> torch.Tensor:
+        lifted = self._lift[0] @ d @ self._lift[1].T
+        with torch.no_grad():
+            usual = (self._large @ d @ self._large.T).abs().mean((1, 2, 3), keepdim=True)
+            mean = lifted.abs().mean((1, 2, 3), keepdim=True)
+            gain = torch.where(mean > 0, usual / mean, 1.0).clamp_min(1.0)
+        bounded = (gain * lifted).clamp(-self._epsilon, self._epsilon)
+        return self._view[0] @ bounded @ self._view[1].T
 
 
 class _Published(torch.autograd.Function):

@@ -1,0 +1,61 @@
+"""Calls that differ between operating systems, each with a fallback. Standard library only."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Windows has no signal masks
+_HAS_MASKS = hasattr(signal, "pthread_sigmask")
+# Windows flushes only files that are open for writing
+_FLUSHABLE = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in this thread; a process started meanwhile inherits that, as far as the system allows."""
+    if not _HAS_MASKS:
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C in this process from now on, and lift a block that it inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _HAS_MASKS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def exit_with_parent() -> None:
+    """End this worker process when the process that started it ends, however it ends."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Bring the content of a file, or the names in a folder, to the disk.
+
+    Raises:
+        OSError: If the disk is full or failing, or the system cannot do this; some cannot open folders.
+    """
+    handle = os.open(path, _FLUSHABLE)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
