@@ -194,9 +194,10 @@ def imported_noise(place: Place) -> None:
     call("import", place.root / "noise.npy", run, "--classes", "cats,dogs")
     said = place.fails(["protect", place.photos, place.root / "other", "--run", run, *RANDOM], 2)
     call(*advised(said, PHOTOS=place.photos, PROTECTED=place.root / "other"))
+    draw(place.photos / "birds" / "new.png", 70)
     words = ["apply", run, place.photos, place.root / "third", "--missing", "extend"]
     assert "--missing skip" in place.fails(words, 2)
-    call(*words[:-1], "skip")
+    call(*words[:-1], "skip", code=4)
 
 
 @situation

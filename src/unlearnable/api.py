@@ -202,8 +202,6 @@ def apply(
     with RunFolder(run).open(on_progress) as opened:
         require_usable(protected, opened, encoding)
         fitted = found(opened)
-        if extend:
-            _require_method(opened.read(), run)
         images = read(images, on_progress=on_progress)
         if extend:
             fitted = _extended(fitted, images, opened, compute)
@@ -233,6 +231,11 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
     new = [id for id in covered if noise.slot(id, images.class_of[id], images.about(id).digest) is None]
     if not new:
         return fitted
+    if record["method"] == "imported":
+        raise UsageError(
+            f"The noise in {run.path} was imported, so no noise can be made for {new[0]}.",
+            "Use --missing skip (extend=False in Python).",
+        )
     _require_method(record, run.path)
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
@@ -244,11 +247,6 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
 
 def _require_method(record: dict[str, Any], run: Path) -> None:
     """Refuse a run whose method is not registered, and name the plugin that registers it."""
-    if record["method"] == "imported":
-        raise UsageError(
-            f"The noise in {run} was imported, so no noise can be made for other photos.",
-            "Use --missing skip (extend=False in Python).",
-        )
     if record["method"] in methods.names():
         return
     plugin = record.get("plugin")
