@@ -459,7 +459,7 @@ def test_a_run_folder_that_may_not_be_made_is_named(tmp_path: Path) -> None:
         pytest.skip("root may not give up its rights here")
     assert process.returncode == 1
     assert said.splitlines()[0] == f"error: {shelf / 'run'} cannot be used (Permission denied)."
-    assert "run the same command again" in said
+    assert "--run FOLDER" in said
     assert not (tmp_path / "out").exists()
 
 

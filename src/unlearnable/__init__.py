@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from unlearnable.preparation import PhotoOptions, Prepared, Request, open_photos, prepare
     from unlearnable.publish import Published
     from unlearnable.report import Record
+    from unlearnable.runs import RunFolder
     from unlearnable.training.compute import Compute
 
 _HOMES = {
@@ -74,6 +75,7 @@ _HOMES = {
     "Record": "report",
     "Request": "preparation",
     "RobustErrorMinimizing": "methods.robust_error_minimizing",
+    "RunFolder": "runs",
     "Unfinished": "errors",
     "UnlearnableError": "errors",
     "UsageError": "errors",
@@ -111,6 +113,7 @@ __all__ = [
     "Record",
     "Request",
     "RobustErrorMinimizing",
+    "RunFolder",
     "Unfinished",
     "UnlearnableError",
     "UsageError",

@@ -14,10 +14,18 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare, read, require_loaded
-from unlearnable.publish import Published, outputs_for, publish
-from unlearnable.runs import RunFolder, default_run, keep_apart
-from unlearnable.search import search
+from unlearnable.preparation import (
+    PhotoOptions,
+    Prepared,
+    Request,
+    open_photos,
+    prepare,
+    read,
+    require_loaded,
+)
+from unlearnable.publish import Published, publish, require_place, require_usable
+from unlearnable.runs import RunFolder, find_run, keep_apart
+from unlearnable.search import found, require_same, search
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
 
@@ -62,12 +70,12 @@ def fit(
 def protect(
     photos: str | Path,
     protected: str | Path,
-    method: Method[Any] | str | None = None,
+    method: Method[Any] | Prepared | str | None = None,
     *,
     images: ImageSet | None = None,
     context: str | Path | None = None,
     options: PhotoOptions | None = None,
-    run: str | Path | None = None,
+    run: str | Path | RunFolder | None = None,
     encoding: Encoding | Format | None = None,
     refit: bool = False,
     workers: int = 0,
@@ -84,13 +92,13 @@ def protect(
     Args:
         photos: Folder with one sub-folder of images per class; never changed.
         protected: Folder to publish: same tree, same names.
-        method: The method, or its name for its usual settings; by default error-minimizing noise with the
-            preset that fits the photos and the device.
+        method: The method, its name for its usual settings, or what ``prepare`` returned, with its images and
+            compute; by default error-minimizing noise with the preset that fits the photos and the device.
         images: The photos and their context, if ``open_photos`` or ``prepare`` returned them before.
         context: Folder of other classes for the surrogate to tell the photos apart from; never published.
         options: How ``photos`` is read; one sub-folder per class by default.
-        run: Folder for everything that must stay private; ``PHOTOS.unlearnable/NAME-OF-PROTECTED`` by
-            default.
+        run: Folder for everything that must stay private; by default the one that published
+            ``protected`` before, or ``PHOTOS.unlearnable/NAME-OF-PROTECTED``.
         encoding: How files are written, an ``Encoding`` or a format; PNG by default.
         refit: Whether to discard an earlier run and find new noise.
         workers: Processes that write files; 0 for one per core.
@@ -106,34 +114,53 @@ def protect(
     """
     deadline, on_progress = _deadline(time_limit), arguments.callback(on_progress)
     photos, protected = arguments.path("photos", photos), arguments.path("protected", protected)
-    method, encoding, seed = methods.given(method), Encoding.of(encoding), arguments.seed(seed)
+    encoding, seed = Encoding.of(encoding), arguments.seed(seed)
     workers, compute = arguments.workers(workers), None if compute is None else Compute.of(compute)
-    folder = arguments.path("run", run) if run is not None else default_run(photos, protected)
-    keep_apart(photos, protected, folder)
-    images = open_photos(photos, context, options) if images is None else arguments.images(images, ImageSet)
-    if not isinstance(method, Method):
-        before_run = None if refit else folder
-        prepared = prepare(images, _request(method), run=before_run, compute=compute, on_progress=on_progress)
-        images, method, compute = prepared.images, prepared.method, prepared.compute
-    searched = not refit and RunFolder(folder).read().get("searched")
-    images = read(images, None if searched else method, folder, on_progress=on_progress)
-    compute = compute or Compute.choose()
-    with RunFolder(folder).open() as opened:
+    if not isinstance(method, Prepared):
+        method = methods.given(method)
+    if not isinstance(run, RunFolder):
+        run = RunFolder(find_run(photos, protected) if run is None else arguments.path("run", run))
+    keep_apart(photos, protected, run.path)
+    if images is None:
+        images = method.images if isinstance(method, Prepared) else open_photos(photos, context, options)
+    images = arguments.images(images, ImageSet)
+    with run.open(on_progress, repair=refit) as opened:
+        require_usable(protected, opened, encoding, refit)
+        earlier = None if refit else opened
+        if method is None or isinstance(method, str):
+            method = prepare(
+                images, _request(method), run=earlier, seed=seed, compute=compute, on_progress=on_progress
+            )
+        origin = None
+        if isinstance(method, Prepared):
+            images, compute, origin, method = method.images, method.compute, method.origin, method.method
+        if earlier is not None:
+            require_same(earlier, method, seed)
+        searched = earlier is not None and earlier.finished
+        images = read(images, None if searched else method, opened.path, on_progress=on_progress)
+        # refused now rather than after a long search
+        require_place(images, protected, opened, encoding, refit)
         if refit:
             opened.forget()
-        # Refuse a PROTECTED that cannot be used now rather than after a long search.
-        outputs_for(images, protected, opened, encoding or Encoding())
         before = opened.read()
+        compute = compute or Compute.choose()
         fitted = search(
-            images, opened, method, seed=seed, compute=compute, deadline=deadline, on_progress=on_progress
+            images,
+            opened,
+            method,
+            seed=seed,
+            compute=compute,
+            origin=origin,
+            deadline=deadline,
+            on_progress=on_progress,
         )
         added: tuple[str, ...] = ()
-        if before.get("searched") and before["asked"]["stamp"] != images.stamp:
-            done = opened.files()
-            added = tuple(
-                id for id in images.own if done.get(id, {}).get("digest") != images.about(id).digest
-            )
+        if searched:
             fitted = _extended(fitted, images, opened, compute)
+            if before["asked"]["stamp"] != images.stamp:
+                done = opened.list_of(protected).records()
+                digest = {id: record.get("digest") for id, record in done.items()}
+                added = tuple(id for id in images.own if digest.get(id) != images.about(id).digest)
         published = publish(
             images,
             fitted.noise,
@@ -144,13 +171,9 @@ def protect(
             deadline=deadline,
             on_progress=on_progress,
         )
-        opened.update(
-            photos=str(photos.resolve()),
-            protected=str(protected.resolve()),
-            status="protected",
-            asked={**opened.read()["asked"], "stamp": images.stamp},
-        )
-    return replace(published, fitted=fitted, added=added)
+        asked = {**opened.read()["asked"], "stamp": images.stamp}
+        opened.update(photos=str(photos.resolve()), status="protected", asked=asked)
+    return replace(published, fitted=fitted, added=tuple(id for id in added if id not in published.skipped))
 
 
 def apply(
@@ -195,13 +218,14 @@ def apply(
     keep_apart(photos, protected, run)
     if not (run / "run.json").is_file():
         raise UsageError(f"{run} is not a run folder.", "Make one with `unlearnable fit PHOTOS RUN`.")
-    if images is None:
-        images = PhotoOptions.of(options).folder(photos).readable(on_progress)
+    images = PhotoOptions.of(options).folder(photos) if images is None else images
     images = arguments.images(images, ImageSet)
-    with RunFolder(run).open() as opened:
-        fitted = Fitted.load(run)
+    with RunFolder(run).open(on_progress) as opened:
+        require_usable(protected, opened, encoding)
+        fitted = found(opened)
+        images = read(images, on_progress=on_progress)
         if extend:
-            fitted = _extended(fitted, images, opened, compute or Compute.choose())
+            fitted = _extended(fitted, images, opened, compute)
         published = publish(
             images,
             fitted.noise,
@@ -212,7 +236,7 @@ def apply(
             deadline=deadline,
             on_progress=on_progress,
         )
-        opened.update(photos=str(photos.resolve()), protected=str(protected.resolve()), status="protected")
+        opened.update(photos=str(photos.resolve()), status="protected")
     return replace(published, fitted=fitted)
 
 
@@ -225,8 +249,8 @@ def _request(method: str | None) -> Request:
     return Request() if method is None else Request(method)
 
 
-def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute) -> Fitted:
-    """Noise for own images that have none, made by the run's method and saved with the rest."""
+def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
+    """Noise for own images that have none, or for another class, made by the run's method and saved."""
     noise, record = fitted.noise, run.read()
     # Images that the assignment does not cover carry no noise on purpose.
     covered = [id for id in images.own if noise.assignment.covers(id, images.class_of[id])]
@@ -241,7 +265,7 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
     require_loaded(record, run.path)
     method = methods.create(record["method"], record["settings"])
     view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
-    context = Context(record["seed"], compute)
+    context = Context(record["seed"], compute or Compute.choose())
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))
     extended.noise.save(run.noise)
     return extended

@@ -20,7 +20,9 @@ SAMPLED_PIXELS = 20_000_000
 FALLBACK = 3.0
 
 
-def statement(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encoding, target: Path) -> str:
+def statement(
+    images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding: Encoding, target: Path
+) -> str:
     """Return the space that these photos need, in words, estimated by encoding a few of them.
 
     Raises:
@@ -38,7 +40,18 @@ def statement(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Enco
     return words if ids else ""
 
 
-def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encoding) -> int:
+def require_room(images: ImageSet, ids: Sequence[str], encoding: Encoding, target: Path) -> None:
+    """Refuse a disk that is too small even for the photos without noise, before the noise is searched for.
+
+    Noise makes files larger, so a disk that passes may still be too small for the protected ones.
+
+    Raises:
+        UsageError: If the disk has less free space.
+    """
+    statement(images, ids, None, encoding, target)
+
+
+def expected(images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding: Encoding) -> int:
     """Return about how many bytes the protected files need: bytes per pixel of a few, times all pixels."""
     pixels = {id: math.prod(images.about(id).size) for id in ids}
     small = [id for id in ids if pixels[id] <= SAMPLED_PIXELS]
@@ -46,14 +59,17 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise, encoding: Encod
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
             photo, digest = images.source.load(id)
-            slot = noise.slot(id, images.class_of[id], digest)
-            if slot is not None:
-                written += len(encode(Photo(noise.add(photo.pixels, slot), photo.profile), encoding))
-                sampled += pixels[id]
+            slot = None if noise is None else noise.slot(id, images.class_of[id], digest)
+            if noise is not None and slot is None:
+                continue
+            changed = photo.pixels if noise is None or slot is None else noise.add(photo.pixels, slot)
+            written += len(encode(Photo(changed, photo.profile), encoding))
+            sampled += pixels[id]
         except (DataError, MemoryError):
             # the worker that writes the photo reports the reason
             continue
-    return round(sum(pixels.values()) * (written / sampled if sampled else FALLBACK))
+    fallback = 0.0 if noise is None else FALLBACK
+    return round(sum(pixels.values()) * (written / sampled if sampled else fallback))
 
 
 def size(count: float) -> str:

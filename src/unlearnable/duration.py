@@ -17,12 +17,15 @@ def parse(text: str, option: str = "--time-limit") -> float:
         option: Where the text was given, for the error.
 
     Raises:
-        UsageError: If it is not a length of time.
+        UsageError: If it is not a length of time, or is zero.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip())
-    if match is None:
-        raise UsageError(f"{option} {text!r} is not a length of time.", "Write it like 90s, 15m or 2h.")
-    return float(match[1]) * SECONDS[match[2]]
+    seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
+    if not seconds:
+        raise UsageError(
+            f"{option} {text!r} is not a length of time greater than zero.", "Write it like 90s, 15m or 2h."
+        )
+    return seconds
 
 
 def words(seconds: float) -> str:

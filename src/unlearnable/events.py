@@ -15,12 +15,15 @@ class Event:
         done: Units finished so far.
         total: Units in all; 0 when that is not known.
         text: A remark, such as ``"round 3: error 4.1%"``.
+        left: Seconds that the rest of the stage takes at most, from the speed measured so far; None while
+            that is not known.
     """
 
     stage: str
     done: int = 0
     total: int = 0
     text: str = ""
+    left: float | None = None
 
 
 OnProgress = Callable[[Event], None]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from unlearnable import portable
+
+# Answers of file systems that lack an operation, such as fsync or locks on some network and FUSE mounts.
+UNSUPPORTED = frozenset(
+    {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOLCK}
+)
+_DRAFT = re.compile(r"\.\d+\.part")
 
 
 def write(path: Path, data: bytes) -> None:
@@ -34,7 +41,7 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(draft)
         # The content must reach the disk before the name does.
-        portable.flush(draft)
+        _flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -46,13 +53,29 @@ def write_by(path: Path, save: Callable[[Path], object]) -> None:
         draft.unlink(missing_ok=True)
         raise
     try:
-        portable.flush(path.parent)
+        _flush(path.parent)
     except OSError:
         # Some systems cannot open folders.
         return
 
 
+def is_draft(name: str) -> bool:
+    """Return whether a file of this name, without its folder, is a draft of ``write``."""
+    return _DRAFT.fullmatch(name) is not None
+
+
 def remove_drafts(folder: Path) -> None:
     """Remove the drafts of killed processes, at any depth. No other process may write to the folder."""
     for draft in folder.rglob(".*.part"):
-        draft.unlink(missing_ok=True)
+        # a file of somebody else may end like ours
+        if is_draft(draft.name):
+            draft.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    try:
+        portable.flush(path)
+    except OSError as error:
+        # A file system that cannot flush is as good as it gets; one that fails to is broken.
+        if error.errno not in UNSUPPORTED:
+            raise

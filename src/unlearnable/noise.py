@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from unlearnable import arguments, lifting
+from unlearnable import arguments, hashing, lifting
 from unlearnable.arguments import instance, shown
 from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
@@ -60,6 +60,9 @@ class Noise:
         interpolation: How the grid is lifted to a photo's own size.
         digests: Sample-wise: content hash of each key's image, or empty. An image with other content gets no
             noise, even under a known id.
+        classes: Sample-wise: the class that each key's noise was found for, or empty; an empty name is an
+            unknown class. An image of another class gets no noise, even under a known id: noise that lowers
+            the loss of a wrong label does not protect the right one.
         provenance: Origin of the noise: method, configuration, fingerprint, version.
         assignment: The images that get noise, the pattern each gets, and the position of a small pattern. By
             default every image gets noise, there is one pattern per key, and it is repeated over the grid.
@@ -77,6 +80,7 @@ class Noise:
     digests: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     assignment: Assignment = field(default_factory=Assignment)
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.bank.dtype != np.int8 or self.bank.ndim != 4:
@@ -90,6 +94,10 @@ class Noise:
         if self.digests and len(self.digests) != len(self.keys):
             raise UnlearnableError(
                 f"{len(self.keys)} keys need {len(self.keys)} content hashes, not {len(self.digests)}."
+            )
+        if self.classes and len(self.classes) != len(self.keys):
+            raise UnlearnableError(
+                f"{len(self.keys)} keys need {len(self.keys)} classes, not {len(self.classes)}."
             )
         if self.assignment.patterns_per_class > 1 and self.form == "samplewise":
             raise UnlearnableError("Sample-wise noise has one pattern per image, not several per class.")
@@ -117,9 +125,32 @@ class Noise:
         if not self.assignment.covers(id, class_name):
             return None
         row = self._rows.get(id if self.form == "samplewise" else self.assignment.key(id, class_name))
-        if row is not None and digest is not None and self.digests and self.digests[row] != digest:
+        if row is None:
             return None
-        return row
+        if digest is not None and self.digests and self.digests[row] != digest:
+            return None
+        return row if self.class_at(row) in ("", class_name) else None
+
+    def class_at(self, row: int) -> str:
+        """Return the class that a row was found for; an empty name if it is unknown or does not matter."""
+        return self.classes[row] if self.classes else ""
+
+    def found_for(self, id: str, digest: str) -> str:
+        """Return the class that the noise of an image was found for; an empty name if there is none."""
+        row = self._rows.get(id) if self.form == "samplewise" else None
+        known = row is not None and (not self.digests or self.digests[row] == digest)
+        return self.class_at(row) if known and row is not None else ""
+
+    def with_classes(self, known: Mapping[str, str]) -> Noise:
+        """Return sample-wise noise that knows the class of its rows, for files of earlier versions.
+
+        Args:
+            known: Class by image id. Rows that know their class already, and class-wise noise, stay.
+        """
+        if self.form == "classwise":
+            return self
+        rows = enumerate(self.keys)
+        return replace(self, classes=tuple(self.class_at(row) or known.get(key, "") for row, key in rows))
 
     def slot(self, id: str, class_name: str, digest: str | None = None) -> Slot | None:
         """Return an image's row of the bank and the position of its pattern, or None if it has no noise.
@@ -132,6 +163,13 @@ class Noise:
         row = self.row(id, class_name, digest)
         height, width = self.bank.shape[2:]
         return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
+
+    def slot_hash(self, slot: Slot) -> str:
+        """Return a hash of everything that ``add`` takes from a slot: pattern, position, grid, lifting."""
+        pattern = hashing.of_bytes(self.bank[slot.row].tobytes())
+        return hashing.digest(
+            pattern, list(self.bank.shape[1:]), slot.top_left, list(self.grid), self.interpolation
+        )
 
     def pattern(self, slot: Slot) -> Int8Array:
         """Return a pattern on the grid, repeated or placed among zeros: int8 (C, grid height, grid width)."""
@@ -208,11 +246,18 @@ class Noise:
         digests = (
             (*(self.digests[row] for row in rest), *other.digests) if self.digests and other.digests else ()
         )
+        classes: tuple[str, ...] = ()
+        if self.classes or other.classes:
+            classes = (
+                *(self.class_at(row) for row in rest),
+                *(other.class_at(row) for row in range(len(other.keys))),
+            )
         return replace(
             self,
             bank=np.concatenate([self.bank[rest], other.bank]),
             keys=(*(self.keys[row] for row in rest), *other.keys),
             digests=digests,
+            classes=classes,
         )
 
     def save(self, path: str | Path) -> None:
@@ -233,6 +278,9 @@ class Noise:
             "keys": _pack(self.keys),
             "digests": _pack(self.digests),
         }
+        # earlier versions ignore this tensor, so the format is the same
+        if self.classes:
+            tensors["classes"] = _pack(self.classes)
         metadata = {"unlearnable": json.dumps(meta, sort_keys=True)}
         write_by(path, lambda draft: save_file(tensors, draft, metadata=metadata))
 
@@ -251,6 +299,7 @@ class Noise:
             )
         try:
             with safe_open(str(path), framework="np") as file:
+                names = set(file.keys())
                 meta = json.loads((file.metadata() or {})["unlearnable"])
                 if meta["format"] not in (FORMAT, ASSIGNED):
                     raise DataError(
@@ -265,6 +314,7 @@ class Noise:
                     grid=(meta["grid"][0], meta["grid"][1]),
                     interpolation=meta["interpolation"],
                     digests=_unpack(file.get_tensor("digests")),
+                    classes=_unpack(file.get_tensor("classes")) if "classes" in names else (),
                     provenance=meta["provenance"],
                     assignment=Assignment.from_json(meta["assignment"])
                     if meta["format"] == ASSIGNED

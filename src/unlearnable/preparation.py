@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unlearnable import arguments, methods, models, presets
+from unlearnable import arguments, hashing, methods, models, presets
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method
+from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
-from unlearnable.search import as_before, estimate
+from unlearnable.search import as_before, estimate, require_same, rounds_done
 from unlearnable.training.compute import Compute
 
 DEFAULT_METHOD = "error_minimizing"
@@ -80,6 +82,20 @@ class Request:
     config: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def recorded(self) -> dict[str, Any]:
+        """Return the request as ``run.json`` records it: JSON, with the content of the file."""
+        file = None
+        if self.config is not None and self.config.is_file():
+            file = presets.parse(self.config.read_bytes(), str(self.config))
+        record = {
+            "method": self.method,
+            "preset": self.preset,
+            "config": file,
+            "settings": {key: value for key, value in self.settings.items() if value is not None},
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(record, default=str))
+        return plain
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -91,7 +107,9 @@ class Prepared:
         compute: Device and precision; those of the run's beginning where a search resumes.
         preset: Name of the preset used; empty for a method without presets.
         finished: Whether the run folder holds the result of this search already.
-        resumes: Whether the run folder holds a search that was stopped.
+        resumes: Whether the run folder holds a search that was stopped, of these photos.
+        request: The request as ``run.json`` records it.
+        progress: Share of the rounds that the search to resume has done, in [0, 1].
     """
 
     images: ImageSet
@@ -100,68 +118,126 @@ class Prepared:
     preset: str
     finished: bool
     resumes: bool
+    request: Mapping[str, Any] = field(default_factory=dict)
+    progress: float = 0.0
 
     def estimate(self) -> float:
-        """Return about how many seconds the whole search takes at most; 0.0 if there is nothing to search.
+        """Return about how many seconds all rounds that are left take; 0.0 if there is nothing to search.
 
         Times a few steps on some of the images, which itself takes seconds.
         """
-        return 0.0 if self.finished else estimate(self.images, self.method, self.compute)
+        if self.finished:
+            return 0.0
+        return (1 - self.progress) * estimate(self.images, self.method, self.compute)
+
+    @property
+    def may_end_early(self) -> bool:
+        """Whether the search may stop before its last round."""
+        config = self.method.config
+        return bool(config.stop_error or config.patience)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """The entries of ``run.json`` from which the same request gets the same settings again."""
+        return {"preset": self.preset, "request": dict(self.request)}
 
 
 def prepare(
     images: ImageSet,
     request: Request | None = None,
     *,
-    run: str | Path | None = None,
+    run: str | Path | RunFolder | None = None,
+    seed: int | None = None,
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Prepared:
     """Build the method that a request asks for, and read the photos if they have not been read.
 
+    The preset is chosen once in a run folder, and the same request gets the same settings there again,
+    whatever photos were added and whatever the device.
+
     Args:
         images: The photos, with their context if there is any.
         request: The method and settings; by default error-minimizing noise with the preset that fits.
         run: A run folder whose search may be resumed; None to search from the start.
+        seed: The seed asked for, if any.
         compute: Device and precision, or the name of a device; chosen if None.
         on_progress: Called with an event for every photo read.
 
     Raises:
-        UsageError: If a name, a setting or a value is unknown, or the method has no presets.
+        UsageError: If a name, a setting or a value is unknown, the method has no presets, or the run folder
+            holds a run with other settings or another seed.
         DataError: If no photo can be read.
     """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."
     request = Request() if request is None else request
     request = arguments.instance("request", request, Request, "a Request", remedy)
-    settings = arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
-    folder = None if run is None else RunFolder(arguments.path("run", run))
+    arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
+    folder = run if isinstance(run, RunFolder) or run is None else RunFolder(arguments.path("run", run))
     record = {} if folder is None else folder.read()
     if folder is not None and record.get("method") == request.method:
         require_loaded(record, folder.path)
     # a search that resumes uses the precision that the probe chose when it began
     compute = as_before(record, Compute.of(compute))
-    name, preset = "", {}
-    if request.method == DEFAULT_METHOD:
-        auto = request.preset == "auto"
-        name = presets.auto(images.frame, compute.device) if auto else request.preset
-        preset = presets.read(name)
-    elif request.preset != "auto":
-        raise UsageError(
-            f"--preset {request.preset} holds settings of {DEFAULT_METHOD}, not of {request.method}.",
-            "Leave --preset out, or give settings with --set or --config.",
+    name = _preset(request, record, images, compute)
+    asked = request.recorded()
+    settings = _settings(request, name)
+    if "asked" in record and record["asked"]["method"] == request.method:
+        bare = Request(request.method, request.preset).recorded()
+        if asked == record.get("request", bare):
+            settings = record["asked"]["settings"]
+    method = methods.create(request.method, settings)
+    if folder is None:
+        return Prepared(
+            read(images, method, on_progress=on_progress), method, compute, name, False, False, asked
         )
-    method = methods.create(request.method, presets.merge(preset, request.config, dict(settings)))
-    finished = bool(record.get("searched"))
-    path = None if folder is None else folder.path
+    # refused before the photos are read
+    require_same(folder, method, seed)
+    finished = folder.finished
     # a finished search is not repeated, so it needs no view of the photos
-    return Prepared(
-        read(images, None if finished else method, path, on_progress=on_progress),
-        method,
-        compute,
-        name,
-        finished=finished,
-        resumes=folder is not None and not finished and folder.checkpoint.exists(),
+    found = read(images, None if finished else method, folder.path, on_progress=on_progress)
+    resumes = not finished and folder.checkpoint.exists() and record.get("fingerprint") == _fingerprint(found)
+    done = rounds_done(folder.checkpoint) / int(record["settings"]["max_rounds"]) if resumes else 0.0
+    return Prepared(found, method, compute, name, finished, resumes, asked, min(1.0, done))
+
+
+def _settings(request: Request, preset: str) -> dict[str, Any]:
+    values = presets.read(preset) if preset else {}
+    return presets.merge(values, request.config, dict(request.settings))
+
+
+def _preset(request: Request, record: Mapping[str, Any], images: ImageSet, compute: Compute) -> str:
+    """Return the name of the preset; empty for a method without presets.
+
+    ``auto`` is the preset that the run recorded. A run of an earlier version recorded none, so it is the one
+    whose settings are those of the run.
+    """
+    if request.method != DEFAULT_METHOD:
+        if request.preset != "auto":
+            raise UsageError(
+                f"--preset {request.preset} holds settings of {DEFAULT_METHOD}, not of {request.method}.",
+                "Leave --preset out, or give settings with --set or --config.",
+            )
+        return ""
+    if request.preset != "auto":
+        return request.preset
+    if record.get("preset"):
+        return str(record["preset"])
+    asked = record.get("asked", {})
+    if asked.get("method") == DEFAULT_METHOD:
+        for name in presets.names():
+            method = methods.create(DEFAULT_METHOD, _settings(request, name))
+            if method.config.model_dump(mode="json") == to_current(asked["settings"]):
+                return name
+    return presets.auto(images.frame, compute.device)
+
+
+def _fingerprint(images: ImageSet) -> str:
+    """Return the fingerprint of a view of images that have been read."""
+    ids = images.ids
+    return hashing.of_rows(
+        [ids, [images.class_of[id] for id in ids], [images.about(id).digest for id in ids]]
     )
 
 

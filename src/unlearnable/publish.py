@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from unlearnable import disk_space, hashing
+from unlearnable.assignment import SEPARATOR
 from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
+from unlearnable.file_list import FileList, published_files
 from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
 from unlearnable.names import output_names
-from unlearnable.noise import Noise
+from unlearnable.noise import Noise, Slot
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
-from unlearnable.worker import Outcome, Task, make
+from unlearnable.worker import LEFT_OUT, UNKNOWN, Outcome, Task, make
+
+# Raised when the same photo, noise and encoding give other pixels than before, so that files are made again.
+REVISION = 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Published:
         notes: Remarks on single photos, by id.
         added: Ids of photos added since the noise was found, or changed since they were protected.
         changed: Those of them that changed.
+        relabelled: Ids of photos whose class is another than when they were protected.
         vanished: Published files whose photo is gone; they stay.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
         encoded: Largest and mean change after a lossy encoding, over the files where that changed pixels
@@ -53,6 +61,7 @@ class Published:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    relabelled: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
     largest: int = 0
     encoded: tuple[int, float] | None = None
@@ -71,6 +80,8 @@ def publish(
     on_progress: OnProgress = silent,
 ) -> Published:
     """Write the protected copy of every image that is not context. Finished files stay as they are.
+
+    A finished file is one whose photo, class, noise and encoding are those that it was made with.
 
     Args:
         images: The sources.
@@ -91,46 +102,51 @@ def publish(
     protected, encoding = protected.absolute(), encoding or Encoding()
     if not run.noise.exists():
         noise.save(run.noise)
-    before = run.files()
-    known = {id: record["output"] for id, record in before.items() if record.get("output")}
     outputs = outputs_for(images, protected, run, encoding)
-    run.update(encoding=asdict(encoding))
+    listed = run.claim(run.list_of(protected), asdict(encoding))
+    before = listed.records()
     remove_drafts(protected)
-    skipped, notes = dict(images.skipped), dict[str, tuple[str, ...]]()
-    tasks, retained, largest, changed = [], 0, 0, []
-    lossy: list[tuple[int, float]] = []
+    skipped, done = dict(images.skipped), _Tally()
+    tasks: list[Task] = []
+    recipes = _Recipes(noise, encoding)
+    changed, relabelled, former = [], [], dict[str, str]()
     for id in images.own:
         record = before.get(id, {})
-        facts = images.about(id)
-        same = record.get("digest") == facts.digest
+        facts, class_name = images.about(id), images.class_of[id]
         # The digest is absent after --refit, which discards all knowledge of earlier photos.
-        if record.get("digest") and not same:
+        if record.get("digest") and record["digest"] != facts.digest:
             changed.append(id)
-        if same and not record["reason"] and _is_intact(protected / outputs[id], record["output_digest"]):
-            retained, largest = retained + 1, max(largest, record["largest"])
-            notes[id] = tuple(record.get("notes", ()))
-            after = (record.get("encoded_largest", 0), record.get("encoded_mean", 0.0))
-            lossy += [after] if after[0] > record["largest"] else []
+        elif record.get("digest") and record.get("class", class_name) != class_name:
+            relabelled.append(id)
+        slot = noise.slot(id, class_name, facts.digest)
+        if slot is None:
+            skipped[id] = _without_noise(noise, id, class_name, facts.digest)
             continue
+        if _is_current(record, facts.digest, class_name, recipes.of(slot)) and _is_intact(
+            protected / outputs[id], record["output_digest"]
+        ):
+            done.retain(id, record)
+            continue
+        if record.get("output", outputs[id]) != outputs[id]:
+            former[id] = f"was published as {record['output']} before; delete that file if you want"
         origin = images.source.origin(id)
         origin = origin.absolute() if isinstance(origin, Path) else origin
-        pixels = math.prod(facts.size)
-        tasks.append(Task(id, images.class_of[id], origin, protected / outputs[id], encoding, pixels))
+        tasks.append(Task(id, class_name, origin, protected / outputs[id], encoding, math.prod(facts.size)))
     room = disk_space.statement(images, [task.id for task in tasks], noise, encoding, protected)
     on_progress(Event("writing", 0, len(tasks), room))
-    written = 0
-    with run.recording() as append:
+    with listed.recording() as append:
         results = work(partial(make, noise_file=run.noise.absolute()), tasks, workers, died=_died)
         for number, outcome in enumerate(results, 1):
-            if outcome.reason:
-                skipped[outcome.id] = outcome.reason
+            slot = noise.slot(outcome.id, images.class_of[outcome.id])
+            if outcome.reason or slot is None:
+                skipped[outcome.id] = outcome.reason or UNKNOWN
             else:
-                record = {**asdict(outcome), "output": outputs[outcome.id]}
-                append({("class" if key == "class_name" else key): value for key, value in record.items()})
-                written, largest = written + 1, max(largest, outcome.largest)
-                notes[outcome.id] = outcome.notes
-                after = (outcome.encoded_largest, outcome.encoded_mean)
-                lossy += [after] if outcome.encoded_largest > outcome.largest else []
+                record = {**asdict(outcome), "output": outputs[outcome.id], "made_with": recipes.of(slot)}
+                record["class"] = record.pop("class_name")
+                append(record)
+                done.write(outcome.id, record)
+                if outcome.id in former:
+                    done.notes[outcome.id] += (former[outcome.id],)
             on_progress(Event("writing", number, len(tasks)))
             if number < len(tasks) and time.monotonic() >= deadline:
                 raise Unfinished(
@@ -139,57 +155,187 @@ def publish(
                 )
     # Drafts of workers that died.
     remove_drafts(protected)
-    gone = [output for id, output in known.items() if id not in images.class_of]
+    gone = [record["output"] for id, record in before.items() if id not in images.class_of]
     return Published(
         protected,
         run.path,
-        written,
-        retained,
+        done.written,
+        done.retained,
         skipped,
         dict(images.others),
-        {id: remarks for id, remarks in notes.items() if remarks},
-        changed=tuple(changed),
-        vanished=tuple(sorted(output for output in gone if (protected / output).exists())),
-        largest=largest,
-        encoded=(max(lossy)[0], sum(mean for _, mean in lossy) / len(lossy)) if lossy else None,
+        {id: remarks for id, remarks in done.notes.items() if remarks},
+        changed=tuple(id for id in changed if id not in skipped),
+        relabelled=tuple(id for id in relabelled if id not in skipped),
+        vanished=tuple(sorted(output for output in gone if output and (protected / output).exists())),
+        largest=done.largest,
+        encoded=done.encoded,
     )
 
 
-def outputs_for(images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding) -> dict[str, str]:
+@dataclass
+class _Tally:
+    """The sums over published files."""
+
+    written: int = 0
+    retained: int = 0
+    largest: int = 0
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lossy: list[tuple[int, float]] = field(default_factory=list)
+
+    def write(self, id: str, record: Mapping[str, Any]) -> None:
+        self.written += 1
+        self._add(id, record)
+
+    def retain(self, id: str, record: Mapping[str, Any]) -> None:
+        self.retained += 1
+        self._add(id, record)
+
+    def _add(self, id: str, record: Mapping[str, Any]) -> None:
+        self.largest = max(self.largest, record["largest"])
+        self.notes[id] = tuple(record.get("notes", ()))
+        if record.get("encoded_largest", 0) > record["largest"]:
+            self.lossy.append((record["encoded_largest"], record["encoded_mean"]))
+
+    @property
+    def encoded(self) -> tuple[int, float] | None:
+        if not self.lossy:
+            return None
+        return max(self.lossy)[0], sum(mean for _, mean in self.lossy) / len(self.lossy)
+
+
+class _Recipes:
+    """Hashes of everything that a file depends on beside its photo: noise, encoding, version of the steps."""
+
+    def __init__(self, noise: Noise, encoding: Encoding) -> None:
+        self._noise, self._encoding = noise, asdict(encoding)
+        self._known: dict[Slot, str] = {}
+
+    def of(self, slot: Slot) -> str:
+        if slot not in self._known:
+            noise = self._noise.slot_hash(slot)
+            self._known[slot] = hashing.digest(REVISION, noise, self._noise.budget.epsilon, self._encoding)
+        return self._known[slot]
+
+
+def _is_current(record: Mapping[str, Any], digest: str, class_name: str, recipe: str) -> bool:
+    """Return whether a finished file was made from this photo, for this class, with this recipe.
+
+    Records of earlier versions have no recipe. Their noise is that of the run, and their encoding that of the
+    folder, because the two could not change there.
+    """
+    return (
+        record.get("digest") == digest
+        and not record.get("reason")
+        and record.get("class", class_name) == class_name
+        and record.get("made_with", recipe) == recipe
+    )
+
+
+def _without_noise(noise: Noise, id: str, class_name: str, digest: str) -> str:
+    """Return why an image has no noise."""
+    if not noise.assignment.covers(id, class_name):
+        return LEFT_OUT
+    if noise.form == "classwise":
+        return f"the run has no noise for class {class_name!r}"
+    found_for = noise.found_for(id, digest)
+    if not found_for:
+        return UNKNOWN
+    return (
+        f"its class is now {class_name!r}, and its noise was made for {found_for!r} "
+        "(`unlearnable apply --missing extend` makes other noise)"
+    )
+
+
+def require_usable(protected: Path, run: RunFolder, encoding: Encoding, refit: bool = False) -> FileList:
+    """Return the list of the files in a folder to publish, before any photo is read.
+
+    Args:
+        protected: The folder.
+        run: The run folder.
+        encoding: How files are to be written.
+        refit: Whether all files are to be written again.
+
+    Raises:
+        UsageError: If the run wrote the folder with another encoding, or there are files in it and the run
+            has not written anything.
+    """
+    listed = run.list_of(protected)
+    before = {} if refit else listed.encoding
+    wanted = asdict(encoding)
+    changed = [
+        f"{key} {before[key]}, not {wanted[key]}"
+        for key in wanted
+        if before.get(key, wanted[key]) != wanted[key]
+    ]
+    if changed and listed.outputs():
+        raise UsageError(
+            f"{protected} holds files with {', '.join(changed)}.",
+            _elsewhere(run),
+        )
+    if not listed.encoding and not listed.outputs():
+        _refuse_others(published_files(protected), protected, run)
+    return listed
+
+
+def require_place(
+    images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding, refit: bool = False
+) -> None:
+    """Refuse a folder that cannot be published to, before the search rather than after it.
+
+    Args:
+        images: The photos, checked.
+        protected: The folder.
+        run: The run folder, open.
+        encoding: How files are to be written.
+        refit: Whether all files are to be written again.
+
+    Raises:
+        UsageError: If the folder holds other files, or its disk is obviously too small.
+    """
+    outputs = outputs_for(images, protected, run, encoding, refit)
+    missing = [id for id in images.own if not (protected / outputs[id]).exists()]
+    disk_space.require_room(images, missing, encoding, protected.absolute())
+
+
+def outputs_for(
+    images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding, refit: bool = False
+) -> dict[str, str]:
     """Return the path below ``protected`` of every image that is not context, by id.
 
     Raises:
         UsageError: If ``protected`` holds files that no run in this run folder wrote, or files in another
             format.
     """
-    known = {id: record["output"] for id, record in run.files().items() if record.get("output")}
-    before = run.read().get("encoding", asdict(encoding))
-    changed = [
-        f"{key} {before[key]}, not {value}" for key, value in asdict(encoding).items() if before[key] != value
-    ]
-    if known and changed:
-        raise UsageError(
-            f"{protected} holds files with {', '.join(changed)}.",
-            "Use the same options, start over with --refit, or name another PROTECTED.",
-        )
+    listed = require_usable(protected, run, encoding, refit)
+    known = listed.outputs()
     wanted = {id: _extension(images, id, encoding) for id in images.own}
-    other = next((id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")), None)
+    other = [id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")]
+    if other and listed.encoding.get("format", encoding.format) != encoding.format:
+        raise UsageError(
+            f"{protected} holds {other[0]} as {known[other[0]]}, not as {wanted[other[0]]}.",
+            _elsewhere(run),
+        )
+    # A photo that got or lost transparency may need another format. Its former name is never given away.
+    former = {f"{id}{SEPARATOR}": known.pop(id) for id in other}
+    outputs = output_names(wanted, known | former)
+    # a killed run may have written a file and not yet listed it
+    ours = {*outputs.values(), *listed.every_output()} if listed.encoding or known else set()
+    _refuse_others([name for name in published_files(protected) if name not in ours], protected, run)
+    return outputs
+
+
+def _elsewhere(run: RunFolder) -> str:
+    command = f"`unlearnable apply {shlex.quote(str(run.path))} PHOTOS OTHER`"
+    return f"Use the same options, or write another folder with the same noise: {command}."
+
+
+def _refuse_others(names: Iterable[str], protected: Path, run: RunFolder) -> None:
+    other = next(iter(names), None)
     if other is not None:
         raise UsageError(
-            f"{protected} holds {other} as {known[other]}, not as {wanted[other]}.",
-            "Use the same --format, or name another PROTECTED.",
+            f"{protected} holds {other}, which no run in {run.path} wrote.",
+            "Name a new or empty folder; if the run folder was moved, give its path with --run.",
         )
-    outputs = output_names(wanted, known)
-    ours = {*outputs.values(), *known.values()} if run.noise.exists() or known else set()
-    for path in sorted(protected.rglob("*")):
-        name = path.relative_to(protected).as_posix()
-        draft = name.endswith(".part") and path.name.startswith(".")
-        if path.is_file() and name not in ours and not draft:
-            raise UsageError(
-                f"{protected} holds {name}, which no run in {run.path} wrote.",
-                "Name a new or empty folder; if the run folder was moved, give its path with --run.",
-            )
-    return outputs
 
 
 def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:

@@ -1,29 +1,65 @@
-"""The run folder: everything about a run that must stay private. Mode 0700, beside the sources.
+"""The run folder: everything about a run that must stay private. Mode 0700 where that can be had.
 
-run.json                the request, resolved settings, seed, environment, progress
-files.jsonl             one line per published file: id, output, class, hashes, largest change
-noise.safetensors       the noise
-surrogate.safetensors   the surrogate, to extend sample-wise noise to new photos
-checkpoint.safetensors  an unfinished search; deleted when it is finished
+run.json                 the request, resolved settings, seed, environment, progress
+files.jsonl              one line per published file: id, output, class, hashes, largest change
+published/NAME-HASH/     the same for every further folder: folder.json, files.jsonl
+noise.safetensors        the noise
+surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
+checkpoint.safetensors   an unfinished search; deleted when it is finished
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unlearnable.errors import DataError, UsageError
-from unlearnable.files import remove_drafts, write
+from filelock import FileLock, Timeout
+
+from unlearnable import hashing
+from unlearnable.errors import DataError, UnlearnableError, UsageError
+from unlearnable.events import Event, OnProgress, silent
+from unlearnable.file_list import FILES, FOLDER, FileList, same_folder
+from unlearnable.files import UNSUPPORTED, remove_drafts, write
+
+STAGE = "run folder"
+ELSEWHERE = "Name another place for the run folder with --run FOLDER (`fit`: another RUN)."
 
 
 def default_run(photos: Path, protected: Path) -> Path:
-    """Return ``PHOTOS.unlearnable/NAME-OF-PROTECTED``, beside the sources."""
+    """Return ``PHOTOS.unlearnable/NAME-OF-PROTECTED``, beside the sources.
+
+    Raises:
+        UsageError: If one of the folders has no name, such as ``/``.
+    """
     photos, protected = photos.resolve(), protected.resolve()
+    for folder in (photos, protected):
+        if not folder.name:
+            raise UsageError(
+                f"{folder} has no name, so there is no usual place for the run folder.", ELSEWHERE
+            )
     return photos.with_name(photos.name + ".unlearnable") / protected.name
+
+
+def find_run(photos: Path, protected: Path) -> Path:
+    """Return the run folder that published a folder: the default one, or another one beside it.
+
+    ``apply RUN`` may have published it, or it may have been renamed since. Where no run knows it, the default
+    is returned, which need not exist.
+    """
+    default = default_run(photos, protected)
+    if (default / "run.json").exists() or (default / FILES).exists():
+        return default
+    for record in sorted(default.parent.glob("*/run.json")):
+        # a damaged run is none of the business of this one
+        with suppress(DataError, OSError):
+            if RunFolder(record.parent).wrote(protected):
+                return record.parent
+    return default
 
 
 def keep_apart(photos: Path, protected: Path, run: Path) -> None:
@@ -48,6 +84,11 @@ def keep_apart(photos: Path, protected: Path, run: Path) -> None:
             f"The run folder ({run}) lies inside PROTECTED.",
             "Give a --run outside it: its content would undo the protection.",
         )
+    if run in protected.parents:
+        raise UsageError(
+            f"PROTECTED ({protected}) lies inside the run folder, which is private.",
+            "Name a folder outside it.",
+        )
     if run == photos or photos in run.parents:
         raise UsageError(f"The run folder ({run}) lies inside PHOTOS.", "Give a --run outside it.")
 
@@ -62,28 +103,86 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.noise = path / "noise.safetensors"
+        self.surrogate = path / "surrogate.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
+        self._open = False
 
     @contextmanager
-    def open(self) -> Iterator[RunFolder]:
-        """Make the folder and hold its lock. The OS releases the lock when the process exits, even if killed.
+    def open(self, on_progress: OnProgress = silent, *, repair: bool = False) -> Iterator[RunFolder]:
+        """Make the folder and hold its lock; a folder that this object holds already is used as it is.
+
+        The OS releases the lock when the process exits, even if it is killed.
+
+        Args:
+            on_progress: Gets a remark where the file system has no modes or no locks.
+            repair: Whether to remove a damaged ``run.json``, because the run starts over.
 
         Raises:
-            UsageError: If another process works in it.
+            UsageError: If another process works in it, or its path is not valid Unicode.
+            UnlearnableError: If it cannot be made.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        # the content would help other users of the machine to undo the protection
-        self.path.chmod(0o700)
-        with open(self.path / "lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"Another process is working in {self.path}.",
-                    "Wait until it ends, or name another PROTECTED.",
-                ) from error
-            remove_drafts(self.path)
+        if self._open:
             yield self
+            return
+        try:
+            str(self.path.absolute()).encode()
+        except UnicodeEncodeError as error:
+            # the library that reads noise files refuses such paths
+            raise UsageError(f"The path of {self.path} is not valid Unicode.", ELSEWHERE) from error
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = self._lock(on_progress)
+        except OSError as error:
+            raise UnlearnableError(
+                f"{self.path} cannot be used ({error.strerror or error}).", ELSEWHERE
+            ) from error
+        self._make_private(on_progress)
+        self._open = True
+        try:
+            remove_drafts(self.path)
+            if repair:
+                self._repair()
+            yield self
+        finally:
+            self._open = False
+            if lock is not None:
+                lock.release()
+
+    def _repair(self) -> None:
+        try:
+            self.read()
+        except DataError:
+            (self.path / "run.json").unlink()
+
+    def _lock(self, on_progress: OnProgress) -> FileLock | None:
+        # a soft lock would outlive a killed process
+        lock = FileLock(self.path / "lock", timeout=0, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"Another process is working in {self.path}.",
+                "Wait until it ends, then run this command again.",
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in UNSUPPORTED:
+                raise
+            text = f"{self.path} cannot be locked on its file system; run one command at a time in it"
+            on_progress(Event(STAGE, text=text))
+            return None
+        return lock
+
+    def _make_private(self, on_progress: OnProgress) -> None:
+        """Give the folder mode 0700: its content would help other users to undo the protection."""
+        with suppress(OSError):
+            self.path.chmod(0o700)
+        # Windows has no such modes: there the rights of the folder above are inherited
+        if os.name == "posix" and self.path.stat().st_mode & 0o077:
+            text = (
+                f"the file system of {self.path} does not let it be private, so other users of this machine "
+                "may read it; --run names another place"
+            )
+            on_progress(Event(STAGE, text=text))
 
     def read(self) -> dict[str, Any]:
         """Return ``run.json``, or an empty record if there is none.
@@ -92,71 +191,116 @@ class RunFolder:
             DataError: If it is damaged.
         """
         path = self.path / "run.json"
+        remedy = (
+            "Start over with `unlearnable protect --refit`, or delete the folder if nothing was published."
+        )
         try:
             record = json.loads(path.read_text("utf-8")) if path.exists() else {}
         except ValueError as error:
-            raise DataError(
-                f"{path} is damaged ({error}).", "Delete the run folder and PROTECTED to start over."
-            ) from error
+            raise DataError(f"{path} is damaged ({error}).", remedy) from error
         if not isinstance(record, dict):
-            raise DataError(f"{path} is damaged.", "Delete the run folder and PROTECTED to start over.")
+            raise DataError(f"{path} is damaged.", remedy)
         return record
 
     def update(self, **values: Any) -> dict[str, Any]:
         """Change entries of ``run.json`` atomically, and return the record."""
         record = {**self.read(), **values}
-        write(
-            self.path / "run.json", json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True).encode()
-        )
+        # ASCII, because a path may hold bytes that are not UTF-8
+        write(self.path / "run.json", json.dumps(record, indent=2, sort_keys=True).encode("ascii"))
         return record
+
+    @property
+    def finished(self) -> bool:
+        """Whether the folder holds the whole result of a search."""
+        return bool(self.read().get("searched")) and self.noise.exists() and self.surrogate.exists()
 
     def forget(self) -> None:
         """Discard noise, surrogate and settings, but remember the published files and their names."""
-        outputs = {id: record["output"] for id, record in self.files().items() if record.get("output")}
-        write(
-            self.path / "files.jsonl",
-            "".join(
-                json.dumps(
-                    {"id": id, "output": output, "reason": "made with noise of an earlier run"},
-                    ensure_ascii=False,
-                )
-                + "\n"
-                for id, output in outputs.items()
-            ).encode(),
-        )
-        for path in (
-            self.path / "run.json",
-            self.noise,
-            self.path / "surrogate.safetensors",
-            self.checkpoint,
-        ):
+        lists = self.lists()
+        for listed in lists:
+            if listed.path.exists():
+                listed.forget()
+        (self.path / "run.json").unlink(missing_ok=True)
+        for listed in lists:
+            if listed.protected is not None:
+                self.claim(listed, {})
+        for path in (self.noise, self.surrogate, self.checkpoint):
             path.unlink(missing_ok=True)
 
-    def files(self) -> dict[str, dict[str, Any]]:
-        """Return the records of ``files.jsonl`` by id. A line that a crash cut short is ignored."""
-        path = self.path / "files.jsonl"
-        records: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            for line in path.read_text("utf-8", errors="replace").splitlines():
-                try:
-                    record = json.loads(line)
-                    records[record["id"]] = record
-                except (ValueError, KeyError, TypeError):
-                    continue
-        return records
+    def lists(self) -> list[FileList]:
+        """Return the list of every published folder, the first one's first.
+
+        Raises:
+            DataError: If ``run.json`` is damaged.
+        """
+        record = self.read()
+        protected, encoding = record.get("protected"), record.get("encoding") or {}
+        first = FileList(self.path / FILES, Path(protected) if protected else None, encoding)
+        return [first, *self._further()]
+
+    def _further(self) -> list[FileList]:
+        return [FileList.load(path.parent) for path in sorted(self.path.glob(f"published/*/{FOLDER}"))]
+
+    def list_of(self, protected: Path) -> FileList:
+        """Return the list of the files in a folder to publish.
+
+        A folder that was moved or copied is recognised by its files. For a new folder, the list is empty.
+
+        Raises:
+            DataError: If ``run.json`` is damaged.
+        """
+        protected, lists = protected.resolve(), self.lists()
+        for listed in lists:
+            if listed.protected is not None and same_folder(listed.protected, protected):
+                return listed
+        if lists[0].protected is None:
+            return replace(lists[0], protected=protected)
+        name = f"{protected.name[:40]}-{hashing.of_bytes(os.fsencode(protected))[:8]}"
+        fresh = FileList(self.path / "published" / name / FILES, protected)
+        for listed in lists:
+            if listed.describes(protected):
+                return replace(fresh, encoding=listed.encoding, origin=listed)
+        return fresh
+
+    def claim(self, listed: FileList, encoding: Mapping[str, Any]) -> FileList:
+        """Record whose list it is and how its files are written, before the first of them is."""
+        if listed.origin is not None:
+            write(listed.path, listed.origin.path.read_bytes())
+        if listed.path == self.path / FILES:
+            self.update(protected=str(listed.protected), encoding=dict(encoding))
+        else:
+            record = {"protected": str(listed.protected), "encoding": dict(encoding)}
+            write(listed.path.parent / FOLDER, json.dumps(record, indent=2).encode("ascii"))
+        return replace(listed, encoding=dict(encoding), origin=None)
+
+    def wrote(self, protected: Path) -> bool:
+        """Return whether this run has published a folder, under this name or another.
+
+        Raises:
+            DataError: If ``run.json`` is damaged.
+        """
+        return any(
+            (listed.protected is not None and same_folder(listed.protected, protected.resolve()))
+            or listed.describes(protected)
+            for listed in self.lists()
+        )
+
+    def files(self, protected: Path | None = None) -> dict[str, dict[str, Any]]:
+        """Return the records of the published files by id.
+
+        Args:
+            protected: The published folder; None for the first one. Of a folder that this run did not write,
+                or that has been changed much since, the list of the first one is returned.
+
+        Raises:
+            DataError: If ``run.json`` is damaged.
+        """
+        first = FileList(self.path / FILES)
+        found = {} if protected is None else self.list_of(protected).records()
+        return found or first.records()
 
     @contextmanager
     def recording(self) -> Iterator[Any]:
-        """Yield a function that appends the record of one file and flushes it."""
-        path = self.path / "files.jsonl"
-        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-        with open(path, "a", encoding="utf-8") as file:
-            # a crash may have cut the last line short, and the next record needs a line of its own
-            if torn:
-                file.write("\n")
-
-            def append(record: dict[str, Any]) -> None:
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                file.flush()
-
+        """Yield a function that appends the record of one file of the first published folder."""
+        with FileList(self.path / FILES).recording() as append:
             yield append

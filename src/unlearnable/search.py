@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 import statistics
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from unlearnable import models
 from unlearnable.data.image_set import ImageSet
-from unlearnable.errors import Unfinished, UsageError
+from unlearnable.errors import DataError, Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method, State
 from unlearnable.methods.fitted import load_state, save_state
@@ -23,7 +29,11 @@ from unlearnable.training.randomness import fresh_seed
 from unlearnable.version import __version__
 
 CHECKPOINT_SECONDS = 60.0
-TIMED_IMAGES = 64
+# An estimate takes about this long, or the time of two rounds on this many images.
+ESTIMATE_SECONDS = 3.0
+TIMED_IMAGES = 32
+# The time left is told from this share of the search, or after this time.
+MEASURED_SHARE, MEASURED_SECONDS = 0.02, 30.0
 
 
 def search(
@@ -33,6 +43,7 @@ def search(
     *,
     seed: int | None = None,
     compute: Compute | None = None,
+    origin: Mapping[str, Any] | None = None,
     deadline: float = math.inf,
     on_progress: OnProgress = silent,
 ) -> Fitted:
@@ -44,6 +55,7 @@ def search(
         method: The method as requested; every ``auto`` is resolved here, once, and recorded.
         seed: None for the recorded seed, or one drawn from the operating system.
         compute: Device and precision; chosen if None.
+        origin: The request that the method was made from, for the record.
         deadline: Time of ``time.monotonic()`` after which the search is saved and stops.
         on_progress: Called with an event after every step.
 
@@ -55,25 +67,11 @@ def search(
     """
     record = run.read()
     asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
-    _require_same(record.get("asked"), asked, run)
-    if seed is not None and record.get("seed", seed) != seed:
-        raise UsageError(
-            f"{run.path} holds a run with seed {record['seed']}, not {seed}.",
-            "Name another PROTECTED or --run.",
-        )
-    if record.get("searched") and run.noise.exists():
-        return Fitted.load(run.path)
-    if record.get("asked", asked)["stamp"] != images.stamp and run.checkpoint.exists():
-        on_progress(Event("searching", text="the photos changed since the search began, so it starts over"))
+    require_same(run, method, seed)
+    if run.finished:
+        return found(run)
     seed = record.get("seed", fresh_seed() if seed is None else seed)
     compute = as_before(record, compute or Compute.choose())
-    if run.checkpoint.exists() and (changed := _changed(record.get("environment", {}), compute.describe())):
-        on_progress(
-            Event(
-                "searching",
-                text=f"resuming with {changed}: the noise may differ from that of an uninterrupted run",
-            )
-        )
     on_progress(Event("reading", 0, len(images)))
     method = method.resolve(images.frame, len(images))
     size = int(method.config.resolution)
@@ -81,10 +79,19 @@ def search(
     on_progress(Event("reading", len(images), len(images)))
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
+    state = load_state(run.checkpoint, identity)
+    if run.checkpoint.exists():
+        changed = _changed(record.get("environment", {}), compute.describe())
+        text = f"resuming with {changed}: the noise may differ from that of an uninterrupted run"
+        if state is None:
+            text = "the photos changed since the search began, so it starts over"
+        if state is None or changed:
+            on_progress(Event("searching", text=text))
     plugin = file_of(type(method))
     if plugin is None and settings.get("surrogate"):
         plugin = file_of(models.builder(settings["surrogate"]))
     run.update(
+        **(origin or {}),
         asked=asked,
         seed=seed,
         method=method.name,
@@ -113,8 +120,8 @@ def search(
     fitted = method.fit(
         view,
         Context(seed, compute),
-        on_progress,
-        state=load_state(run.checkpoint, identity),
+        TimeLeft(on_progress),
+        state=state,
         save=save,
         every=_save_interval(deadline - started),
     )
@@ -127,6 +134,69 @@ def search(
     )
     run.checkpoint.unlink(missing_ok=True)
     return fitted
+
+
+def found(run: RunFolder) -> Fitted:
+    """Return the result of a finished search.
+
+    Raises:
+        DataError: If a file of it is missing or damaged. The remedy finds the noise again, with its seed.
+    """
+    if not run.noise.exists():
+        raise DataError(
+            f"{run.path} holds no noise: its search is not finished.",
+            "Run the command that began it (`protect` or `fit`) again.",
+        )
+    try:
+        fitted = Fitted.load(run.path)
+    except DataError as error:
+        file = run.noise if str(run.noise) in error.problem else run.surrogate
+        raise DataError(error.problem, _again(run, file)) from error
+    noise = fitted.noise
+    if noise.form == "samplewise" and not noise.classes:
+        # a file of an earlier version: its rows were found for the classes under which they were published
+        known = {
+            id: record.get("class", "") for listed in run.lists() for id, record in listed.records().items()
+        }
+        fitted = replace(fitted, noise=noise.with_classes(known))
+    return fitted
+
+
+def rounds_done(checkpoint: Path) -> int:
+    """Return the rounds that a saved search has done, without reading its tensors; 0 if it is damaged."""
+    try:
+        with safe_open(str(checkpoint), framework="np") as file:
+            return len(json.loads(file.metadata()["record"])["numbers"].get("log", []))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def _again(run: RunFolder, file: Path) -> str:
+    if run.read().get("method") == "imported":
+        return "Import the noise again, into another run folder, with `unlearnable import`."
+    return (
+        f"Delete {file}, then run the command that made it (`protect` or `fit`) again: its seed is recorded."
+    )
+
+
+class TimeLeft:
+    """Adds the time left to the events of a search, from the speed of the rounds measured so far."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._first: tuple[float, float] | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Pass an event on, with the seconds left as soon as they are known."""
+        left = None
+        if event.total and event.done:
+            now, share = time.monotonic(), event.done / event.total
+            # the first step also allocates memory and chooses kernels, so the clock starts after it
+            self._first = self._first or (now, share)
+            began, at = self._first
+            if share - at >= MEASURED_SHARE or (now - began >= MEASURED_SECONDS and share > at):
+                left = (now - began) * (1 - share) / (share - at)
+        self._on_progress(replace(event, left=left))
 
 
 def _save_interval(remaining: float) -> float:
@@ -157,53 +227,88 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
     )
 
 
-def _require_same(before: dict[str, Any] | None, now: dict[str, Any], run: RunFolder) -> None:
-    if before is None:
-        return
-    # a run that was begun under old names of settings is resumed under today's
-    before = {**before, "settings": to_current(before["settings"])}
-    if all(before[key] == now[key] for key in ("method", "settings")):
-        return
-    if before["method"] != now["method"]:
-        difference = f"method {before['method']}, not {now['method']}"
-    else:
-        keys = [k for k in now["settings"] if before["settings"].get(k) != now["settings"][k]]
-        difference = (
-            ", ".join(f"{k} {before['settings'].get(k)}, not {now['settings'][k]}" for k in keys)
-            or "other settings"
+def require_same(run: RunFolder, method: Method[Any], seed: int | None = None) -> None:
+    """Refuse a run folder that holds a run with other settings, before anything else is done in it.
+
+    Raises:
+        UsageError: If method, settings or seed differ; the message names the difference.
+    """
+    record = run.read()
+    if record.get("method") == "imported":
+        raise UsageError(
+            f"{run.path} holds imported noise, which a search would replace.",
+            f"Add it with `unlearnable apply {shlex.quote(str(run.path))} PHOTOS PROTECTED`.",
         )
-    raise UsageError(
-        f"{run.path} holds a run with {difference}.", "Name another PROTECTED, or start over with --refit."
-    )
+    if "asked" in record and (difference := _difference(record, method)):
+        raise UsageError(
+            f"{run.path} holds a run with {difference}.",
+            "Use the same settings, or name another PROTECTED (`fit`: another RUN), "
+            "or start over with `protect --refit`.",
+        )
+    if seed is not None and record.get("seed", seed) != seed:
+        raise UsageError(
+            f"{run.path} holds a run with seed {record['seed']}, not {seed}.",
+            "Leave --seed out, or name another PROTECTED (`fit`: another RUN).",
+        )
+
+
+def _difference(record: dict[str, Any], method: Method[Any]) -> str:
+    """Return where a method differs from the one that a run records; an empty text if nowhere."""
+    if record["asked"]["method"] != method.name:
+        return f"method {record['asked']['method']}, not {method.name}"
+    now = method.config.model_dump(mode="json")
+    # A run that was begun under old names of settings is resumed under today's, and one that was begun before
+    # a setting existed used its default.
+    fields = type(method.config).model_fields.items()
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+    asked = {**defaults, **to_current(record["asked"]["settings"])}
+    resolved = to_current(record.get("settings", {}))
+    # asking for what auto was resolved to is asking for the same
+    same = {
+        key
+        for key in now
+        if now[key] == asked[key] or (asked[key] == "auto" and now[key] == resolved.get(key))
+    }
+    return ", ".join(f"{key} {asked[key]}, not {now[key]}" for key in now if key not in same)
 
 
 def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
-    """Return about how many seconds a search takes at most, from timed rounds on some of the images.
+    """Return about how many seconds all rounds of a search take, from timed rounds on some of the images.
+
+    A search with ``stop_error`` or ``patience`` may stop before its last round.
 
     Returns:
         Seconds; 0.0 for a method without rounds.
     """
-    some = images.subset(images.ids[:: max(1, len(images) // TIMED_IMAGES)])
     method = method.resolve(images.frame, len(images))
     first, later = (_work(method, number, len(images)) for number in (0, 1))
     if not first:
         return 0.0
+    # a GPU takes hardly longer for a whole batch than for a few images
+    batch = int(getattr(method.config, "batch", TIMED_IMAGES))
+    count = TIMED_IMAGES if compute.device == "cpu" else max(TIMED_IMAGES, batch)
+    some = images.subset(images.ids[:: max(1, len(images) // count)])
     view, context = some.view(int(method.config.resolution), method.zoom), Context(0, compute)
-    state, per_image = method.start(view, context), dict[str, float]()
-    # a second round is timed only if it has steps that the first does not have
-    for number in range(1 if later.keys() <= first.keys() else 2):
-        taken: dict[str, list[float]] = {}
-        ended = False
+    state, started = method.start(view, context), time.monotonic()
+    taken: dict[str, list[float]] = {}
+    number = 0
+    # the second round is left out only where the first took very long and had every kind of step
+    while number < (1 if later.keys() <= taken.keys() else 2) or time.monotonic() - started < (
+        3 * ESTIMATE_SECONDS if number == 1 else ESTIMATE_SECONDS
+    ):
+        work, ended = _work(method, number, len(some)), False
+        seconds: dict[str, list[float]] = {}
         while not ended:
-            started = time.monotonic()
+            begun = time.monotonic()
             progress = method.advance(state, view, context)
-            taken.setdefault(progress.kind, []).append(time.monotonic() - started)
+            seconds.setdefault(progress.kind, []).append(time.monotonic() - begun)
             ended = progress.round_ended
-        counts = _work(method, number, len(some))
-        for kind, seconds in taken.items():
-            # the first step of a kind also allocates memory and chooses kernels
-            usual = statistics.median(seconds[1:] or seconds) * len(seconds)
-            per_image.setdefault(kind, usual / max(1, counts[kind]))
+        for kind, times in seconds.items():
+            images_each = max(1.0, work[kind] / len(times))
+            taken.setdefault(kind, []).extend(one / images_each for one in times)
+        number += 1
+    # the first step of a kind also allocates memory and chooses kernels
+    per_image = {kind: statistics.median(times[1:] or times) for kind, times in taken.items()}
     rounds = int(method.config.max_rounds) - 1
     return sum(one * (first[kind] + rounds * later[kind]) for kind, one in per_image.items())
 

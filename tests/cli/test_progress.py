@@ -49,10 +49,7 @@ def test_a_wide_bar_shows_how_much_is_done() -> None:
 
 
 def test_the_event_knows_the_time_left_better() -> None:
-    class Known(Event):
-        left = 7200.0
-
-    assert begun(Known("searching", 1, 2)).left == "2.0 h left"
+    assert begun(Event("searching", 1, 2, left=7200.0)).left == "2.0 h left"
     assert Stage(Event("searching", 3, 9)).left == "", "no speed is known yet"
     assert begun(Event("searching", 9, 9)).left == ""
 

@@ -54,21 +54,25 @@ def fit(
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         reading = protection.ask_about_splits(photos, reading)
         compute = Compute.choose(device, precision)
-        with console.progress() as on_progress:
-            images = open_photos(photos, context, reading)
-            request = Request(method, preset, config, given)
-            prepared = prepare(images, request, run=run, compute=compute, on_progress=on_progress)
-        protection.announce(console, prepared)
-        with RunFolder(run).open() as opened, console.progress() as on_progress:
-            fitted = find(
-                prepared.images,
-                opened,
-                prepared.method,
-                seed=seed,
-                compute=prepared.compute,
-                deadline=deadline,
-                on_progress=on_progress,
-            )
+        images = open_photos(photos, context, reading)
+        request = Request(method, preset, config, given)
+        with RunFolder(run).open(protection.remarks(console)) as opened:
+            with console.progress() as on_progress:
+                prepared = prepare(
+                    images, request, run=opened, seed=seed, compute=compute, on_progress=on_progress
+                )
+            protection.announce(console, prepared)
+            with console.progress() as on_progress:
+                fitted = find(
+                    prepared.images,
+                    opened,
+                    prepared.method,
+                    seed=seed,
+                    compute=prepared.compute,
+                    origin=prepared.origin,
+                    deadline=deadline,
+                    on_progress=on_progress,
+                )
             opened.update(photos=str(photos.resolve()), status="fitted")
         record = {
             "run": str(run),

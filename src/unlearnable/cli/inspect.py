@@ -207,10 +207,20 @@ def _run(path: Path) -> Described:
     from unlearnable.runs import RunFolder
 
     run = RunFolder(path)
-    record, files = run.read(), run.files()
-    found: dict[str, Any] = {"kind": "run", "run": record, "files": len(files)}
-    lines = [f"Run folder (keep it private): {record.get('status', 'searching')}, {len(files)} files written"]
+    record, lists = run.read(), run.lists()
+    counts = [len(listed.records()) for listed in lists]
+    folders = [
+        {"protected": str(listed.protected), "format": listed.encoding.get("format"), "files": count}
+        for listed, count in zip(lists, counts, strict=True)
+        if listed.protected is not None
+    ]
+    found: dict[str, Any] = {"kind": "run", "run": record, "files": sum(counts), "published": folders}
+    status = record.get("status", "searching")
+    lines = [f"Run folder (keep it private): {status}, {sum(counts)} files written"]
     lines += [f"  {key}: {record[key]}" for key in SHOWN if record.get(key) is not None]
+    lines += [
+        f"  also published: {one['protected']}, {one['files']} {one['format']} files" for one in folders[1:]
+    ]
     lines += [f"  {key} = {value}" for key, value in record.get("settings", {}).items()]
     lines += [f"  {key}: {value}" for key, value in record.get("environment", {}).items()]
     if run.noise.is_file():

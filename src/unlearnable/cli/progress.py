@@ -48,7 +48,7 @@ class Stage:
         event = self.event
         since, first = self.began
         # the event may know better than the speed so far
-        seconds: float | None = getattr(event, "left", None)
+        seconds = event.left
         if seconds is None and event.done > first:
             seconds = (event.total - event.done) * (time.monotonic() - since) / (event.done - first)
         return f"{duration.words(seconds)} left" if seconds and seconds > 0 else ""

@@ -44,13 +44,14 @@ def protect(
         from unlearnable.cli import protection
         from unlearnable.data.encoding import Encoding
         from unlearnable.preparation import Request, open_photos, prepare
-        from unlearnable.runs import default_run, keep_apart
+        from unlearnable.publish import require_place, require_usable
+        from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
         started = time.monotonic()
         limit = None if time_limit is None else duration.parse(time_limit)
         options.load_plugins(plugin)
-        folder = run or default_run(photos, protected)
+        folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
         given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
         encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
@@ -58,25 +59,28 @@ def protect(
         reading = protection.ask_about_splits(photos, reading)
         compute = Compute.choose(device, precision)
         request = Request(method, preset, config, given)
-        with console.progress() as on_progress:
-            images = open_photos(photos, context, reading)
-            prepared = prepare(
-                images, request, run=None if refit else folder, compute=compute, on_progress=on_progress
-            )
-        protection.announce(console, prepared)
-        with console.progress() as on_progress:
-            published = api.protect(
-                photos,
-                protected,
-                prepared.method,
-                images=prepared.images,
-                run=run,
-                encoding=encoding,
-                refit=refit,
-                workers=workers,
-                seed=seed,
-                compute=prepared.compute,
-                time_limit=None if limit is None else limit - (time.monotonic() - started),
-                on_progress=on_progress,
-            )
+        images = open_photos(photos, context, reading)
+        with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
+            # everything that can refuse comes before the first promise
+            require_usable(protected, opened, encoding, refit)
+            with console.progress() as on_progress:
+                earlier = None if refit else opened
+                prepared = prepare(
+                    images, request, run=earlier, seed=seed, compute=compute, on_progress=on_progress
+                )
+            require_place(prepared.images, protected, opened, encoding, refit)
+            protection.announce(console, prepared)
+            with console.progress() as on_progress:
+                published = api.protect(
+                    photos,
+                    protected,
+                    prepared,
+                    run=opened,
+                    encoding=encoding,
+                    refit=refit,
+                    workers=workers,
+                    seed=seed,
+                    time_limit=None if limit is None else limit - (time.monotonic() - started),
+                    on_progress=on_progress,
+                )
         protection.report(console, published, time.monotonic() - started)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import category
 
 import typer
 
@@ -17,6 +18,7 @@ from unlearnable.data.folder import splits
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
 from unlearnable.evaluation.enough import from_counts
+from unlearnable.events import Event, OnProgress
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
 
@@ -56,10 +58,24 @@ def announce(console: Console, prepared: Prepared) -> None:
     if console.quiet or prepared.finished:
         return
     seconds = prepared.estimate()
+    rounds = prepared.method.resolve(images.frame, len(images)).config.max_rounds
+    most = "at most " if prepared.may_end_early else ""
+    how_long = f"{most}about {duration.words(seconds)}"
     if prepared.resumes:
-        console.remark(f"The search resumes; as a whole it takes at most about {duration.words(seconds)}.")
+        console.remark(f"The search resumes; the rest takes {how_long}.")
     elif seconds > SHORT:
-        console.remark(f"The search takes at most about {duration.words(seconds)}.")
+        ends = f", for {rounds} rounds; it may end earlier" if prepared.may_end_early else ""
+        console.remark(f"The search takes {how_long}{ends}.")
+
+
+def remarks(console: Console) -> OnProgress:
+    """Return an ``on_progress`` that prints remarks only."""
+
+    def on_progress(event: Event) -> None:
+        if event.text and not event.done:
+            console.remark(f"{event.stage}: {event.text}")
+
+    return on_progress
 
 
 def report(console: Console, published: Published, seconds: float) -> None:
@@ -71,8 +87,11 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "run": str(published.run),
         "written": published.written,
         "retained": published.retained,
+        # its name in earlier versions, which scripts may read
+        "kept": published.retained,
         "added": list(published.added),
         "changed": list(published.changed),
+        "relabelled": list(published.relabelled),
         "vanished": list(published.vanished),
         "skipped": dict(published.skipped),
         "others": dict(published.others),
@@ -101,6 +120,9 @@ def report(console: Console, published: Published, seconds: float) -> None:
     if not console.quiet:
         new = [id for id in published.added if id not in published.changed]
         _list("Changed since they were protected, now protected again", published.changed)
+        _list(
+            "Their class was corrected, now protected with the noise of the new class", published.relabelled
+        )
         _list("Added since the noise was found, now protected", new)
         _list("Published, but the photo is gone; delete them if you want", published.vanished)
         _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
@@ -123,4 +145,13 @@ def list_skipped(skipped: Mapping[str, str]) -> None:
 
 
 def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
-    Console().listing(title, entries)
+    reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
+    Console().listing(title, {shown(id): shown(reason) for id, reason in reasons.items()})
+
+
+def shown(name: str) -> str:
+    """Return a name on one line: characters that would break it or act on the terminal are escaped."""
+    plain = (
+        c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in name
+    )
+    return "".join(plain)

@@ -12,7 +12,7 @@ from unlearnable.cli.console import shortened
 from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress
-from unlearnable.runs import RunFolder, default_run
+from unlearnable.runs import RunFolder, find_run
 
 
 def run_of(path: Path, photos: Path | None, run: Path | None, *, search: bool) -> Path | None:
@@ -29,7 +29,7 @@ def run_of(path: Path, photos: Path | None, run: Path | None, *, search: bool) -
     """
     if photos is not None and run is not None:
         raise UsageError("Both --photos and --run were given.", "Give one of them.")
-    given = default_run(photos, path) if photos is not None else run
+    given = find_run(photos, path) if photos is not None else run
     if given is not None and not (given / "run.json").is_file():
         raise UsageError(
             f"There is no run in {given}.",
@@ -40,11 +40,11 @@ def run_of(path: Path, photos: Path | None, run: Path | None, *, search: bool) -
     beside = path.resolve()
     for record in sorted(beside.parent.glob("*.unlearnable/*/run.json")):
         try:
-            known = RunFolder(record.parent).read().get("protected")
+            known = RunFolder(record.parent).wrote(beside)
         # a damaged run of other photos says nothing about this folder
         except (DataError, OSError):
             continue
-        if known == str(beside):
+        if known:
             return record.parent
     return None
 
@@ -62,7 +62,7 @@ def published(path: Path, run: Path, on_progress: OnProgress) -> tuple[dict[str,
     """
     records = {
         record["output"]: record
-        for record in RunFolder(run).files().values()
+        for record in RunFolder(run).files(path).values()
         if record.get("output") and record.get("output_digest")
     }
     if not records:

@@ -107,7 +107,7 @@ def verify(
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
         from unlearnable.report import Record, table
-        from unlearnable.runs import RunFolder, default_run, keep_apart
+        from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
         # everything that can be refused is refused before a photo is read
@@ -116,7 +116,7 @@ def verify(
         options.load_plugins(plugin)
         chains = COUNTERMEASURES if countermeasure is None else countermeasure
         check(target or (), chains, limit)
-        folder = run or default_run(photos, protected)
+        folder = run or find_run(photos, protected)
         _refuse_exchanged(photos, protected, folder)
         keep_apart(photos, protected, folder)
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)

@@ -42,11 +42,12 @@ def gather(
     # all folders are opened before the first image is read, so that a mistake in the last one costs no time
     clean = open_images(photos)
     changed = _published(protected)
+    place = None if isinstance(protected, ImageSet) else Path(protected)
     others = None if context is None else open_images(context)
     tests = None if test is None else open_images(test)
     _refuse_classes(clean, others)
     settings = defaults(clean.frame)
-    clean, changed, matching = pair(clean, changed, run, on_progress, settings.side)
+    clean, changed, matching = pair(clean, changed, run, on_progress, settings.side, place)
     _refuse_classes(clean, others)
     replaced = _replaced(clean, matching.digests)
     left_out = {**matching.left_out, **replaced}

@@ -43,6 +43,7 @@ def pair(
     run: Path | None = None,
     on_progress: OnProgress = silent,
     side: int = SIDE,
+    folder: Path | None = None,
 ) -> tuple[ImageSet, ImageSet, Matching]:
     """Pair photos and protected images, by name where possible and else by picture. Reads each image once.
 
@@ -52,6 +53,7 @@ def pair(
         run: The run folder of ``protect``, or None.
         on_progress: Called after each image.
         side: Side of the squares that are made on the way, in pixels.
+        folder: The folder of the protected images, for the run's list of its files; None if unknown.
 
     Returns:
         The photos and the protected images of all pairs, read, both under the photos' ids and classes, and
@@ -60,7 +62,7 @@ def pair(
     Raises:
         DataError: If there is no pair, or no image can be read.
     """
-    named = match(photos, protected, run)
+    named = match(photos, protected, run, folder)
     alone = len(named.partner) < len(photos) and len(named.partner) < len(protected)
     if not alone:
         # nothing is left to be found by picture
@@ -79,7 +81,9 @@ def pair(
     return *aligned(photos, protected, matching), matching
 
 
-def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matching:
+def match(
+    clean: ImageSet, protected: ImageSet, run: Path | None = None, folder: Path | None = None
+) -> Matching:
     """Return the pairs of photos and protected images that their names tell, without reading an image.
 
     Pairs come from the list of files in the run folder, if there is one. Otherwise images pair by id if both
@@ -91,8 +95,9 @@ def match(clean: ImageSet, protected: ImageSet, run: Path | None = None) -> Matc
         clean: The photos.
         protected: The protected images.
         run: The run folder of ``protect``, or None.
+        folder: The folder of the protected images, because a run may have published several; None if unknown.
     """
-    files = {} if run is None else RunFolder(run).files()
+    files = {} if run is None else RunFolder(run).files(folder)
     # published files may have other names than their photos, and only this list has all of them
     if files:
         pairs = _listed(clean, protected, files)

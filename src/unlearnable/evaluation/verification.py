@@ -31,7 +31,7 @@ from unlearnable.evaluation.schedule import (
 from unlearnable.evaluation.timing import estimate
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
 from unlearnable.events import OnProgress, silent
-from unlearnable.runs import default_run
+from unlearnable.runs import find_run
 from unlearnable.training.compute import Compute
 
 ARMS = ("clean", "protected")
@@ -142,7 +142,7 @@ def prepare(
         )
     compute = Compute.of(compute)
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
-        run = default_run(Path(photos), Path(protected))
+        run = find_run(Path(photos), Path(protected))
     private = None if run is None else arguments.path("run", run)
     pairs = gather(photos, protected, test, context, private, on_progress)
     outlook = pairs.outlook(len(seeds))

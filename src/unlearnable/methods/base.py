@@ -215,6 +215,7 @@ class Method(ABC, Generic[C]):
             chunk = patterns[start : start + CHUNK].detach().cpu().double().numpy()
             bank[start : start + CHUNK] = budget.round(chunk)
         digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
+        classes = (view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own)
         return Noise(
             bank=bank,
             keys=self.keys(view),
@@ -223,6 +224,7 @@ class Method(ABC, Generic[C]):
             grid=(self.config.grid, self.config.grid),
             interpolation=self.config.interpolation,
             digests=digests if self.form == "samplewise" else (),
+            classes=tuple(classes) if self.form == "samplewise" else (),
             assignment=self.config.assignment(seed),
             provenance={
                 "method": self.name,
