@@ -12,6 +12,7 @@ from unlearnable.experiments.table import accuracy, number
 File = dict[str, Any]
 
 BOTH = "last epoch (best epoch)"
+UNITS = ("wall_seconds", "cpu_seconds")
 WAYS = {
     "fast": "the settings of `--search fast`",
     "float32": "the exact search in float32",
@@ -151,6 +152,54 @@ def applying(file: File) -> str:
     return f"{words}\n\n{grid(head, rows)}"
 
 
+def walk(file: File) -> str:
+    """Render the demo's walk: the verdict and the times of each seed, and every trial over all seeds."""
+    seeds = file["seeds"]
+    rows = []
+    for seed, one in seeds.items():
+        networks = [
+            trial["arms"]["protected"] for trial in one["trials"] if trial["countermeasure"] == "none"
+        ]
+        most = max(arm["retained"]["high"] for arm in networks)
+        steps = {name: step for name, step in one["steps"].items() if name != "demo"}
+        rows.append(
+            [
+                seed,
+                one["verdict"],
+                f"{100 * most:.0f}%",
+                *(f"{steps[name]['wall_seconds']:.0f} s" for name in steps),
+                *(f"{sum(step[unit] for step in steps.values()):.0f} s" for unit in UNITS),
+                f"{one['steps']['demo']['wall_seconds']:.0f} s",
+                one["note"],
+            ]
+        )
+    names = [f"`{name}`" for name in next(iter(seeds.values()))["steps"] if name != "demo"]
+    head = ["seed", "verdict", "retained, at most", *names, "walk", "walk, CPU time", "`demo`", "note"]
+    trials = {
+        (where, trial["name"]): trial
+        for one in seeds.values()
+        for where in ("trials", "demo")
+        for trial in one[where]
+    }
+    found = []
+    for (where, name), trial in trials.items():
+        same = [other for one in seeds.values() for other in one[where] if other["name"] == name]
+        for arm in list(trial["arms"])[1:]:
+            clean, other = (
+                measured(
+                    [
+                        {"last": one["arms"][key]["last"], "peak": one["arms"][key]["peak"]["value"]}
+                        for one in same
+                    ]
+                )
+                for key in ("clean", arm)
+            )
+            command = "`verify`" if where == "trials" else "`demo`"
+            found.append([command, name, trial["target"], arm, clean, other, str(len(same))])
+    trial_head = ["command", "trial", "network", "trained on", f"clean, {BOTH}", f"this, {BOTH}", "seeds"]
+    return f"{grid(head, rows)}\n\n{grid(trial_head, found)}"
+
+
 KINDS: dict[str, Callable[[File], str]] = {
     "applying": applying,
     "cifar10": cifar10,
@@ -158,4 +207,5 @@ KINDS: dict[str, Callable[[File], str]] = {
     "photos": photos,
     "runs": runs,
     "searches": searches,
+    "walk": walk,
 }
