@@ -1,6 +1,6 @@
 """Run the demo's walk with default settings for several seeds: four commands, each as a reader runs it.
 
-python benchmarks/demo.py --out benchmarks/results/demo.json --seeds 0 1 2 3 4
+python benchmarks/demo.py --out benchmarks/results/demo.json --seeds 10 20 30 40 50
 
 A seed that is in the file already is not run again, so the script resumes after an interruption. With
 ``--again``, it repeats the seeds of the file in place, for times on a machine that does nothing else.
@@ -29,12 +29,14 @@ WANTED = (
     "Wanted for each seed: the verdict `protected`, with the walk in at most 5 minutes on two cores that do "
     "nothing else and have AVX2 and nothing newer, and `unlearnable demo` in at most 3."
 )
+# `verify` uses three seeds from the one given, so these share none. The settings were chosen on others.
+SEEDS = [10, 20, 30, 40, 50]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--again", action="store_true", help="Repeat the seeds that are in the file already.")
     parser.add_argument("--note", default="", help="What else the machine did.")
     args = parser.parse_args()

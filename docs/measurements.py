@@ -197,7 +197,34 @@ def walk(file: File) -> str:
             command = "`verify`" if where == "trials" else "`demo`"
             found.append([command, name, trial["target"], arm, clean, other, str(len(same))])
     trial_head = ["command", "trial", "network", "trained on", f"clean, {BOTH}", f"this, {BOTH}", "seeds"]
-    return f"{grid(head, rows)}\n\n{grid(trial_head, found)}"
+    environment = next(iter(seeds.values()))["environment"]
+    machine = f"{file['cpu']}, {environment['precision']}, torch {environment['torch']}."
+    return f"{machine}\n\n{grid(head, rows)}\n\n{grid(trial_head, found)}"
+
+
+def walk_in_words(file: File) -> str:
+    """Return what the README says of the demo's walk: accuracies, verdicts, times."""
+    seeds = list(file["seeds"].values())
+    plain = [one for seed in seeds for one in seed["trials"] if one["countermeasure"] == "none"]
+    reached = {
+        name: sorted(100 * one["arms"][name]["peak"]["value"] for one in plain)
+        for name in ("clean", "protected")
+    }
+    clean, protected = (f"{found[0]:.0f} to {found[-1]:.0f}%" for found in reached.values())
+    verdicts = sum(seed["verdict"] == "protected" for seed in seeds)
+    # times of a machine that did other work as well say little
+    quiet = [seed["steps"] for seed in seeds if not seed["note"]]
+    walks = [sum(step["wall_seconds"] for name, step in one.items() if name != "demo") for one in quiet]
+    count = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    words = (
+        f"Trained on the originals, the networks of `verify` classify {clean} of unseen squares correctly. "
+        f"Trained on the protected squares, they classify {protected} (best epoch, {count}; guessing gives "
+        f"10%). The verdict is `protected` with {verdicts} of {len(seeds)}."
+    )
+    cpu = sum(step["cpu_seconds"] for name, step in seeds[0]["steps"].items() if name != "demo")
+    if walks:
+        return f"{words} The four commands take {max(walks) / 60:.1f} minutes at most on {file['cpu']}."
+    return f"{words} The four commands take {cpu / 60:.0f} minutes of CPU time on {file['cpu']}."
 
 
 KINDS: dict[str, Callable[[File], str]] = {

@@ -49,16 +49,16 @@ def test_every_class_has_as_many_squares_and_no_two_are_equal(photos: ImageSet) 
 
 def test_squares_of_a_photograph_do_not_overlap() -> None:
     """Each pixel of a picture that counts its pixels is in one square."""
-    numbers = np.arange(96 * 130 * 3, dtype=np.int32).reshape(96, 130, 3)
+    numbers = np.arange(96 * 130, dtype=np.int32).reshape(96, 130)
 
     class Counted:
         height, width = 96, 130
 
-        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
-            return numbers.astype(np.float64)
+        def convert(self, mode: str) -> np.ndarray:
+            return numbers
 
     tiles = source._tiles(Counted())  # type: ignore[arg-type]
-    assert tiles.shape == (3 * 4, 32, 32, 3)
+    assert tiles.shape == (3 * 4, 32, 32)
     assert len(np.unique(tiles)) == tiles.size
     assert np.array_equal(tiles[5], numbers[32:64, 32:64])
 
@@ -66,14 +66,15 @@ def test_squares_of_a_photograph_do_not_overlap() -> None:
 @pytest.mark.parametrize("name", source.PHOTOGRAPHS)
 def test_neither_colour_nor_contrast_gives_a_class_away(photos: ImageSet, name: str) -> None:
     squares = np.stack([photos.photo(id).pixels for id in photos.ids if photos.class_of[id] == name])
-    # clipping at black and white, and channels that are nearly flat, move them a little
+    assert np.ptp(squares, axis=3).max() == 0
+    # clipping at black and white moves a few of them a little
     assert np.abs(squares.mean(axis=(1, 2)) - source.MEAN).max() < 3
     deviation = squares.std(axis=(1, 2))
     assert deviation.max() < source.CONTRAST + 1
-    assert np.median(deviation) > source.CONTRAST - 1.5
+    assert np.median(deviation) > source.CONTRAST - 1
 
 
-@pytest.mark.parametrize("name", ["coffee", "flower", "grace_hopper"])
+@pytest.mark.parametrize("name", ["brick", "flower", "ihc"])
 def test_a_dependency_without_its_photograph_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     package, _ = source.PHOTOGRAPHS[name]
     monkeypatch.setitem(source.PHOTOGRAPHS, name, (package, "moved.png"))
