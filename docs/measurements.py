@@ -12,6 +12,7 @@ from unlearnable.experiments.table import accuracy, number
 File = dict[str, Any]
 
 BOTH = "last epoch (best epoch)"
+UNITS = ("wall_seconds", "cpu_seconds")
 WAYS = {
     "fast": "the settings of `--search fast`",
     "float32": "the exact search in float32",
@@ -151,6 +152,81 @@ def applying(file: File) -> str:
     return f"{words}\n\n{grid(head, rows)}"
 
 
+def walk(file: File) -> str:
+    """Render the demo's walk: the verdict and the times of each seed, and every trial over all seeds."""
+    seeds = file["seeds"]
+    rows = []
+    for seed, one in seeds.items():
+        networks = [
+            trial["arms"]["protected"] for trial in one["trials"] if trial["countermeasure"] == "none"
+        ]
+        most = max(arm["retained"]["high"] for arm in networks)
+        steps = {name: step for name, step in one["steps"].items() if name != "demo"}
+        rows.append(
+            [
+                seed,
+                one["verdict"],
+                f"{100 * most:.0f}%",
+                *(f"{steps[name]['wall_seconds']:.0f} s" for name in steps),
+                *(f"{sum(step[unit] for step in steps.values()):.0f} s" for unit in UNITS),
+                f"{one['steps']['demo']['wall_seconds']:.0f} s",
+                one["note"],
+            ]
+        )
+    names = [f"`{name}`" for name in next(iter(seeds.values()))["steps"] if name != "demo"]
+    head = ["seed", "verdict", "retained, at most", *names, "walk", "walk, CPU time", "`demo`", "note"]
+    trials = {
+        (where, trial["name"]): trial
+        for one in seeds.values()
+        for where in ("trials", "demo")
+        for trial in one[where]
+    }
+    found = []
+    for (where, name), trial in trials.items():
+        same = [other for one in seeds.values() for other in one[where] if other["name"] == name]
+        for arm in list(trial["arms"])[1:]:
+            clean, other = (
+                measured(
+                    [
+                        {"last": one["arms"][key]["last"], "peak": one["arms"][key]["peak"]["value"]}
+                        for one in same
+                    ]
+                )
+                for key in ("clean", arm)
+            )
+            command = "`verify`" if where == "trials" else "`demo`"
+            found.append([command, name, trial["target"], arm, clean, other, str(len(same))])
+    trial_head = ["command", "trial", "network", "trained on", f"clean, {BOTH}", f"this, {BOTH}", "seeds"]
+    environment = next(iter(seeds.values()))["environment"]
+    machine = f"{file['cpu']}, {environment['precision']}, torch {environment['torch']}."
+    return f"{machine}\n\n{grid(head, rows)}\n\n{grid(trial_head, found)}"
+
+
+def walk_in_words(file: File) -> str:
+    """Return what the README says of the demo's walk: accuracies, verdicts, times."""
+    seeds = list(file["seeds"].values())
+    plain = [one for seed in seeds for one in seed["trials"] if one["countermeasure"] == "none"]
+    reached = {
+        name: sorted(100 * one["arms"][name]["peak"]["value"] for one in plain)
+        for name in ("clean", "protected")
+    }
+    clean, protected = (f"{found[0]:.0f} to {found[-1]:.0f}%" for found in reached.values())
+    verdicts = sum(seed["verdict"] == "protected" for seed in seeds)
+    # times of a machine that did other work as well say little
+    quiet = [seed["steps"] for seed in seeds if not seed["note"]]
+    walks = [sum(step["wall_seconds"] for name, step in one.items() if name != "demo") for one in quiet]
+    count = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    words = (
+        f"Trained on the originals, the networks of `verify` classify {clean} of unseen squares correctly. "
+        f"Trained on the protected squares, they classify {protected} (best epoch, {count}; guessing gives "
+        f"10%). The verdict is `protected` with {verdicts} of {len(seeds)}."
+    )
+    cpu = sum(step["cpu_seconds"] for name, step in seeds[0]["steps"].items() if name != "demo")
+    if walks:
+        return f"{words} The four commands take {max(walks) / 60:.1f} minutes at most on {file['cpu']}."
+    return f"{words} The four commands take {cpu / 60:.0f} minutes of CPU time on {file['cpu']}."
+
+
 KINDS: dict[str, Callable[[File], str]] = {
     "applying": applying,
     "cifar10": cifar10,
@@ -158,4 +234,5 @@ KINDS: dict[str, Callable[[File], str]] = {
     "photos": photos,
     "runs": runs,
     "searches": searches,
+    "walk": walk,
 }

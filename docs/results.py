@@ -9,7 +9,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from measurements import KINDS
+from measurements import KINDS, walk_in_words
 
 from unlearnable import experiments
 from unlearnable.cells.results import Results
@@ -20,13 +20,15 @@ from unlearnable.experiments.table import Table, tabulate
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+# the README's paragraph below this comment is rendered too
+MEASURED = "<!-- rendered by docs/results.py -->"
 CPU = ROOT / "results" / "cpu"
 
 INTRO = """# Results
 
 `make results` renders this page from result files. No number is typed by hand, and a test compares the page
-with the files. All runs are on two CPU cores with bfloat16 instructions, which other processes share, so
-times are upper bounds. Each run has one thread, except for the demo. No GPU has been available yet, so GPU
+with the files. All runs but [the demo's](#demo) are on two CPU cores with bfloat16 instructions, which other
+processes share, so times are upper bounds. Each of them has one thread. No GPU has been available yet, so GPU
 rows are missing.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
@@ -125,5 +127,16 @@ def measurements(folder: Path) -> list[str]:
     return sections
 
 
+def readme(text: str) -> str:
+    """Return the README with the paragraph of the demo's walk as its result file has it."""
+    file = json.loads((ROOT / "benchmarks" / "results" / "demo.json").read_text("utf-8"))
+    words = textwrap.fill(walk_in_words(file), WIDTH, break_on_hyphens=False)
+    before, _, after = text.partition(f"{MEASURED}\n")
+    rest = after.partition("\n\n")[2]
+    return f"{before}{MEASURED}\n{words}\n\n{rest}"
+
+
 if __name__ == "__main__":
     (DOCS / "results.md").write_text(render(), "utf-8")
+    page = ROOT / "README.md"
+    page.write_text(readme(page.read_text("utf-8")), "utf-8")

@@ -1,13 +1,14 @@
 """The docs say what is so: every command in them is run, every option, setting, room and code is compared.
 
-Each page's blocks are run in order, in a folder of their own: by `make test` on a few digits with the
-shortcuts of `QUICK`, and by `make test-all` exactly as written (only the digits are still few). A block below
-the comment `<!-- test: slow -->` is run as written only. Lines that start with `make` are not run; their
-targets and variables are looked up.
+Each page's blocks are run in order, in a folder of their own: by `make test` on a few of the demo's photos
+with the shortcuts of `QUICK`, and by `make test-all` exactly as written (only the photos are still few). A
+block below the comment `<!-- test: slow -->` is run as written only. Lines that start with `make` are not
+run; their targets and variables are looked up.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import re
@@ -27,7 +28,7 @@ from typer.testing import CliRunner
 
 from unlearnable import errors, methods
 from unlearnable.cli.app import app
-from unlearnable.data.digits import digits
+from unlearnable.data.demo_photos import demo_photos
 from unlearnable.evaluation import schedule
 from unlearnable.experiments import base
 from unlearnable.methods.settings import ErrorMinimizingConfig
@@ -43,7 +44,8 @@ QUICK = {
     "protect": "--set max_rounds=1 --set surrogate=cnn:width=8,depth=2 --workers 1",
     "fit": "--set max_rounds=1 --set surrogate=cnn:width=8,depth=2",
 }
-CLASSES, EACH = ("0", "1", "2", "3"), 24
+CLASSES, EACH = ("astronaut", "brick", "china", "flower"), 24
+photos_of_the_demo = functools.cache(demo_photos)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def blocks(page: Path, *languages: str) -> list[Block]:
 
 def write(root: Path, names: tuple[str, ...], each: slice) -> None:
     """What `unlearnable demo --photos` writes, a few of each class."""
-    images = digits()
+    images = photos_of_the_demo()
     for name in names:
         (root / name).mkdir(parents=True, exist_ok=True)
         for id in [id for id in images.ids if images.class_of[id] == name][each]:
@@ -81,7 +83,7 @@ def write(root: Path, names: tuple[str, ...], each: slice) -> None:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with what the docs say they start from."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "others", ("7", "8"), slice(EACH))
+    write(tmp_path / "others", ("ihc", "rocket"), slice(EACH))
     write(tmp_path / "unseen", CLASSES, slice(100, 108))
     np.save(tmp_path / "theirs.npy", np.full((4, 3, 32, 32), 8 / 255, np.float32))
     (tmp_path / "mine.toml").write_text("patience = 3\n")

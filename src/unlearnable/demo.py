@@ -1,142 +1,153 @@
-"""The demo on scikit-learn's digits, from the noise to the report: an illustration, not a benchmark."""
+"""The demo on squares of ten photographs, from the noise to the report: an illustration, not a benchmark."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from unlearnable import methods
-from unlearnable.data.digits import INK, SIDE, digits
+from unlearnable import methods, presets
+from unlearnable.data.demo_photos import demo_photos
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
+from unlearnable.evaluation import schedule, timing
 from unlearnable.evaluation.comparison import Arm, compare
 from unlearnable.evaluation.result import Sample
-from unlearnable.evaluation.schedule import Trial
+from unlearnable.evaluation.schedule import HELD_OUT, Trial
 from unlearnable.events import Event, OnProgress, silent
-from unlearnable.methods import Context
-from unlearnable.noise import Form, Noise
+from unlearnable.methods import Context, Method
+from unlearnable.noise import Form
 from unlearnable.report import Record
+from unlearnable.search import estimate
 from unlearnable.training.compute import Compute
-from unlearnable.training.victim import Labelled, Victim
+from unlearnable.training.victim import Labelled
 
-HELD_OUT = 0.25
 NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}
+SHOWN = 6
 INTRO = (
-    "An illustration on 1,797 scans of handwritten digits that come with scikit-learn, not a benchmark. "
-    "The same network is trained three times: on clean scans, on scans with noise of their own each "
-    "(sample-wise), and on scans with one noise for each digit (class-wise). All three are tested on the "
-    "same clean scans, which are in none of the trainings. Paper and ink are {ink} of 255 levels apart."
+    "An illustration on squares of ten photographs that come with dependencies, not a benchmark. The same "
+    "network learns three times which photograph a square is from: on clean squares, on squares with noise "
+    "of their own each (sample-wise), and on squares with one noise for each photograph (class-wise). "
+    "All three are tested on the same clean squares, of regions that are in none of the trainings. The "
+    "squares are black and white, with the same mean and contrast, because noise does not hide a class that "
+    "is recognised by its colour alone."
 )
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Settings of the demo. benchmarks/results/demo.json has its results for five seeds.
+class Demo:
+    """A demo that is ready to run.
 
     Args:
-        trial: Training of the victims.
-        samplewise: Settings of the search for sample-wise noise.
-        classwise: Settings of the search for class-wise noise.
+        train: The images that are protected and trained on.
+        test: Clean images of the same classes.
+        searches: The search for each form of noise, in order.
+        trial: Training of the networks.
+        seed: Seed of the noise and the trainings.
+        compute: Device and precision.
     """
 
+    train: ImageSet
+    test: ImageSet
+    searches: Mapping[Form, Method[Any]]
     trial: Trial
-    samplewise: dict[str, object]
-    classwise: dict[str, object]
+    seed: int
+    compute: Compute
+
+    def estimate(self) -> float:
+        """Return about how many seconds ``run`` takes. Times a few steps, which itself takes seconds."""
+        side, size = self.trial.victim.size, (len(self.train), len(self.test), len(self.train.classes))
+        searches = sum(estimate(self.train, method, self.compute) for method in self.searches.values())
+        (training,) = timing.estimate([self.trial], self.train, side, *size, self.compute)
+        return searches + (1 + len(self.searches)) * training
+
+    def run(self, on_progress: OnProgress = silent, command: str = "") -> Record:
+        """Search for noise, train networks on clean and on protected images, and test all on the same images.
+
+        Args:
+            on_progress: Called during the searches and after every epoch.
+            command: The command line, for the record.
+
+        Returns:
+            The record, which ``unlearnable.report.page`` renders.
+        """
+        started = time.monotonic()
+        sets: dict[str, ImageSet] = {"clean": self.train}
+        for form, method in self.searches.items():
+            sets[NAMES[form]] = self._protected(method, f"noise, {NAMES[form]}", on_progress)
+        side = self.trial.victim.size
+        tested = _labelled(self.test.view(side))
+        arms = {name: Arm(_labelled(images.view(side)), tested) for name, images in sets.items()}
+        comparison = compare(
+            list(arms),
+            lambda name, _: arms[name],
+            self.trial,
+            len(self.train.classes),
+            seeds=(self.seed,),
+            compute=self.compute,
+            on_progress=on_progress,
+        )
+        return Record.demo(
+            comparison,
+            _samples(self.train, list(sets.values())[1]),
+            self.train.classes,
+            title="Can a network learn from these photos?",
+            intro=INTRO,
+            pairs=len(self.train),
+            environment=self.compute.describe(),
+            command=command,
+            seconds=time.monotonic() - started,
+        )
+
+    def _protected(self, method: Method[Any], stage: str, on_progress: OnProgress) -> ImageSet:
+        view = self.train.view(int(method.config.resolution), method.zoom)
+        fitted = method.fit(
+            view,
+            Context(self.seed, self.compute),
+            lambda event: on_progress(Event(stage, event.done, event.total, event.text)),
+        )
+        return self.train.with_noise(fitted.noise)
 
 
-SURROGATE = "resnet18:width=16,stem=cifar"
-# Digits are so easy that a surrogate soon classifies all of them, and noise fitted to such a surrogate hides
-# nothing from a network that is still learning. So there are few surrogate batches per round, and a new
-# surrogate replaces one that has learned everything.
-COMMON: dict[str, object] = {
-    "surrogate": SURROGATE,
-    "resolution": SIDE,
-    "batch": 128,
-    "measure": "before",
-    "init": "uniform",
-    "train_batches": 3,
-    "stop_error": 0.01,
-    "restart_error": 0.01,
-}
-SETTINGS = Settings(
-    trial=Trial("demo", Victim(model=SURROGATE, size=SIDE, epochs=20, transform="none")),
-    samplewise={
-        **COMMON,
-        "form": "samplewise",
-        "steps": 5,
-        "skip_below": 0.01,
-        "min_rounds": 24,
-        "max_rounds": 40,
-    },
-    classwise={**COMMON, "form": "classwise", "steps": 1, "min_rounds": 15, "max_rounds": 30},
-)
-
-
-def demo(
+def prepare(
     seed: int = 0,
     compute: Compute | None = None,
-    on_progress: OnProgress = silent,
-    command: str = "",
-    ink: int = INK,
-) -> Record:
-    """Train networks on clean and on protected digits, and test them all on the same clean digits.
+    *,
+    images: ImageSet | None = None,
+    settings: Mapping[str, object] | None = None,
+    trial: Trial | None = None,
+) -> Demo:
+    """Return a demo that is ready to run, by default with the fast search of small images.
 
     Args:
         seed: Seed of the split, the noise and the trainings.
         compute: Device and precision; chosen if None.
-        on_progress: Called during the searches and after every epoch.
-        command: The command line, for the record.
-        ink: Levels between paper and ink, 1 to 255. Noise of 8 levels cannot hide strong ink.
+        images: Images of two or more classes; the squares of ten photographs if None.
+        settings: Settings of the search that differ from the preset ``small`` with ``search = fast``.
+        trial: Training of the networks; the first of ``verify`` if None.
 
-    Returns:
-        The record, which ``unlearnable.report.page`` renders.
+    Raises:
+        DataError: If an installed dependency does not have its photograph.
     """
-    started = time.monotonic()
     compute = compute or Compute.choose()
-    train, test = digits(SIDE, ink).split(HELD_OUT, seed)
-    view, tested = train.view(SIDE), _labelled(test.view(SIDE))
-    sets: dict[str, ImageSet] = {"clean": train}
-    for form, settings in (("samplewise", SETTINGS.samplewise), ("classwise", SETTINGS.classwise)):
-        noise = _noise(view, settings, seed, compute, on_progress)
-        sets[NAMES[noise.form]] = train.with_noise(noise)
-        on_progress(Event(f"noise, {NAMES[noise.form]}", 1, 1, form))
-    arms = {name: Arm(_labelled(images.view(SIDE)), tested) for name, images in sets.items()}
-    comparison = compare(
-        list(arms),
-        lambda name, _: arms[name],
-        SETTINGS.trial,
-        len(view.classes),
-        seeds=(seed,),
-        compute=compute,
-        on_progress=on_progress,
-    )
-    shown = [next(id for id in train.ids if train.class_of[id] == name) for name in train.classes[:6]]
-    samples = [Sample(id, train.class_of[id], train.photo(id), sets["sample-wise"].photo(id)) for id in shown]
-    return Record.demo(
-        comparison,
-        samples,
-        view.classes,
-        title="Can a network learn from these digits?",
-        intro=INTRO.format(ink=ink),
-        pairs=len(train),
-        environment=compute.describe(),
-        command=command,
-        seconds=time.monotonic() - started,
-    )
+    train, test = (demo_photos() if images is None else images).split(HELD_OUT, seed)
+    searches: dict[Form, Method[Any]] = {}
+    for form in NAMES:
+        # two searches have the time of one
+        given = {"form": form, "search": "fast", **(settings or {})}
+        merged = presets.merge(presets.read("small"), None, given)
+        searches[form] = methods.create("error_minimizing", merged).resolve(train.frame, len(train))
+    chosen = trial or schedule.trials(schedule.SMALL, len(train))[0]
+    return Demo(train, test, searches, chosen, seed, compute)
 
 
-def _noise(
-    view: View, settings: dict[str, object], seed: int, compute: Compute, on_progress: OnProgress
-) -> Noise:
-    method = methods.create("error_minimizing", settings).resolve(view.frame, len(view.ids))
-    stage = f"noise, {NAMES[method.form]}"
-    return method.fit(
-        view,
-        Context(seed, compute),
-        lambda event: on_progress(Event(stage, event.done, event.total, event.text)),
-    ).noise
+def _samples(clean: ImageSet, protected: ImageSet) -> list[Sample]:
+    """Return one image of each of the first classes, before and after."""
+    shown = [next(id for id in clean.ids if clean.class_of[id] == name) for name in clean.classes[:SHOWN]]
+    return [Sample(id, clean.class_of[id], clean.photo(id), protected.photo(id)) for id in shown]
 
 
 def _labelled(view: View) -> Labelled:

@@ -1,4 +1,4 @@
-"""``unlearnable demo``: noise, trainings and report on scikit-learn's digits."""
+"""``unlearnable demo``: noise, trainings and report on squares of photographs that come with dependencies."""
 
 from __future__ import annotations
 
@@ -16,34 +16,25 @@ from unlearnable.cli.console import Console
 def demo(
     photos: Annotated[
         Path | None,
-        typer.Option("--photos", help="Only write the digits as PNG files, one folder per class."),
+        typer.Option("--photos", help="Only write the demo's photos as PNG files, one folder per class."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("unlearnable-demo"),
-    ink: Annotated[
-        int,
-        typer.Option(
-            "--ink",
-            help="Levels between paper and ink; noise of 8 levels does not hide strong ink.",
-            min=1,
-            max=255,
-        ),
-    ] = 32,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Protect scikit-learn's digits and measure what networks learn from them; 2 to 3 minutes on a CPU."""
+    """Protect squares of ten photographs and measure what networks learn from them; minutes on a CPU."""
     console = Console(json, quiet)
     with console.errors():
         if photos is not None:
-            from unlearnable.data.digits import write_digits
+            from unlearnable.data.demo_photos import write_demo_photos
 
-            count = write_digits(photos, ink)
+            count = write_demo_photos(photos)
             console.result(
                 {"photos": str(photos), "written": count},
-                f"{count} digits written, one folder per class: {photos}",
+                f"{count} photos written, one folder per class: {photos}",
             )
             return
         from unlearnable import demo as story
@@ -52,13 +43,13 @@ def demo(
         from unlearnable.training.compute import Compute
 
         compute = Compute.choose(device, precision)
+        prepared = story.prepare(seed or 0, compute)
         console.remark(
-            f"Digits, clean and protected; {compute.device}, {compute.precision}; "
-            "about 2 to 3 min on two cores of a CPU."
+            f"{len(prepared.train)} photos in {len(prepared.train.classes)} classes, clean and protected; "
+            f"{compute.device}, {compute.precision}; about {duration.words(prepared.estimate())}"
         )
         with console.progress() as on_progress:
-            command = shlex.join(["unlearnable", *sys.argv[1:]])
-            record = story.demo(seed or 0, compute, on_progress, command, ink)
+            record = prepared.run(on_progress, shlex.join(["unlearnable", *sys.argv[1:]]))
         report = save(record, out).resolve()
         lines = [
             table(record),

@@ -42,13 +42,14 @@ class Defaults:
     """Default networks and recipes of ``verify``.
 
     Args:
-        victim: A network of the surrogate's family with the usual recipe. Its epochs depend on the number of
-            training images.
+        victim: A network of the surrogate's family with the usual recipe. Its epochs and its batch depend on
+            the number of training images.
         unseen: Fields of a recipe that the search for noise does not use.
         other: A network of another family.
         side: Side of the squares in pixels; larger than the victim's size, so that a crop shows more detail.
         images: Images that a training sees in total, over all epochs.
         epochs: Smallest and largest number of epochs.
+        steps: Smallest number of steps an epoch: small sets get smaller batches.
     """
 
     victim: Victim
@@ -57,6 +58,7 @@ class Defaults:
     side: int = 96
     images: int = 22_500
     epochs: tuple[int, int] = (20, 80)
+    steps: int = 6
 
 
 UNSEEN = {"transform": "photo", "crop_min": 0.08, "jitter": 0.4}
@@ -64,10 +66,17 @@ PHOTOS = Defaults(
     Victim(model="resnet18:width=16,stem=half", size=64, batch=64, schedule="onecycle", transform="photo"),
     unseen={**UNSEEN, "size": 48},
 )
+# A crop of 8% of such an image has 9 px; with it, clean images taught two thirds of what they usually teach.
+# In single trials on 900 images, 14 steps an epoch taught the clean arm more in the same time than 7 or 28.
+# These networks take a seventh and a third of the time of a ResNet that does not halve the image first.
 SMALL = Defaults(
-    Victim(model="resnet18:width=16,stem=cifar", size=32, batch=128, schedule="onecycle"),
-    unseen={**UNSEEN, "size": 28},
+    Victim(model="cnn:width=16", size=32, batch=128, schedule="onecycle"),
+    unseen={**UNSEEN, "size": 28, "crop_min": 0.25},
+    other="resnet18:width=16,stem=half",
     side=32,
+    images=9_000,
+    epochs=(10, 80),
+    steps=14,
 )
 
 
@@ -98,7 +107,7 @@ def trials(
     fewest, most = chosen.epochs
     usual = {
         # small sets need several steps an epoch, or the running statistics of batch normalisation lag behind
-        "batch": min(chosen.victim.batch, max(8, count // 6)),
+        "batch": min(chosen.victim.batch, max(8, count // chosen.steps)),
         "epochs": min(most, max(fewest, round(chosen.images / count))),
     }
     victims = [chosen.victim.model_copy(update={**usual, "model": target}) for target in targets]

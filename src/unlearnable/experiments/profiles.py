@@ -154,7 +154,7 @@ CPU = Profile(
         "adversarial": {"schedule": "steps"},
     },
     searches=_searches(
-        lambda form: _preset("small", form, max_rounds=30),
+        lambda form: _preset("small", form, batch=128, max_rounds=30),
         lambda form: _maximizing(
             form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25
         ),

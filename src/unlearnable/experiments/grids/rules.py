@@ -1,4 +1,4 @@
-"""The searches of the paper, of the presets (with a trainer's transformations) and of the demo."""
+"""The searches of the paper, of the presets (with a trainer's transformations), and with new surrogates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
 from unlearnable.noise import Form
 
-PAPER, OURS, DEMO = "the paper's", "the presets'", "the demo's"
+PAPER, OURS, RENEWED = "the paper's", "the presets'", "with new surrogates"
 SAME = ("form", "surrogate", "batch", "epsilon")  # as in the rest of the profile
 
 
@@ -31,11 +31,11 @@ def rules(p: Profile) -> Iterator[Entry]:
     """The paper takes many steps on unchanged images and stops once the surrogate makes no more errors.
 
     The presets train the surrogate for an epoch per round, then take one step under crops and flips, and stop
-    after a fixed number of rounds. The demo trains the surrogate on few batches per round, and replaces a
-    surrogate that makes no more errors. Which search protects best?
+    after a fixed number of rounds. The third search trains the surrogate on few batches per round, and
+    replaces a surrogate that makes no more errors. Which search protects best?
     """
     for seed in p.seeds:
-        for row in (PAPER, OURS, DEMO):
+        for row in (PAPER, OURS, RENEWED):
             for model in ("resnet18", "vgg11"):
                 for form in FORMS:
                     poison = p.poison("cifar10", form, seed, **_settings(p, row, form))
@@ -44,7 +44,7 @@ def rules(p: Profile) -> Iterator[Entry]:
 
 def _settings(p: Profile, row: str, form: Form) -> Settings:
     given: Settings = {"form": form, "max_rounds": p.rounds}
-    if row == DEMO:
+    if row == RENEWED:
         given |= {"train_batches": 3, "measure": "before", "init": "uniform", "restart_error": 0.01}
         given |= {"steps": 5 if form == "samplewise" else 1, "min_rounds": p.rounds}
     preset = presets.read("small" if row == OURS else "paper")
