@@ -118,5 +118,5 @@ def _strongest(tiles: Tiles) -> Tiles:
 def _equalised(tiles: Tiles) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return the squares in sepia with equal contrast, in whole levels: (N, SIDE, SIDE, 3)."""
     mean, deviation = (statistic(axis=(1, 2), keepdims=True) for statistic in (tiles.mean, tiles.std))
-    brightness = CONTRAST * (tiles - mean) / deviation
-    return np.clip(np.rint(brightness[..., None] + SEPIA), 0, 255).astype(np.uint8)
+    levels: Tiles = np.rint((CONTRAST * (tiles - mean) / deviation)[..., None] + SEPIA)
+    return levels.clip(0, 255).astype(np.uint8)
