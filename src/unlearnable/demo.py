@@ -32,8 +32,8 @@ INTRO = (
     "network learns three times which photograph a square is from: on clean squares, on squares with noise "
     "of their own each (sample-wise), and on squares with one noise for each photograph (class-wise). "
     "All three are tested on the same clean squares, of regions that are in none of the trainings. The "
-    "squares are black and white, with the same mean and contrast, because noise does not hide a class that "
-    "is recognised by its colour alone."
+    "squares are in sepia, with the same mean and contrast, because noise does not hide a class that is "
+    "recognised by its colour alone."
 )
 
 

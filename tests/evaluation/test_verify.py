@@ -70,7 +70,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few epochs, without flips, on one thread: for images so small a second one only waits."""
     small = Victim(model=TINY, size=24, batch=16, lr=0.05, schedule="onecycle", transform="none")
-    settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8))
+    settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8), steps=6)
     monkeypatch.setattr("unlearnable.evaluation.gathering.defaults", lambda frame: settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
