@@ -5,6 +5,7 @@ each class.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,8 @@ def test_a_shortcut_keeps_a_network_from_learning(folders: tuple[Path, Path]) ->
 
 
 def test_unprotected_copies_are_not_called_protected(folders: tuple[Path, Path]) -> None:
-    found = once(folders[0], folders[0], time_limit=0.001)
+    copies = shutil.copytree(folders[0], folders[0].with_name("copies"))
+    found = once(folders[0], copies, time_limit=0.001)
     assert found.verdict == "not protected"
     assert found.unchanged == found.pairs
     retained = found.headline[1].retained

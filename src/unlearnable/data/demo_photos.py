@@ -67,7 +67,7 @@ def photograph(name: str) -> Image.Image:
     except (OSError, ModuleNotFoundError) as error:
         raise DataError(
             f"{package} is installed without its photograph {file}.",
-            f"Install it from PyPI: pip install --force-reinstall {package}",
+            f"Install it from PyPI again: pip uninstall {package}; pip install {package}",
         ) from error
 
 
