@@ -27,11 +27,11 @@ Tiles = np.ndarray[Any, np.dtype[np.float64]]
 
 SIDE = 32
 # the photographs with the fewest squares that show anything have about 125
-EACH = 120
+EACH = 100
 # Every square is in sepia: each channel has the same brightness around its own mean, with this standard
 # deviation, in levels. In their own colours, a photograph is recognised by the colour of any of its squares,
 # and noise of 8 levels hides no colour. In plain grey, noise must be grey too, and then protects less.
-SEPIA, CONTRAST = (140.0, 128.0, 108.0), 24.0
+SEPIA, CONTRAST = (140.0, 128.0, 108.0), 20.0
 
 PLACES: dict[str, Callable[[], Any]] = {
     "scikit-image": lambda: files("skimage") / "data",
@@ -72,7 +72,7 @@ def photograph(name: str) -> Image.Image:
 
 
 def demo_photos() -> ImageSet:
-    """Return 1,200 squares of 32 px, 120 from each of ten photographs, whose names are the classes.
+    """Return 1,000 squares of 32 px, 100 from each of ten photographs, whose names are the classes.
 
     No two squares overlap, so that any split separates regions of the photographs. They are the squares with
     the most contrast, in sepia, all with the same mean colour and the same contrast.
