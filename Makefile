@@ -7,6 +7,9 @@ TORCH_INDEX ?=
 TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# two processes of one thread each: small networks gain little from a second thread
+PROCESSES ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal
 
 .PHONY: demo test test-all test-oldest bench results check dist constraints clean
 
@@ -14,14 +17,14 @@ demo: $(READY)  ## the whole story on data that comes with a dependency
 	$(BIN)/unlearnable demo
 
 test: $(READY)  ## what the software promises, in minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY)  ## the slow tests too
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # floors of pyproject.toml as exact versions, but the torch of constraints.txt: older builds are large
 OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|jpeg\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
-	pyproject.toml | grep -v -e '^torch=' -e '^mypy=' -e '^ruff=' -e '^pre-commit=' -e '^twine=' -e '^build=' -e '^deptry=')
+	pyproject.toml | grep -v -e '^torch=' -e '^pytest-xdist=' -e '^pyvips' -e '^mypy=' -e '^ruff=' -e '^pre-commit=' -e '^twine=' -e '^build=' -e '^deptry=')
 
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv build/oldest

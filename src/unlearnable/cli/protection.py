@@ -115,7 +115,8 @@ def report(console: Console, published: Published, seconds: float) -> None:
         lines.append(f"{published.retained} finished photos of an earlier run are left unchanged.")
     rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
     lines.append(f"Noise: {fitted.noise.form}{rounds}.")
-    lines.append(f"Publish: {published.protected}   Keep private: {published.run}")
+    # a line each, so that a path can be copied whole
+    lines += [f"Publish: {published.protected}", f"Keep private: {published.run}"]
     console.result(record, "\n".join(lines))
     if not console.quiet:
         new = [id for id in published.added if id not in published.changed]
