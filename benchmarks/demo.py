@@ -42,7 +42,7 @@ def main() -> None:
     args = parser.parse_args()
     result = head("walk", Compute.choose(), {}) | {
         "about": WANTED,
-        "data": "1,200 squares of ten photographs that come with dependencies",
+        "data": "1,000 squares of ten photographs that come with dependencies",
         "cpu": f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "seeds": {},
     }

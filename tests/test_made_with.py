@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import unlearnable as un
-from published import RANDOM, call, change, draw, draw_all, tree
+from publishing import RANDOM, call, change, draw, draw_all, tree
 from unlearnable import methods, publish
 from unlearnable.noise import Noise
 from unlearnable.runs import RunFolder

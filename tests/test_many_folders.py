@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import unlearnable as un
-from published import RANDOM, call, draw, draw_all, tree
+from publishing import RANDOM, call, draw, draw_all, tree
 from unlearnable.evaluation.gathering import gather
 from unlearnable.runs import RunFolder, default_run, find_run
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from published import call, draw, draw_all
+from publishing import call, draw, draw_all
 from unlearnable import methods
 from unlearnable.runs import RunFolder
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import unlearnable as un
-from published import call, draw, tree
+from publishing import call, draw, tree
 from unlearnable import methods, presets, search
 from unlearnable.events import Event
 from unlearnable.preparation import Request, prepare

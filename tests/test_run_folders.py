@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 import unlearnable as un
-from published import RANDOM, call, draw, draw_all, tree
+from publishing import RANDOM, call, draw, draw_all, tree
 from unlearnable import files
 from unlearnable.errors import UnlearnableError, UsageError
 from unlearnable.evaluation.gathering import gather

@@ -32,8 +32,8 @@ INTRO = (
     "Three copies of one network learn which photograph a square was cut from: one on clean squares, one on "
     "squares that each have their own noise (sample-wise), and one on squares with one noise per photograph "
     "(class-wise). All three are tested on the same clean squares, cut from regions that no training has "
-    "seen. The squares are black and white, with the same mean and contrast, because noise cannot hide a class that "
-    "colour alone gives away."
+    "seen. The squares are in sepia, with the same mean and contrast, because noise cannot hide a class "
+    "that colour alone gives away."
 )
 
 

@@ -79,14 +79,12 @@ class Request:
 
     method: str = DEFAULT_METHOD
     preset: str = "auto"
-    config: Path | None = None
+    config: str | Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def recorded(self) -> dict[str, Any]:
         """Return the request as ``run.json`` records it: JSON, with the content of the file."""
-        file = None
-        if self.config is not None and self.config.is_file():
-            file = presets.parse(self.config.read_bytes(), str(self.config))
+        file = None if self.config is None else presets.read_file(self.config)
         record = {
             "method": self.method,
             "preset": self.preset,

@@ -25,13 +25,16 @@ def test_a_time_limit_that_is_none_is_refused(
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, tmp_path, "--time-limit", "soon")
     assert stopped.value.code == 2
-    assert "'soon' is not a length of time. Write it like 90s, 15m or 2h." in capsys.readouterr().err
+    assert (
+        "'soon' is not a length of time greater than zero. Write it like 90s, 15m or 2h."
+        in capsys.readouterr().err
+    )
 
 
 def test_nothing_is_begun_once_the_time_is_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, tmp_path, "--time-limit", "0s")
+    run(monkeypatch, tmp_path, "--time-limit", "0.001s")
     assert "0 made, 0 were there" in capsys.readouterr().out
     run(monkeypatch, tmp_path, "--time-limit", "1h")
     assert "last epoch" in (out := capsys.readouterr().out)

@@ -5,6 +5,7 @@ each class.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few epochs, without flips, on one thread: for images so small a second one only waits."""
     small = Victim(model=TINY, size=24, batch=16, lr=0.05, schedule="onecycle", transform="none")
-    settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8))
+    settings = replace(SMALL, victim=small, other=TINY, side=24, unseen={"size": 20}, epochs=(8, 8), steps=6)
     monkeypatch.setattr("unlearnable.evaluation.gathering.defaults", lambda frame: settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -110,7 +111,8 @@ def test_a_shortcut_keeps_a_network_from_learning(folders: tuple[Path, Path]) ->
 
 
 def test_unprotected_copies_are_not_called_protected(folders: tuple[Path, Path]) -> None:
-    found = once(folders[0], folders[0], time_limit=0.001)
+    copies = shutil.copytree(folders[0], folders[0].with_name("copies"))
+    found = once(folders[0], copies, time_limit=0.001)
     assert found.verdict == "not protected"
     assert found.unchanged == found.pairs
     retained = found.headline[1].retained

@@ -286,7 +286,7 @@ def test_cells_left_when_the_time_is_up_have_a_code_of_their_own(tmp_path: Path)
         "--cache",
         str(tmp_path / "c"),
         "--time-limit",
-        "0s",
+        "0.001s",
     ]
     done = CliRunner().invoke(app, ["experiment", "share", "--only", "0%/class", *options])
     assert done.exit_code == 6

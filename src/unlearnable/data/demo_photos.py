@@ -27,10 +27,11 @@ Tiles = np.ndarray[Any, np.dtype[np.float64]]
 
 SIDE = 32
 # the photographs with the fewest squares that show anything have about 125
-EACH = 120
-# Every square is black and white, with this mean and this standard deviation in levels. As they are, a
-# photograph is recognised by the colour of any of its squares, and noise of 8 levels hides no colour.
-MEAN, CONTRAST = 128.0, 24.0
+EACH = 100
+# Every square is in sepia: each channel has the same brightness around its own mean, with this standard
+# deviation, in levels. In their own colours, a photograph is recognised by the colour of any of its squares,
+# and noise of 8 levels hides no colour. In plain grey, noise must be grey too, and then protects less.
+SEPIA, CONTRAST = (140.0, 128.0, 108.0), 20.0
 
 PLACES: dict[str, Callable[[], Any]] = {
     "scikit-image": lambda: files("skimage") / "data",
@@ -66,15 +67,15 @@ def photograph(name: str) -> Image.Image:
     except (OSError, ModuleNotFoundError) as error:
         raise DataError(
             f"{package} is installed without its photograph {file}.",
-            f"Install it from PyPI: pip install --force-reinstall {package}",
+            f"Install it from PyPI again: pip uninstall {package}; pip install {package}",
         ) from error
 
 
 def demo_photos() -> ImageSet:
-    """Return 1,200 squares of 32 px, 120 from each of ten photographs, whose names are the classes.
+    """Return 1,000 squares of 32 px, 100 from each of ten photographs, whose names are the classes.
 
     No two squares overlap, so that any split separates regions of the photographs. They are the squares with
-    the most contrast, in black and white (three equal channels), with the same mean and contrast each.
+    the most contrast, in sepia, all with the same mean colour and the same contrast.
 
     Raises:
         DataError: If an installed dependency does not have its photograph.
@@ -115,7 +116,7 @@ def _strongest(tiles: Tiles) -> Tiles:
 
 
 def _equalised(tiles: Tiles) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the squares with equal mean and contrast, in whole levels: (N, SIDE, SIDE, 3)."""
+    """Return the squares in sepia with equal contrast, in whole levels: (N, SIDE, SIDE, 3)."""
     mean, deviation = (statistic(axis=(1, 2), keepdims=True) for statistic in (tiles.mean, tiles.std))
-    levels = np.clip(np.rint(MEAN + CONTRAST * (tiles - mean) / deviation), 0, 255).astype(np.uint8)
-    return np.repeat(levels[..., None], 3, axis=3)
+    levels: Tiles = np.rint((CONTRAST * (tiles - mean) / deviation)[..., None] + SEPIA)
+    return levels.clip(0, 255).astype(np.uint8)

@@ -71,7 +71,8 @@ class Outlook:
         )
         return (
             f"{self.tested} photos are for testing. A verdict is possible if networks trained on the clean "
-            f"photos classify {self.verdict_from:.0%} of them correctly (guessing: {self.chance:.0%}); {need}."
+            f"photos classify {self.verdict_from:.0%} of them correctly (guessing: {self.chance:.0%}); "
+            f"{need}."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ SMALL = Defaults(
     unseen={**UNSEEN, "size": 28, "crop_min": 0.25},
     other="resnet18:width=16,stem=half",
     side=32,
-    images=9_000,
+    images=7_500,
     epochs=(10, 80),
     steps=14,
 )

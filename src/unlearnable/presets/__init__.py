@@ -45,6 +45,18 @@ def auto(frame: tuple[int, int], device: str) -> str:
     return "gpu" if device != "cpu" else "laptop"
 
 
+def read_file(config: str | Path) -> dict[str, Any]:
+    """Return the settings in a TOML file.
+
+    Raises:
+        UsageError: If it is missing or not TOML.
+    """
+    file = path("config", config, "file")
+    if not file.is_file():
+        raise UsageError(f"{file} is not a file.", "Give a TOML file of settings.")
+    return parse(file.read_bytes(), str(file))
+
+
 def merge(preset: dict[str, Any], config: str | Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Merge a preset, a file and options (None where not given), the later over the earlier.
 
@@ -60,10 +72,7 @@ def merge(preset: dict[str, Any], config: str | Path | None, given: dict[str, An
     tables = {table: merged.pop(table, {}) for table in TABLES}
     over: dict[str, Any] = {}
     if config is not None:
-        config = path("config", config, "file")
-        if not config.is_file():
-            raise UsageError(f"{config} is not a file.", "Give a TOML file of settings.")
-        over |= parse(config.read_bytes(), str(config))
+        over |= read_file(config)
         for table in TABLES:
             if not isinstance(over.get(table, {}), dict):
                 raise UsageError(
