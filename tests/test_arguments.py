@@ -193,7 +193,7 @@ FOLDERS: list[tuple[str, Callable[[Path, Path], Any], tuple[str, ...], type[Unle
     ("quality", lambda p, q: un.Encoding("jpeg", "95"), ("quality is '95'",), UsageError),
     ("same", lambda p, q: un.protect(p, p, METHOD), ("inside PHOTOS",), UsageError),
     ("bytes", lambda p, q: un.protect(bytes(p), q, METHOD), ("but must be a folder",), UsageError),
-    ("empty", lambda p, q: un.protect("", q, METHOD), ("photos is an empty text",), UsageError),
+    ("empty", lambda p, q: un.protect("", q, METHOD), ("photos is an empty string",), UsageError),
     ("none", lambda p, q: un.protect(p, None, METHOD), ("protected is None",), UsageError),
     ("context", lambda p, q: un.protect(p, q, METHOD, context=7), ("context is 7",), UsageError),
     ("options", lambda p, q: un.protect(p, q, METHOD, options={}), ("PhotoOptions",), UsageError),
@@ -211,7 +211,7 @@ FOLDERS: list[tuple[str, Callable[[Path, Path], Any], tuple[str, ...], type[Unle
     ("verified arrays", lambda p, q: un.verify(ARRAY, ARRAY), ("un.load(array",), UsageError),
     ("fitted", lambda p, q: un.Fitted.load(p), ("holds no finished search",), DataError),
     ("fitted text", lambda p, q: un.Fitted.load("nowhere"), ("holds no finished search",), DataError),
-    ("noise", lambda p, q: un.Noise.load(q / "no"), ("there is no such file",), DataError),
+    ("noise", lambda p, q: un.Noise.load(q / "no"), ("There is no noise file",), DataError),
     ("noise none", lambda p, q: un.Noise.load(None), ("path is None",), UsageError),
     ("plugin", lambda p, q: un.load_plugin(q / "no.py"), ("is not a Python file",), UsageError),
 ]
@@ -242,7 +242,7 @@ def test_folders(
         ("resnet18:width=0", "a whole number from 1"),
         ("resnet18:width=8,width=9", "width is given twice"),
         ("resnet18:stem=none", "There is no stem 'none'"),
-        (None, "given as text"),
+        (None, "given as a string"),
     ],
 )
 def test_a_model_that_there_is_not(spec: Any, words: str) -> None:
@@ -260,7 +260,7 @@ def test_a_model_that_there_is_not(spec: Any, words: str) -> None:
         ("noise:nan", "epsilon is nan"),
         ("grey:1", "grey has no settings"),
         ("JPG:75", "Did you mean 'jpeg'?"),
-        (["grey"], "given as text"),
+        (["grey"], "given as a string"),
     ],
 )
 def test_a_chain_that_there_is_not(spec: Any, words: str) -> None:

@@ -111,7 +111,7 @@ def test_the_command_names_corrected_labels(labelled: Labelled) -> None:
     call(*words)
     labelled.label()
     done = call(*words, "--json")
-    title = "Their class was corrected, now protected with the noise of the new class (1):\n  dogs/p1.png"
+    title = "Class corrected, now with the noise of the new class (1):\n  dogs/p1.png"
     assert title in done.stderr
     assert json.loads(done.stdout)["relabelled"] == ["dogs/p1.png"]
 

@@ -175,9 +175,7 @@ def test_what_is_announced_is_what_happens(
     anew = said("--refit")
     assert "float32" in anew
     assert "The search takes about 60 s." in anew  # the preset stops by no error, so all rounds are run
-    assert "at most about 60 s, for 2 rounds; it may end earlier" in said(
-        "--refit", "--set", "stop_error=0.01"
-    )
+    assert "at most about 60 s, for 2 rounds" in said("--refit", "--set", "stop_error=0.01")
 
 
 def test_photos_of_a_new_class_are_refused_with_a_remedy(photos: Path, tmp_path: Path) -> None:

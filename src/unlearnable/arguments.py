@@ -195,7 +195,7 @@ def path(name: str, value: Any, kind: str = "folder") -> Path:
         remedy = f"Give the path of a {kind}, as text or as a pathlib.Path."
         raise UsageError(f"{name} is {shown(value)}, but must be a {kind}.", remedy)
     if not os.fspath(value):
-        raise UsageError(f"{name} is an empty text, but must be a {kind}.", 'The current folder is ".".')
+        raise UsageError(f"{name} is an empty string, but must be a {kind}.", 'The current folder is ".".')
     return Path(value)
 
 
@@ -207,9 +207,9 @@ def specs(name: str, values: Any, example: str) -> tuple[str, ...]:
     """
     if isinstance(values, str):
         return (values,)
-    remedy = f"Give texts, such as {name}=({example!r},)."
+    remedy = f"Give strings, such as {name}=({example!r},)."
     if not isinstance(values, Iterable):
-        raise UsageError(f"{name} is {shown(values)}, but must be a sequence of texts.", remedy)
+        raise UsageError(f"{name} is {shown(values)}, but must be a sequence of strings.", remedy)
     return tuple(instance(f"One of {name}", value, str, "a text", remedy) for value in values)
 
 

@@ -28,12 +28,12 @@ from unlearnable.training.victim import Labelled
 NAMES: dict[Form, str] = {"samplewise": "sample-wise", "classwise": "class-wise"}
 SHOWN = 6
 INTRO = (
-    "An illustration on squares of ten photographs that come with dependencies, not a benchmark. The same "
-    "network learns three times which photograph a square is from: on clean squares, on squares with noise "
-    "of their own each (sample-wise), and on squares with one noise for each photograph (class-wise). "
-    "All three are tested on the same clean squares, of regions that are in none of the trainings. The "
-    "squares are in sepia, with the same mean and contrast, because noise does not hide a class that is "
-    "recognised by its colour alone."
+    "An illustration on squares cut from ten photographs that come with dependencies, not a benchmark. "
+    "Three copies of one network learn which photograph a square was cut from: one on clean squares, one on "
+    "squares that each have their own noise (sample-wise), and one on squares with one noise per photograph "
+    "(class-wise). All three are tested on the same clean squares, cut from regions that no training has "
+    "seen. The squares are in sepia, with the same mean and contrast, because noise cannot hide a class "
+    "that colour alone gives away."
 )
 
 

@@ -6,8 +6,8 @@
     ├── GoalMissed              5   a goal set with --require was missed, or the measurement cannot tell
     └── Unfinished              6   the time was up and work is left
 
-Exit codes 0 (done), 4 (done, some images skipped) and 130 (interrupted; 128 and the number of another signal)
-are outcomes, not exceptions.
+Exit codes 0 (done), 4 (done, some images skipped) and 130 (interrupted; for another signal, 128 plus its
+number) are outcomes, not exceptions.
 """
 
 from __future__ import annotations

@@ -294,7 +294,7 @@ class Noise:
         path = arguments.path("path", path, "file")
         if not path.is_file():
             raise DataError(
-                f"{path} is not a readable noise file: there is no such file.",
+                f"There is no noise file {path}.",
                 "Make one with `unlearnable fit` or noise.save.",
             )
         try:

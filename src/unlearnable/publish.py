@@ -242,7 +242,7 @@ def _without_noise(noise: Noise, id: str, class_name: str, digest: str) -> str:
         return UNKNOWN
     return (
         f"its class is now {class_name!r}, and its noise was made for {found_for!r} "
-        "(`unlearnable apply --missing extend` makes other noise)"
+        "(`unlearnable apply --missing extend` makes noise for its new class)"
     )
 
 

@@ -110,5 +110,9 @@ class Registry(dict[str, T]):
             reason = f"{type(error).__name__}: {error}"
             if isinstance(error, UnlearnableError):
                 reason = error.problem
-            return f"{offered}, but it cannot be loaded ({reason})."
-        return "" if point.name in self else f"{offered}, but {point.value} does not register that name."
+            return f"{offered}, but it cannot be loaded ({reason}). Update or uninstall it."
+        return (
+            ""
+            if point.name in self
+            else f"{offered}, but {point.value} does not register that name. Update or uninstall it."
+        )

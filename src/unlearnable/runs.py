@@ -179,8 +179,8 @@ class RunFolder:
         # Windows has no such modes: there the rights of the folder above are inherited
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             text = (
-                f"the file system of {self.path} does not let it be private, so other users of this machine "
-                "may read it; --run names another place"
+                f"the file system of {self.path} cannot keep the folder private, so other users of this "
+                "machine may read it; choose another place with --run"
             )
             on_progress(Event(STAGE, text=text))
 

@@ -43,7 +43,7 @@ def test_a_folder_is_described(photos: Path) -> None:
         "18 images of 2 classes, 49 x 40 to 98 x 89 px (width x height)",
         "  cats: 9",
         "  dogs: 9",
-        f"  skipped cats/broken.png: {photos}/cats/broken.png is no photo: its content is text.",
+        f"  skipped cats/broken.png: {photos}/cats/broken.png is not a photo: its content is text.",
     ]
     record = json.loads(call("inspect", photos, "--json"))
     assert (record["kind"], record["images"], record["classes"]) == ("folder", 18, {"cats": 9, "dogs": 9})

@@ -89,7 +89,7 @@ def test_a_container_of_another_program_is_listed_and_nothing_starts(
         archive.writestr("photo.jpg", JPEG)
     images = un.load(photos)
     for id in ("cats/drawing.png", "cats/archive.jpg"):
-        with pytest.raises(DataError, match="is no photo: its content is"):
+        with pytest.raises(DataError, match="is not a photo: its content is"):
             images.source.load(id)
 
 

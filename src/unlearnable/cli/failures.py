@@ -21,7 +21,7 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def require_current_folder() -> None:
-    """Refuse to work in a folder that was deleted: libraries end the process there without a word of ours.
+    """Refuse to work in a folder that was deleted: libraries end the process there without a message of ours.
 
     Raises:
         UnlearnableError: If the current folder does not exist.

@@ -43,14 +43,14 @@ def inspect(
         options.option(
             options.PHOTOS,
             "--photos",
-            "Compare PATH with its run, or find the photo of each download in it.",
+            "Compare PATH with the run of these photos, or find the photo of each download in it.",
             "FOLDER",
         ),
     ] = None,
     run: Annotated[
         Path | None,
         options.option(
-            options.RUN, "--run", "PATH was published by this run: compare it with its list.", "FOLDER"
+            options.RUN, "--run", "Compare PATH with the list of the run that published it.", "FOLDER"
         ),
     ] = None,
     time_limit: options.Ends = None,
@@ -84,7 +84,7 @@ def inspect(
         used = PhotoOptions(max_pixels=reading.max_pixels) if one_photo else PhotoOptions()
         if reading != used and (wrote is not None or not is_folder):
             raise UsageError(
-                "--labels, --class, --folders-are-classes and --max-pixels are for photos that are read.",
+                "--labels, --class, --folders-are-classes and --max-pixels are for a folder of photos.",
                 f"Leave them out for {path}.",
             )
         if wrote is not None:

@@ -1,4 +1,4 @@
-"""The program as a process: its streams and signals, and the last place where an error gets words."""
+"""The program as a process: its streams and signals, and the last handler of errors."""
 
 from __future__ import annotations
 

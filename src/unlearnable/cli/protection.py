@@ -64,7 +64,7 @@ def announce(console: Console, prepared: Prepared) -> None:
     if prepared.resumes:
         console.remark(f"The search resumes; the rest takes {how_long}.")
     elif seconds > SHORT:
-        ends = f", for {rounds} rounds; it may end earlier" if prepared.may_end_early else ""
+        ends = f", for {rounds} rounds" if prepared.may_end_early else ""
         console.remark(f"The search takes {how_long}{ends}.")
 
 
@@ -122,7 +122,8 @@ def report(console: Console, published: Published, seconds: float) -> None:
         new = [id for id in published.added if id not in published.changed]
         _list("Changed since they were protected, now protected again", published.changed)
         _list(
-            "Their class was corrected, now protected with the noise of the new class", published.relabelled
+            "Class corrected, now with the noise of the new class",
+            published.relabelled,
         )
         _list("Added since the noise was found, now protected", new)
         _list("Published, but the photo is gone; delete them if you want", published.vanished)

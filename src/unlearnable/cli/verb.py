@@ -1,4 +1,4 @@
-"""What all verbs have in common before they run: options of earlier versions, and paths that are none."""
+"""Checks before every command runs: options of earlier versions, and words that cannot be paths."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def create(spec: str) -> Chain:
             (see ``Chain``).
     """
     if not isinstance(spec, str):
-        raise UsageError(f"A chain is given as text, not as {shown(spec)}.", 'Write "grey+jpeg:30".')
+        raise UsageError(f"A chain is given as a string, not as {shown(spec)}.", 'Write "grey+jpeg:30".')
     parts = [part.strip() for part in spec.split("+")]
     if "" in parts and len(parts) > 1:
         rest = "+".join(filter(None, parts)) or "none"

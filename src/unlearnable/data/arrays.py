@@ -139,7 +139,9 @@ def _array(image: Any, what: str) -> np.ndarray[Any, Any]:
             image = image.float() if image.is_floating_point() else image
         return np.asarray(image)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{what} is no array ({error}).", "Give arrays, tensors or Pillow images.") from error
+        raise DataError(
+            f"{what} is not an array ({error}).", "Give arrays, tensors or Pillow images."
+        ) from error
 
 
 def _levels(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:

@@ -1,7 +1,7 @@
 """The colours that the numbers of a file stand for, as one ICC profile, wherever the file says so.
 
 A published file has other chunks, boxes and headers than its source, but it can hold an ICC profile. None
-stands for sRGB, as which programs show pictures that say nothing.
+stands for sRGB, which programs assume for pictures without colour information.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _iterated(items: Any) -> Iterator[Any]:
             yield from (items[position] for position in range(1, count))
             return
     if not hasattr(items, "__iter__"):
-        raise UsageError(f"{items!r:.60} is no source of images.", FORMS)
+        raise UsageError(f"{items!r:.60} is not a source of images.", FORMS)
     yield from items
 
 
@@ -185,4 +185,4 @@ def _refuse_lookalikes(items: Any) -> None:
             "A table was given.", "Give its columns: load(list(table['image']), table['label'])."
         )
     if isinstance(items, int | float | complex | bytes) or items is None:
-        raise UsageError(f"{items!r:.60} is no source of images.", FORMS)
+        raise UsageError(f"{items!r:.60} is not a source of images.", FORMS)

@@ -82,7 +82,7 @@ def require_photo(head: bytes, name: str) -> str:
         return format
     kind = what_it_is(head)
     if kind:
-        raise DataError(f"{name} is no photo: its content is {kind}.", "Replace or remove the file.")
+        raise DataError(f"{name} is not a photo: its content is {kind}.", "Replace or remove the file.")
     raise DataError(
         f"{name} cannot be read as an image (its content is of no known format).",
         "Replace or remove the file.",

@@ -72,7 +72,7 @@ def scan(root: Path, label_file: Path | None = None) -> Scan:
                     _count(found, id)
             elif id in found.paths:
                 found.skipped[str(path)] = (
-                    f"its name equals that of {found.paths[id]} in Unicode's composed form"
+                    f"its name equals that of {found.paths[id]} in Unicode's composed form: rename one"
                 )
             else:
                 found.paths[id] = path
@@ -116,7 +116,7 @@ def _reason(path: Path, kind: str) -> str:
             return unreadable
         suffix = file_kinds.sniffed(path)
         return f"a photo by its content, not by its name: rename it to end in {suffix}" if suffix else ""
-    return "its name is not valid Unicode" if _printable(name) != name else ""
+    return "its name is not valid Unicode: rename it" if _printable(name) != name else ""
 
 
 def _count(found: Scan, id: str) -> None:

@@ -57,20 +57,22 @@ class Outlook:
     def words(self) -> str:
         """Two sentences for people: whether a verdict is possible, and what it takes."""
         if self.verdict_from is None:
-            source = "would be held out to test" if self.held_out else "test"
+            source = "would be held out" if self.held_out else "are given"
             photos = f"at least {self.per_class} photos of each class, or " if self.held_out else ""
             return (
-                f"Too few photos for a verdict: {self.tested} {source} the networks, but {MIN_TEST_IMAGES} "
-                f"are needed. Give {photos}{MIN_TEST_IMAGES} clean test images with `verify --test FOLDER`."
+                f"Too few photos for a verdict: {self.tested} {source} for testing, but "
+                f"{MIN_TEST_IMAGES} are needed. Give {photos}{MIN_TEST_IMAGES} clean test images with "
+                "`verify --test FOLDER`."
             )
         need = (
-            f"the verdict `protected` needs {self.protected_from:.0%}"
+            f"the verdict `protected` takes {self.protected_from:.0%}"
             if self.protected_from is not None
-            else "for the verdict `protected` they are too few"
+            else "there are too few for the verdict `protected`"
         )
         return (
-            f"{self.tested} photos test the networks. A verdict is possible if clean photos teach them to "
-            f"classify {self.verdict_from:.0%} of these correctly (guessing: {self.chance:.0%}); {need}."
+            f"{self.tested} photos are for testing. A verdict is possible if networks trained on the clean "
+            f"photos classify {self.verdict_from:.0%} of them correctly (guessing: {self.chance:.0%}); "
+            f"{need}."
         )
 
     def to_json(self) -> dict[str, Any]:

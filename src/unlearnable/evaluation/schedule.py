@@ -189,7 +189,7 @@ class Schedule:
             names = ", ".join(name.partition(" (")[0] for name, _ in self.unmeasured)
             said += [
                 f"All {total} trials need about {duration.words(self.needed)}. "
-                f"Left out within {limit}: {names}."
+                f"Not measured within {limit}: {names}."
             ]
         return " ".join(said)
 

@@ -41,7 +41,7 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         UsageError: If the name or a setting is unknown; the message lists the known ones.
     """
     if not isinstance(spec, str):
-        raise UsageError(f"A model is given as text, not as {shown(spec)}.", 'Write "resnet18:width=16".')
+        raise UsageError(f"A model is given as a string, not as {shown(spec)}.", 'Write "resnet18:width=16".')
     name, colon, rest = spec.partition(":")
     parameters = inspect.signature(_BUILDERS.find(name)).parameters
     known = {key: value.default for key, value in parameters.items() if key != "classes"}
