@@ -14,6 +14,7 @@ from typing import Any
 from unlearnable import disk_space, hashing
 from unlearnable.assignment import SEPARATOR
 from unlearnable.data.encoding import EXTENSION, Encoding
+from unlearnable.data.file_kinds import is_photo
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
@@ -320,7 +321,11 @@ def outputs_for(
     outputs = output_names(wanted, known | former)
     # a killed run may have written a file and not yet listed it
     ours = {*outputs.values(), *listed.every_output()} if listed.encoding or known else set()
-    _refuse_others([name for name in published_files(protected) if name not in ours], protected, run)
+    others = [name for name in published_files(protected) if name not in ours]
+    if ours:
+        # what a server or a sync program adds to a published folder is no photo, so it publishes nothing
+        others = [name for name in others if is_photo(name)]
+    _refuse_others(others, protected, run)
     return outputs
 
 

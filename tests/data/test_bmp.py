@@ -9,6 +9,7 @@ import pytest
 
 from corpus import colours, packed
 from unlearnable.data.decoding import decode
+from unlearnable.errors import DataError
 
 HEIGHT, WIDTH = 14, 21
 RGB = colours(HEIGHT, WIDTH)
@@ -95,3 +96,14 @@ def test_run_lengths(bits: int, compression: int) -> None:
     rows[0] += b"\0\1"
     data = bmp(rows, bits, compression, table=TABLE[: 2**bits])
     assert np.array_equal(decode(data, "x").rgb(), TABLE[levels])
+
+
+@pytest.mark.parametrize(("alpha", "read"), [(0x8000, False), (0, True)])
+def test_16_bits_with_transparency_are_refused(alpha: int, read: bool) -> None:
+    words = (RGB[..., 0] >> 3).astype("<u2") | 0x8000
+    data = bmp(rows_of(words), 16, MASKS, (0x7C00, 0x3E0, 0x1F, alpha), header=108)
+    if read:
+        assert decode(data, "x").size == (HEIGHT, WIDTH)
+        return
+    with pytest.raises(DataError, match="BMP file of 16 bits with transparency"):
+        decode(data, "x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,15 @@ def test_labels_in_a_file_are_held_to_the_same(tmp_path: Path, value: str, probl
         labels_and_lines(file)
     assert f"line 2: {problem}" in caught.value.problem or problem in caught.value.problem
     assert "line 2" in caught.value.problem
+
+
+def test_a_masked_label_is_a_missing_value() -> None:
+    with pytest.raises(DataError, match=r"labels\[1\] is None"):
+        class_names(np.ma.array([0, 1, 1], mask=[False, True, False]))
+    assert class_names(np.ma.array([0, 1])) == ["0000", "0001"]
+
+
+def test_members_of_an_enumeration_become_plain_text() -> None:
+    kind = enum.Enum("Kind", {"CAT": "cat"}, type=str)
+    (name,) = class_names([kind.CAT])
+    assert (type(name), f"{name}") == (str, "cat")

@@ -36,6 +36,9 @@ LITTER = {
         "NKSC_PARAM",
     ],
     "browsers": ["a.jpg.crdownload", "a.jpg.part", "a.jpg.download", "Unconfirmed 7.crdownload"],
+    "downloads": ["a.jpg.!ut", "a.jpg.bc!", "a.jpg.fdmdownload", "a.jpg.xltd"],
+    "replacing": ["a.jpg.sb-1a2b3c4d-A1b2C3", "a.jpg.ffs_tmp"],
+    "synchronising": ["sync.ffs_db", "DfsrPrivate", "WS_FTP.LOG", "descript.ion"],
     "clouds": [".stversions", ".dropbox.cache", "a.jpg.!sync"],
     "this package": ["holiday.unlearnable"],
 }

@@ -96,3 +96,9 @@ def test_a_12_bit_tiff_is_not_taken_for_16_bits() -> None:
     data = tiff((packed(np.zeros((4, 4), int), 12), {256: 4, 257: 4, 258: 12}))
     with pytest.raises(DataError, match="I;16"):
         photo_of(Image.open(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(DataError, match="no pixels"):
+        photo_of(Image.new("RGB", size))

@@ -45,7 +45,8 @@ def class_names(labels: Any, classes: Iterable[str] | None = None, what: str = "
             "Give all labels as names, or all as numbers.",
         )
     if texts:
-        names = [unicodedata.normalize("NFC", value) for value in values]
+        # members of an enumeration are text too, but print as their names
+        names = [unicodedata.normalize("NFC", str.__str__(value)) for value in values]
         if known is not None and not set(names) <= set(known):
             position = next(position for position, name in enumerate(names) if name not in known)
             raise DataError(
@@ -142,7 +143,9 @@ def _list(labels: Any) -> list[Any]:
             raise DataError(
                 f"The labels are {labels!r:.60}, not a list.", "Give one label for each image."
             ) from error
-    array = np.asarray(labels)
+    # a masked array has a number where a value is missing, and np.asarray would show it
+    masked = isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels)
+    array = np.array(labels.tolist(), object) if masked else np.asarray(labels)
     if array.dtype.kind not in KINDS:
         raise DataError(f"The labels have the type {array.dtype}.", NEITHER)
     if array.ndim == 2 and array.shape[1] == 1:

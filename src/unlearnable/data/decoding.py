@@ -75,6 +75,8 @@ def photo_of(image: Image.Image) -> Photo:
     with _errors(f"An image of the mode {image.mode}"):
         # an image that was opened but not loaded has no palette and no transparency yet
         image.load()
+        if 0 in image.size:
+            raise DataError("An image has no pixels.", "Leave it out.")
         pixels, notes = pixels_of(image)
         profile, note = profile_of(image, b"")
     return Photo(np.ascontiguousarray(pixels), profile, notes=(*notes, note) if note else notes)

@@ -61,6 +61,13 @@ NAMES = frozenset(
         "thumbnails-digikam.db",
         # GoodSync: deleted and earlier files
         "_gsdata_",
+        # FreeFileSync, Windows' replication of folders, WS_FTP
+        "sync.ffs_db",
+        "sync.ffs_lock",
+        "dfsrprivate",
+        "ws_ftp.log",
+        # descriptions of the photos in a folder (ACDSee, IrfanView, XnView)
+        "descript.ion",
     }
 )
 PATTERNS = re.compile(
@@ -80,6 +87,10 @@ PATTERNS = re.compile(
             r".*\.unlearnable",
             # downloads that are not complete: Chrome, Opera, Edge and IE, WinSCP, Resilio, qBittorrent
             r".*\.(crdownload|opdownload|partial|filepart|!sync|!qb|aria2)",
+            # the same: uTorrent, BitComet, Free Download Manager, Thunder
+            r".*\.(!ut|bc!|fdmdownload|xltd)",
+            # files that are being replaced (macOS, FreeFileSync)
+            r".*\.sb-[0-9a-f]{8}-[a-z0-9]{6}|.*\.ffs_tmp",
             # endings that mean a download only after another ending: photo.jpg.part (Firefox), and Safari's
             # folder photo.jpg.download
             r".*\.[a-z0-9]{2,5}\.(part|download|tmp)",
