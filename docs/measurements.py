@@ -169,7 +169,7 @@ def walk(file: File) -> str:
                 f"{100 * most:.0f}%",
                 *(f"{steps[name]['wall_seconds']:.0f} s" for name in steps),
                 *(f"{sum(step[unit] for step in steps.values()):.0f} s" for unit in UNITS),
-                f"{one['steps']['demo']['wall_seconds']:.0f} s",
+                f"{one['steps']['demo']['wall_seconds']:.0f} s" if "demo" in one["steps"] else "",
                 one["note"],
             ]
         )
