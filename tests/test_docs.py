@@ -84,7 +84,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with what the docs say they start from."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "others", ("ihc", "rocket"), slice(EACH))
-    write(tmp_path / "unseen", CLASSES, slice(100, 108))
+    write(tmp_path / "unseen", CLASSES, slice(90, 98))
     np.save(tmp_path / "theirs.npy", np.full((4, 3, 32, 32), 8 / 255, np.float32))
     (tmp_path / "mine.toml").write_text("patience = 3\n")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -139,8 +139,8 @@ def test_starting_over_is_refused_before_the_earlier_run_is_discarded(photos: Pa
     out = tmp_path / "out"
     un.protect(photos, out, un.Random(), seed=1, workers=1)
     before = tree(default_run(photos, out))
-    (out / "diary.txt").write_text("dear diary")
-    with pytest.raises(un.UsageError, match=r"diary\.txt"):
+    (out / "diary.png").write_text("dear diary")
+    with pytest.raises(un.UsageError, match=r"diary\.png"):
         un.protect(photos, out, un.Random(), refit=True, workers=1)
     assert tree(default_run(photos, out)) == before
 

@@ -170,9 +170,19 @@ def test_a_later_signal_ends_work_that_does_not_end() -> None:
     assert (process.returncode, said) == (130, "Stopped at once.\n")
 
 
+def usual_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def waiting(*words: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITING, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # whoever runs the tests may ignore some signals, which a child inherits
+        preexec_fn=usual_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -181,13 +191,15 @@ def waiting(*words: str) -> subprocess.Popen[str]:
 
 def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with signals.stopping():
             os.kill(os.getpid(), signal.SIGTERM)
             assert signal.getsignal(signal.SIGINT) != signal.default_int_handler
     finally:
+        after = signal.signal(signal.SIGINT, interrupt)
         signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert after == signal.default_int_handler
 
 
 @pytest.mark.parametrize("option", ["--cache", "--data-dir"])

@@ -95,7 +95,7 @@ def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: 
     tried = trials(SMALL, 100, (TINY,))
     words = schedule(tried, [360.0] * len(tried), limit).words
     assert said in words
-    assert ("Left out" in words) == (left > 0)
+    assert ("Not measured within" in words) == (left > 0)
     assert words.count("jpeg:75") == (left > 0)
     assert ("All 5 trials need about 30 min" in words) == (left > 0)
 

@@ -37,7 +37,7 @@ def file() -> dict[str, Any]:
 def test_the_paragraph_of_the_readme_is_rendered_from_the_file(scripts: ModuleType) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert scripts.readme(text) == text, "run make results"
-    changed = text.replace("The verdict is", "The verdict was", 1)
+    changed = text.replace("guessing gives", "guessing gave", 1)
     assert changed != text
     assert scripts.readme(changed) == text
 
