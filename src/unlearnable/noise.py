@@ -304,7 +304,7 @@ class Noise:
                 if meta["format"] not in (FORMAT, ASSIGNED):
                     raise DataError(
                         f"{path} has a noise format that this version cannot read ({meta['format']}).",
-                        "Make it again with `unlearnable fit`.",
+                        "Make it again with `unlearnable fit` or `unlearnable import`.",
                     )
                 return cls(
                     bank=_mapped(path),
@@ -322,7 +322,8 @@ class Noise:
                 )
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise DataError(
-                f"{path} is not a readable noise file ({error}).", "Make it again with `unlearnable fit`."
+                f"{path} is not a readable noise file ({error}).",
+                "Make it again with `unlearnable fit` or `unlearnable import`.",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a viewer that manages colours shows, before and after, by Little CMS and by formulas."""
+"""Colours as a colour-managed viewer shows them, before and after, by Little CMS and by formulas."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def chrm(primaries: tuple, white: tuple = icc.D65) -> bytes:
 
 
 def shown(data: bytes) -> np.ndarray:
-    """What a viewer shows of a file, in sRGB, through a profile that fits its channels: int (H, W, 3)."""
+    """Return the sRGB pixels that a viewer shows, through a profile that fits the channels: int (H, W, 3)."""
     image = Image.open(io.BytesIO(data))
     profile = image.info.get("icc_profile")
     one = image.mode in ("L", "LA")

@@ -1,4 +1,4 @@
-"""What operating systems, storage devices and photo tools leave behind is no photo, wherever it lies."""
+"""Files that operating systems, storage devices and photo tools leave behind are never photos."""
 
 from __future__ import annotations
 

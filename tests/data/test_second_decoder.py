@@ -1,7 +1,7 @@
-"""What is read, against another decoder: libvips, which shares no code of Pillow's with us.
+"""Pixels that are read, compared with those of libvips, a decoder that shares no code with Pillow.
 
 Every format, depth and mode of docs/photos.md is here: ``decode`` returns what libvips shows of a file, and
-what is published shows the same again. Where libvips is known to be wrong, NumPy says what is right.
+what is published shows the same again. Where libvips is known to be wrong, NumPy computes the right pixels.
 """
 
 from __future__ import annotations

@@ -162,7 +162,8 @@ def export(
         found = Noise.load(file)
         with console.progress(deadline) as on_progress:
             clean = opened.readable(on_progress)
-            done = export_set(clean, found, target, layout, on_progress)  # type: ignore[arg-type]  # checked there
+            # export_set checks the layout
+            done = export_set(clean, found, target, layout, on_progress)  # type: ignore[arg-type]
         record = {
             "target": str(target),
             "format": layout,

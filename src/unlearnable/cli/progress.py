@@ -62,8 +62,8 @@ class Stage:
 def bar(stage: Stage, width: int, signs: str = "━─") -> str:
     """Return a stage as one line: name, bar, count, time left, text.
 
-    Where there is too little room, the text goes first, then the bar, the time left and the name. The count
-    stays.
+    On a narrow terminal, the line drops the text first, then the bar, the time left and the name. It always
+    shows the count.
 
     Args:
         stage: The stage.
