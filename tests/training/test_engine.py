@@ -219,6 +219,7 @@ def test_noise_on_the_host_is_the_noise_on_the_device(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_the_inner_loop_never_waits_for_the_gpu(images: ImageSet) -> None:
     settings = {
         "surrogate": "cnn:width=8,depth=2",
