@@ -27,7 +27,7 @@ from unlearnable.hashing import digest
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute
-from unlearnable.training.victim import FRESH, Epoch, Labelled, Victim, learn
+from unlearnable.training.victim import Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
 
 CONFUSION = 20  # classes up to which the confusion matrix is recorded
@@ -64,8 +64,8 @@ class CellRunner:
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
         found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
-        if cell.victim.start != FRESH:
-            found["start"] = hashing.of_file(Path(cell.victim.start))
+        if file := cell.victim.start_file:
+            found["start"] = hashing.of_file(file)
         if cell.start is not None and (weights := self.fingerprints(cell.start).get("start")):
             found["start"] = weights
         return found

@@ -20,6 +20,10 @@ class Stages(Protocol):
     """The stages of countermeasures that run here; ``countermeasures.base`` documents them."""
 
     @property
+    def stages(self) -> frozenset[str]:
+        """Names of the stages that the chain changes anything at."""
+
+    @property
     def test_time(self) -> bool:
         """Whether ``prepare`` also changes test images (with ``labels`` None)."""
 
@@ -97,14 +101,28 @@ def predict(
         compute: Device and precision.
         batch: Images at a time.
     """
+    with torch.inference_mode():
+        return torch.cat([out.argmax(1).cpu() for out in _outputs(model, pixels, size, compute, batch)])
+
+
+def outputs(
+    model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256
+) -> torch.Tensor:
+    """Return the outputs for images, float (N, D) on the CPU, in eval mode; arguments as in ``predict``."""
+    # not inference mode, whose tensors cannot be trained on
+    with torch.no_grad():
+        return torch.cat([out.cpu() for out in _outputs(model, pixels, size, compute, batch)])
+
+
+def _outputs(
+    model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int
+) -> Iterator[torch.Tensor]:
     model.eval()
     resize = Transform()
-    answers = []
-    with torch.inference_mode(), compute.autocast():
+    with compute.autocast():
         for chunk in torch.split(pixels, batch):
             x = resize(_floats(compute.send(chunk), compute), size, None)
-            answers.append(model(x.contiguous(memory_format=torch.channels_last)).argmax(1).cpu())
-    return torch.cat(answers)
+            yield model(x.contiguous(memory_format=torch.channels_last))
 
 
 class Training:
@@ -169,15 +187,24 @@ class Training:
             for group in self.optimizer.param_groups:
                 done = number * self.per_epoch + step
                 group["lr"] = recipe.rate(done, recipe.epochs * self.per_epoch)
-            draw = recipe.transform.draw(len(rows), rng, compute)
-            x = recipe.transform(_floats(self._images[rows], compute), self.size, draw)
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = self.inputs(rows, rng)
             y = self._labels[compute.send(rows)]
             if self.chain:
                 x, y = self.chain.batch(x, self._one_hot[y], other, compute)
                 x = self.chain.step(self.model, x, y, other, compute)
                 x = x.contiguous(memory_format=torch.channels_last)
             yield train_step(self.model, self.optimizer, x, y, compute, recipe.clip, self.frozen)[1]
+
+    def predict(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the predicted classes of images, uint8 (N, 3, S, S) on the host: int64 (N,) on the CPU."""
+        return predict(self.model, pixels, self.size, self.compute)
+
+    def inputs(self, rows: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Return the network input of some images, augmented, float (B, 3, size, size) on the device."""
+        transform = self.recipe.transform
+        draw = transform.draw(len(rows), rng, self.compute)
+        x = transform(_floats(self._images[rows], self.compute), self.size, draw)
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def _floats(pixels: torch.Tensor, compute: Compute) -> torch.Tensor:
