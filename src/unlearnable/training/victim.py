@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -167,8 +168,13 @@ def learn(
     chain: Stages | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     test_every: int = 1,
+    state: Mapping[str, Any] | None = None,
+    save: Callable[[dict[str, Any]], None] | None = None,
+    every: float = 60.0,
 ) -> Learned:
     """Train a victim on images and test it on others after its epochs; return model and results.
+
+    On a CPU, a training that goes on from a checkpoint ends with the same weights, bit for bit.
 
     Args:
         victim: Network, recipe and starting weights.
@@ -180,6 +186,10 @@ def learn(
         chain: Countermeasures. Their stage ``photo`` must already be applied, with ``Chain.on_photos``.
         on_epoch: Called after each epoch that is tested.
         test_every: Test after every so many epochs; the last epoch is always tested.
+        state: A checkpoint of the same training to go on from, as ``save`` was given it.
+        save: Called with a checkpoint after an epoch: tensors on the device, and numbers. The tensors change
+            as the training goes on, so it must store or copy them.
+        every: Seconds between two checkpoints.
 
     Raises:
         DataError: If the file of starting weights cannot be read.
@@ -197,12 +207,36 @@ def learn(
     training = Training(
         model, victim.recipe, victim.size, pixels, train.labels, train.classes, seed, compute, chain, frozen
     )
-    epochs: list[Epoch] = []
-    for number in range(victim.epochs):
+    epochs, first = list[Epoch](), 0
+    if state is not None:
+        training.restore(state)
+        epochs, first = _epochs(state, test.labels), int(state["finished"])
+    saved = time.monotonic()
+    for number in range(first, victim.epochs):
         accuracy = training.epoch(number)
-        if (number + 1) % test_every and number + 1 < victim.epochs:
-            continue
-        answers = predict(model, tested, victim.size, compute)
-        epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
-        on_epoch(epochs[-1])
+        last = number + 1 == victim.epochs
+        if last or (number + 1) % test_every == 0:
+            answers = predict(model, tested, victim.size, compute)
+            epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
+            on_epoch(epochs[-1])
+        if save is not None and not last and time.monotonic() - saved >= every:
+            save({**training.state(), **_record(epochs), "finished": number + 1})
+            saved = time.monotonic()
     return Learned(model, tuple(epochs))
+
+
+def _record(epochs: Sequence[Epoch]) -> dict[str, Any]:
+    """Return tested epochs as the numbers and tensors of a checkpoint."""
+    answers = [epoch.answers for epoch in epochs]
+    return {
+        "epochs": [[epoch.number, epoch.train_accuracy] for epoch in epochs],
+        "answers": torch.stack(answers) if answers else torch.zeros(0, 0, dtype=torch.long),
+    }
+
+
+def _epochs(state: Mapping[str, Any], labels: torch.Tensor) -> list[Epoch]:
+    """Return the tested epochs of a checkpoint."""
+    return [
+        Epoch(number, accuracy, answers, answers == labels)
+        for (number, accuracy), answers in zip(state["epochs"], state["answers"], strict=True)
+    ]
