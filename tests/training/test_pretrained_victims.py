@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -73,6 +75,17 @@ def test_a_chain_that_changes_batches_reaches_a_head() -> None:
     assert not any(
         torch.equal(plain.model.state_dict()[name], mixed.model.state_dict()[name]) for name in names
     )
+
+
+def test_a_head_on_features_goes_on_from_a_checkpoint_to_the_same_weights() -> None:
+    saved: list[dict[str, Any]] = []
+    data = (HEAD, labelled(), labelled(9, 5), 0, CPU)
+    whole = learn(*data, save=lambda state: saved.append(copy.deepcopy(state)), every=0.0)
+    assert [state["finished"] for state in saved] == [1, 2]
+    rest = learn(*data, state=saved[0])
+    ended = rest.model.state_dict()
+    assert all(torch.equal(value, ended[name]) for name, value in whole.model.state_dict().items())
+    assert [epoch.train_accuracy for epoch in rest.epochs] == [epoch.train_accuracy for epoch in whole.epochs]
 
 
 def test_the_nearest_neighbour_is_the_one_with_the_most_similar_features() -> None:

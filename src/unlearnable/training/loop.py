@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -161,6 +161,29 @@ class Training:
         self._one_hot = torch.eye(classes, device=compute.device, dtype=compute.dtype)
         self.batch = min(recipe.batch, len(labels))
         self.per_epoch = len(labels) // self.batch
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return weights, running statistics and momentum, without copying them.
+
+        All draws depend on the seed and the number of the epoch, so that nothing else is needed to go on.
+        """
+        momentum = {
+            f"momentum/{index}": found["momentum_buffer"]
+            for index, parameter in enumerate(self.model.parameters())
+            if "momentum_buffer" in (found := self.optimizer.state.get(parameter, {}))
+        }
+        return {f"model/{name}": value for name, value in self.model.state_dict().items()} | momentum
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Set weights, running statistics and momentum to those that ``state`` returned."""
+        weights = {name: state[f"model/{name}"] for name in self.model.state_dict()}
+        self.model.load_state_dict(weights)
+        for index, parameter in enumerate(self.model.parameters()):
+            if (momentum := state.get(f"momentum/{index}")) is not None:
+                # the library moves it to the layout and the device of the parameter
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(
+                    momentum
+                )
 
     def epoch(self, number: int) -> float:
         """Train for one epoch and return the accuracy on its augmented batches, in [0, 1].

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
@@ -18,11 +17,13 @@ from unlearnable.spec import Spec
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen_features import HeadTraining, nearest_neighbour
 from unlearnable.training.loop import Stages, Training, predict
+from unlearnable.training.outcome import Epoch, Labelled, Learned, epochs_of, recorded
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Name, Transform
 from unlearnable.training.weights import freeze_all_but_head, load_weights, read_weights
 
+__all__ = ["FRESH", "PRETRAINED", "Epoch", "Labelled", "Learned", "Victim", "learn"]
 FRESH = "fresh"
 PRETRAINED = "pretrained"
 
@@ -144,55 +145,6 @@ class Victim(Spec):
         return model
 
 
-class Labelled(NamedTuple):
-    """Images with labels, to train or test on.
-
-    Attributes:
-        pixels: uint8 (N, 3, S, S) on the host.
-        labels: int64 (N,).
-        classes: Number of classes.
-    """
-
-    pixels: torch.Tensor
-    labels: torch.Tensor
-    classes: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The results of one epoch.
-
-    Args:
-        number: Number of the epoch, from 1.
-        train_accuracy: Accuracy on the augmented training batches during the epoch, in [0, 1].
-        answers: int64 (T,): predicted class of each test image after the epoch.
-        correct: bool (T,): whether each prediction is correct.
-    """
-
-    number: int
-    train_accuracy: float
-    answers: torch.Tensor
-    correct: torch.Tensor
-
-    @property
-    def test_accuracy(self) -> float:
-        """Share of the test images that are classified correctly, in [0, 1]."""
-        return float(self.correct.double().mean())
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The result of a training.
-
-    Args:
-        model: The model after the last epoch.
-        epochs: The epochs after which it was tested.
-    """
-
-    model: nn.Module
-    epochs: tuple[Epoch, ...]
-
-
 def learn(
     victim: Victim,
     train: Labelled,
@@ -202,8 +154,13 @@ def learn(
     chain: Stages | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     test_every: int = 1,
+    state: Mapping[str, Any] | None = None,
+    save: Callable[[dict[str, Any]], None] | None = None,
+    every: float = 60.0,
 ) -> Learned:
     """Train a victim on images and test it on others after its epochs; return model and results.
+
+    On a CPU, a training that goes on from a checkpoint ends with the same weights, bit for bit.
 
     Args:
         victim: Network, recipe and starting weights.
@@ -215,6 +172,10 @@ def learn(
         chain: Countermeasures. Their stage ``photo`` must already be applied, with ``Chain.on_photos``.
         on_epoch: Called after each epoch that is tested.
         test_every: Test after every so many epochs; the last epoch is always tested.
+        state: A checkpoint of the same training to go on from, as ``save`` was given it.
+        save: Called with a checkpoint after an epoch: tensors on the device, and numbers. The tensors change
+            as the training goes on, so it must store or copy them.
+        every: Seconds between two checkpoints.
 
     Raises:
         DataError: If the file of starting weights cannot be read.
@@ -247,12 +208,19 @@ def learn(
         training = HeadTraining(model, victim.recipe, *task, seed, compute)
     else:
         training = Training(model, victim.recipe, *task, seed, compute, chain, frozen)
-    epochs: list[Epoch] = []
-    for number in range(victim.epochs):
+    epochs, first = list[Epoch](), 0
+    if state is not None:
+        training.restore(state)
+        epochs, first = epochs_of(state, test.labels), int(state["finished"])
+    saved = time.monotonic()
+    for number in range(first, victim.epochs):
         accuracy = training.epoch(number)
-        if (number + 1) % test_every and number + 1 < victim.epochs:
-            continue
-        answers = training.predict(tested)
-        epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
-        on_epoch(epochs[-1])
+        last = number + 1 == victim.epochs
+        if last or (number + 1) % test_every == 0:
+            answers = training.predict(tested)
+            epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
+            on_epoch(epochs[-1])
+        if save is not None and not last and time.monotonic() - saved >= every:
+            save({**training.state(), **recorded(epochs), "finished": number + 1})
+            saved = time.monotonic()
     return Learned(model, tuple(epochs))
