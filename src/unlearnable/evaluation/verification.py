@@ -73,7 +73,6 @@ class Preparation:
                     raise
                 failed.append((f"{trial.name}: {error.problem}", 0.0))
         ids = _spread(pairs.clean.ids, VISIBILITY_PAIRS)
-        held_out = "photos held out of both trainings, different ones for each seed"
         return Verification(
             comparisons=tuple(comparisons),
             unmeasured=(*failed, *self.schedule.unmeasured),
@@ -82,8 +81,10 @@ class Preparation:
             pairs=len(pairs.clean),
             unchanged=pairs.unchanged,
             pictured=pairs.pictured,
+            near_duplicates=pairs.near_duplicates,
+            unjudged=tuple(trial.name for trial in self.schedule.left_out if not trial.chain),
             left_out=dict(pairs.left_out),
-            tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
+            tested_on=pairs.tested_on_words,
             visibility=_visibility(pairs, ids),
             sampled=len(ids),
             samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),
@@ -152,6 +153,11 @@ def prepare(
             f"Give more photos, at least {outlook.per_class} of each class, or clean test images with "
             "--test FOLDER.",
         )
+    if pairs.context is not None and not outlook.tested_context:
+        raise DataError(
+            "No context image can be held out, so false positives cannot be measured.",
+            "Give more photos of other classes with --context FOLDER.",
+        )
     tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
     once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
@@ -184,7 +190,7 @@ def verify(
         test: Clean test images of the same classes. Without them, a quarter of the photos is held out of both
             trainings.
         context: Images of other classes, clean in both trainings, for networks to distinguish the photos
-            from.
+            from. A quarter of them is held out too.
         run: The run folder of ``protect``, whose list of files has the pairs. By default, the usual run
             folder of the two folders, if it exists.
         seeds: Each changes split, initialisation and order.

@@ -41,7 +41,11 @@ class CurveRecord(Model):
 
 
 class ArmRecord(Model):
-    """One arm of a trial; ``recall`` is per class. The clean arm has neither ``retained`` nor ``verdict``."""
+    """One arm of a trial; ``recall`` is per class. The clean arm has neither ``retained`` nor ``verdict``.
+
+    ``false_positives`` is the share of context images that are answered with one of the judged classes; None
+    without context.
+    """
 
     name: str
     peak: Range
@@ -50,13 +54,14 @@ class ArmRecord(Model):
     retained: Range | None = Field(validation_alias=AliasChoices("retained", "kept"))
     verdict: Verdict | None
     recall: list[Number]
+    false_positives: float | None = None
     curves: list[CurveRecord]
 
 
 class TrialRecord(Model):
     """A network trained in one way on several versions of the images, the clean version first.
 
-    ``countermeasure`` is the chain that it trained under.
+    ``countermeasure`` is the chain that it trained under. ``intervals`` says what its intervals cover.
     """
 
     name: str
@@ -66,6 +71,8 @@ class TrialRecord(Model):
     settings: dict[str, Any]
     chance: float
     tested: int
+    tested_context: int = 0
+    intervals: str = ""
     arms: list[ArmRecord]
 
 
@@ -95,7 +102,8 @@ class Seen(Model):
 
 
 class GoalRecord(Model):
-    """The goal of ``--require``, and whether it was met."""
+    """The goal of ``--require``, whether it was met, and the reason why not."""
 
     text: str
     met: bool
+    reason: str = ""

@@ -71,9 +71,11 @@ def table(record: Record) -> str:
                 ("protected", spread(arm.peak), percent(arm.last)),
                 ("retained", spread(arm.retained), ""),
             ),
+            *_false_positives(clean, arm),
         ]
     for trial in (one for one in record.trials if one.countermeasure == "none"):
         out.append(f"  {trial.name}: {trial.target}; {trial.recipe}")
+    out += [f"  {text}" for text in sorted({trial.intervals for trial in record.trials} - {""})]
     for left in record.unmeasured:
         out.append(f"  not measured: {left.name} (estimated {minutes(left.seconds)})")
     if record.left_out:
@@ -87,6 +89,14 @@ def table(record: Record) -> str:
         change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
         out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
     return "\n".join([*out, "", sentence(record), *_goal(record)])
+
+
+def _false_positives(clean: ArmRecord, arm: ArmRecord) -> list[str]:
+    if clean.false_positives is None or arm.false_positives is None:
+        return []
+    return [
+        f"  false positives: clean {percent(clean.false_positives)}, protected {percent(arm.false_positives)}"
+    ]
 
 
 def _aligned(*lines: tuple[str, ...]) -> list[str]:
@@ -105,4 +115,5 @@ def minutes(seconds: float) -> str:
 def _goal(record: Record) -> list[str]:
     if record.goal is None:
         return []
-    return [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]
+    found = "met" if record.goal.met else "not met"
+    return [f"Required: {record.goal.text}: {found}. {record.goal.reason}".rstrip()]
