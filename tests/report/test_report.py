@@ -20,7 +20,7 @@ from unlearnable.report import Record, page, sentence, table
 CLASSES = ("cats & <dogs>", "fish", "trees")
 
 
-def runs(rate: float, seeds: int = 2) -> tuple[Run, ...]:
+def runs(rate: float, seeds: int = 5) -> tuple[Run, ...]:
     labels = np.arange(90) % 3
     found = []
     for seed in range(seeds):

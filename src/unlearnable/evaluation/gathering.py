@@ -59,7 +59,7 @@ def gather(
         others = others.readable(on_progress, settings.side)
         # a copy of a held-out photo must not be among the training images, in any class
         twins = _copies(others, clean, settings.side)
-        prefix = free_prefix("context: ", (*clean.ids, *left_out))
+        prefix = free_prefix("context: ", clean.ids)
         left_out |= {f"{prefix}{id}": "shows the same picture as a photo" for id in twins}
         others = _without(others, twins)
         if not others.ids:
@@ -168,7 +168,7 @@ def _without_copies(made: Pairs) -> Pairs:
     left_out, context = {**made.left_out, **dict.fromkeys(twins, seen)}, made.context
     if context is not None:
         shown = _copies(context, made.test, made.settings.side)
-        prefix = free_prefix("context: ", (*made.clean.ids, *left_out))
+        prefix = free_prefix("context: ", made.clean.ids)
         left_out |= {f"{prefix}{id}": seen for id in shown}
         context = _without(context, shown)
     clean, protected = made.clean.subset(good), made.protected.subset(good)
