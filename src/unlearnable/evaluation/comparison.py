@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
+import torch
 
 from unlearnable.errors import DataError
 from unlearnable.evaluation.intervals import Spread
-from unlearnable.evaluation.schedule import Trial
 from unlearnable.evaluation.statistics import (
     CONTEXT,
     Answers,
@@ -23,6 +24,7 @@ from unlearnable.evaluation.statistics import (
     recalls,
     scored,
 )
+from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.verdict import Verdict, judge
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.training.compute import Compute
@@ -40,6 +42,31 @@ class Arm:
 
     train: Labelled
     test: Labelled
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The epochs of a training, with the test images.
+
+    Args:
+        epochs: The epochs after which it was tested.
+        labels: int64 (T,): true classes of the test images.
+        images: int64 (T,): a number for the content of each test image, so that seeds recognise shared ones.
+    """
+
+    epochs: tuple[Epoch, ...]
+    labels: torch.Tensor
+    images: IntArray
+
+
+class Saved(Protocol):
+    """Trainings that are saved as they finish; see ``measured.Measured``."""
+
+    def load(self, trial: Trial, name: str, seed: int) -> Tested | None:
+        """Return a saved training, or None."""
+
+    def save(self, trial: Trial, name: str, seed: int, tested: Tested) -> None:
+        """Save a training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +163,7 @@ def compare(
     judged: Sequence[int] | None = None,
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
+    saved: Saved | None = None,
 ) -> Comparison:
     """Train the trial's victim on every arm, once per seed, and return the results.
 
@@ -150,6 +178,7 @@ def compare(
             class (see ``statistics``).
         compute: Device and precision; chosen by default.
         on_progress: Called after every epoch.
+        saved: Finished trainings, which do not run again; None to save none.
 
     Raises:
         DataError: If no test image belongs to a judged class, or none to the context although there is one.
@@ -165,20 +194,43 @@ def compare(
                 text = f"{name}: {epoch.test_accuracy:.0%}"
                 on_progress(Event(trial.name, before + epoch.number, total, text))
 
-            runs[name].append(_run(data(name, seed), trial, seed, judged, compute, report))
+            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved))
             done += trial.victim.epochs
     chance = 1 / len(scored(judged, classes))
     return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, chance)
 
 
 def _run(
-    arm: Arm,
+    data: Callable[[str, int], Arm],
+    name: str,
     trial: Trial,
     seed: int,
     judged: Sequence[int],
     compute: Compute,
     on_epoch: Callable[[Epoch], None],
+    saved: Saved | None,
 ) -> Run:
+    tested = None if saved is None else saved.load(trial, name, seed)
+    if tested is None:
+        arm = data(name, seed)
+        _refuse_untested(arm, judged)
+        learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
+        tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test))
+        if saved is not None:
+            saved.save(trial, name, seed, tested)
+    labels = merged(tested.labels.numpy(), judged)
+    correct = [merged(epoch.answers.numpy(), judged) == labels for epoch in tested.epochs]
+    test = curve(correct, labels, np.unique(labels).tolist())
+    train = tuple(epoch.train_accuracy for epoch in tested.epochs)
+    return Run(seed, train, test, correct[test.best], labels, tested.images)
+
+
+def _numbers(images: Labelled) -> IntArray:
+    rows = (blake2b(row.numpy().tobytes(), digest_size=8).digest() for row in images.pixels)
+    return np.frombuffer(b"".join(rows), dtype=np.int64)
+
+
+def _refuse_untested(arm: Arm, judged: Sequence[int]) -> None:
     labels, classes = merged(arm.test.labels.numpy(), judged), scored(judged, arm.train.classes)
     if not (labels != CONTEXT).any():
         raise DataError(
@@ -190,17 +242,6 @@ def _run(
             "No context image can be held out, so false positives cannot be measured.",
             "Give more photos of other classes with --context FOLDER.",
         )
-    epochs = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch).epochs
-    correct = [merged(epoch.answers.numpy(), judged) == labels for epoch in epochs]
-    test = curve(correct, labels, classes)
-    train = tuple(epoch.train_accuracy for epoch in epochs)
-    return Run(seed, train, test, correct[test.best], labels, _numbers(arm.test))
-
-
-def _numbers(images: Labelled) -> IntArray:
-    """Return a number for the content of each image, int64 (T,), so that seeds recognise shared ones."""
-    rows = (blake2b(row.numpy().tobytes(), digest_size=8).digest() for row in images.pixels)
-    return np.frombuffer(b"".join(rows), dtype=np.int64)
 
 
 def summarise(
