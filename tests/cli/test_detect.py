@@ -72,7 +72,10 @@ def test_unreadable_images_are_listed(folders: tuple[Path, Path], tmp_path: Path
 
 def test_bad_input_is_refused_with_the_usual_codes(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert "only one class" in call(write(demo_photos().first(5, ["brick"]), tmp_path / "one"), code=3).stderr
-    assert "does not exist" in call(tmp_path / "none", code=3).stderr
+    assert "is not a folder" in call(tmp_path / "none", code=3).stderr
+    flat = call(folders[0] / "brick", code=3).stderr
+    assert "--labels FILE" in flat
+    assert "--class " not in flat
     call(folders[0], "--time-limit", "soon", code=2)
     call(folders[0], "--device", "abacus", code=2)
     assert "The time is up" in call(folders[0], "--time-limit", "0.001s", code=6).stderr

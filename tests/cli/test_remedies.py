@@ -22,7 +22,7 @@ OPTIONS = {
     verb: {option for parameter in command.params for option in parameter.opts} | {"--help"}
     for verb, command in VERBS.items()
 }
-READERS = {"protect", "fit", "apply", "verify", "detect", "inspect", "import", "export"}
+READERS = {"protect", "fit", "apply", "verify", "inspect", "import", "export"}
 SEARCHES = {"protect", "fit", "apply"}
 # Verbs that can raise the errors of a file; the longest path counts, and others may be raised by any verb.
 RAISED_BY = {

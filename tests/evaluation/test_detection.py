@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +15,12 @@ import unlearnable as un
 from unlearnable.data.demo_photos import demo_photos
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
-from unlearnable.evaluation import detection, simple_networks
+from unlearnable.evaluation import answer, detection, simple_networks
 from unlearnable.evaluation.answer import judge
 from unlearnable.evaluation.contrasts import Contrast, class_leads, contrast
 
 CPU = un.Compute("cpu", "float32")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +174,7 @@ def test_leads_are_differences_of_log_odds_and_name_the_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("leads", "answer"),
+    ("leads", "expected"),
     [
         (((0.1, -0.1, 0.3), (0.4, 0.2, 0.6)), "no sign of protection"),
         (((0.1, -0.1, 0.3), (0.9, 0.7, 1.1)), "probably protected"),
@@ -179,15 +183,49 @@ def test_leads_are_differences_of_log_odds_and_name_the_class() -> None:
         (((0.1, -1.1, 1.3), (0.4, 0.2, 0.6)), "cannot tell"),
     ],
 )
-def test_the_rule(leads: tuple[tuple[float, float, float], ...], answer: str) -> None:
+def test_the_rule(leads: tuple[tuple[float, float, float], :
     networks = ("linear", "convolutional")
     contrasts = [Contrast(name, (0.5,), (0.5,), *one) for name, one in zip(networks, leads, strict=True)]
     found, reason = judge(contrasts)
-    assert found == answer
+    assert found == expected
     assert ("too few" in reason) == (leads[0][2] == 1.3)
     assert judge(contrasts, ["cats"])[0] == "probably protected"
+
+
+def test_no_room_for_a_lead_is_no_answer() -> None:
+    full = Contrast("linear", (1.0, 0.99), (0.99, 1.0), 0.0, -0.5, 0.5)
+    assert judge([full])[0] == "cannot tell"
+    assert judge([replace(full, network="convolutional")])[0] == "no sign of protection"
+    assert judge([replace(full, coarse=(0.97, 1.0))])[0] == "no sign of protection"
 
 
 def test_the_estimate_grows_with_the_images(clean: ImageSet) -> None:
     prepared = detection.prepare(clean, seeds=(0,), compute=CPU)
     assert 0.01 < prepared.estimate() < 60
+
+
+def test_the_page_has_the_tables_of_the_result_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    spec = importlib.util.spec_from_file_location("detection_page", DOCS / "detection.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = (DOCS / "detect.md").read_text("utf-8")
+    assert page.render(text) == text, "run make results"
+    assert "| `probably protected` |" in text
+    # the thresholds in the text are those of the rule
+    for value in (answer.MARGIN, answer.SMALLEST, answer.CLASS_MARGIN):
+        assert f"{value:g}" in text.partition("## How it decides")[2].partition("##")[0]
+
+
+def test_the_answers_of_the_result_file_follow_from_its_figures() -> None:
+    file = json.loads((DOCS.parent / "results" / "detection" / "rates.json").read_text("utf-8"))
+    rows = [one for part in ("clean", "protected") for seeds in file[part].values() for one in seeds.values()]
+    assert len(rows) > 30
+    for row in rows:
+        contrasts = [
+            Contrast(name, (one["fine"],), (one["coarse"],), one["lead"], one["low"], one["high"])
+            for name, one in row["contrasts"].items()
+        ]
+        assert judge(contrasts, row["classes"])[0] == row["answer"]

@@ -9,9 +9,12 @@ import typer
 
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
+from unlearnable.errors import DataError
 
 if TYPE_CHECKING:
+    from unlearnable.data.image_set import ImageSet
     from unlearnable.evaluation.answer import Detection
+    from unlearnable.preparation import PhotoOptions
 
 SEEDS = 3
 
@@ -38,7 +41,7 @@ def detect(
         from unlearnable.training.compute import Compute
 
         deadline = options.deadline(time_limit)
-        images = photo_options(labels, None, folders_are_classes, max_pixels).folder(folder)
+        images = opened(folder, photo_options(labels, None, folders_are_classes, max_pixels))
         first = seed or 0
         compute = Compute.choose(device, "float32")
         with console.progress(deadline) as on_progress:
@@ -56,6 +59,21 @@ def detect(
             found = prepared.measure(on_progress)
         console.result(found.to_json(), text(found))
         list_skipped(found.skipped)
+
+
+def opened(folder: Path, reading: PhotoOptions) -> ImageSet:
+    """Return the images of a folder.
+
+    Raises:
+        DataError: If it cannot be used. Other verbs take photos of a single class, which is no remedy here.
+    """
+    try:
+        return reading.folder(folder)
+    except DataError as error:
+        if "--class" not in error.remedy:
+            raise
+        remedy = "Put the images of each class into a sub-folder, or give --labels FILE with their classes."
+        raise DataError(error.problem, remedy) from error
 
 
 def text(found: Detection) -> str:
