@@ -160,8 +160,8 @@ def test_leads_are_differences_of_log_odds_and_name_the_class() -> None:
     wrong = np.arange(200) % 4 == 0
     partly_right = np.where(wrong[:, None], 1 - right, right)
     found = contrast("linear", right[None], partly_right[None], labels)
-    assert found.fine == (1.0,)
-    assert found.coarse == (0.75,)
+    assert found.fine == pytest.approx((1.0,))
+    assert found.coarse == pytest.approx((0.75,))
     assert found.lead == pytest.approx(np.log(200.5 / 0.5) - np.log(150.5 / 50.5))
     assert 0 < found.low < found.lead < found.high
     swapped = contrast("linear", partly_right[None], right[None], labels)
@@ -183,7 +183,7 @@ def test_leads_are_differences_of_log_odds_and_name_the_class() -> None:
         (((0.1, -1.1, 1.3), (0.4, 0.2, 0.6)), "cannot tell"),
     ],
 )
-def test_the_rule(leads: tuple[tuple[float, float, float], :
+def test_the_rule(leads: tuple[tuple[float, float, float], ...], expected: str) -> None:
     networks = ("linear", "convolutional")
     contrasts = [Contrast(name, (0.5,), (0.5,), *one) for name, one in zip(networks, leads, strict=True)]
     found, reason = judge(contrasts)
