@@ -116,9 +116,9 @@ class Preparation:
                 every = [simple.held_out_scores(products, labels, fold) for fold in folds]
                 scores.append(torch.stack(every).cpu().numpy())
                 on_progress(Event("comparing", 2 * len(contrasts) + len(scores), 2 * len(simple.NETWORKS)))
-            contrasts.append(contrast(name, *scores, view.labels))
+            contrasts.append(contrast(name, scores[0], scores[1], view.labels))
             if name == "linear":
-                leads = zip(view.classes, class_leads(*scores, view.labels), strict=True)
+                leads = zip(view.classes, class_leads(scores[0], scores[1], view.labels), strict=True)
                 counts = self.counts
                 alone = tuple(
                     name for name, lead in leads if lead > CLASS_MARGIN and counts[name] >= CLASS_IMAGES
