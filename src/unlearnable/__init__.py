@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from unlearnable.data.photo import Photo
     from unlearnable.data.view import View
     from unlearnable.errors import DataError, GoalMissed, Unfinished, UnlearnableError, UsageError
+    from unlearnable.evaluation.answer import Detection
+    from unlearnable.evaluation.detection import detect
     from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
@@ -57,6 +59,7 @@ _HOMES = {
     "Budget": "budget",
     "Compute": "training.compute",
     "DataError": "errors",
+    "Detection": "evaluation.answer",
     "Encoding": "data.encoding",
     "ErrorMaximizing": "methods.error_maximizing",
     "ErrorMinimizing": "methods.error_minimizing",
@@ -82,6 +85,7 @@ _HOMES = {
     "Verification": "evaluation.result",
     "View": "data.view",
     "apply": "api",
+    "detect": "evaluation.detection",
     "fit": "api",
     "load": "data",
     "load_plugin": "plugins",
@@ -95,6 +99,7 @@ __all__ = [
     "Budget",
     "Compute",
     "DataError",
+    "Detection",
     "Encoding",
     "ErrorMaximizing",
     "ErrorMinimizing",
@@ -121,6 +126,7 @@ __all__ = [
     "View",
     "__version__",
     "apply",
+    "detect",
     "fit",
     "load",
     "load_plugin",

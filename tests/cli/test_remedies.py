@@ -32,6 +32,7 @@ RAISED_BY = {
     "data": READERS,
     "data/benchmarks": {"experiment", "import", "export"},
     "evaluation": {"verify"},
+    "evaluation/detection": {"detect"},
     "exchange/incoming": {"import"},
     "exchange/plain": {"import"},
     "exchange/outgoing": {"export"},
@@ -44,7 +45,7 @@ RAISED_BY = {
     "cli/export": {"import", "export"},
     "cli/published": {"inspect"},
     "cli/protection": {"protect", "fit", "apply", "export"},
-    **{f"cli/{verb}": {verb} for verb in ("protect", "verify", "inspect", "experiment", "demo")},
+    **{f"cli/{verb}": {verb} for verb in ("protect", "verify", "detect", "inspect", "experiment", "demo")},
 }
 # Files whose remedies fit every verb that can raise them.
 STRICT = ("data/folder", "data/decoding", "exchange", "cli/inspect", "cli/published", "cli/experiment")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import demo, experiment, export, fit, inspect, lists, protect, verify
+from unlearnable.cli import demo, detect, experiment, export, fit, inspect, lists, protect, verify
 from unlearnable.cli.process import App
 from unlearnable.cli.verb import Program, Verb
 from unlearnable.version import __version__
@@ -53,6 +53,7 @@ for verb, panel in (
     (fit.fit, PROTECT),
     (fit.apply, PROTECT),
     (verify.verify, MEASURE),
+    (detect.detect, MEASURE),
     (experiment.experiment, MEASURE),
     (inspect.inspect, SHOW),
     (lists.methods, SHOW),

@@ -7,16 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unlearnable.evaluation.answer import Detection
     from unlearnable.evaluation.comparison import Arm, ArmResult, Comparison, compare
+    from unlearnable.evaluation.detection import detect
     from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.schedule import Trial
     from unlearnable.evaluation.verdict import Goal, Verdict
     from unlearnable.evaluation.verification import verify
 
-__all__ = ["Arm", "ArmResult", "Comparison", "Goal", "Trial", "Verdict", "Verification", "compare", "verify"]
+__all__ = [
+    "Arm",
+    "ArmResult",
+    "Comparison",
+    "Detection",
+    "Goal",
+    "Trial",
+    "Verdict",
+    "Verification",
+    "compare",
+    "detect",
+    "verify",
+]
 
 _HOMES = {
     **dict.fromkeys(("Arm", "ArmResult", "Comparison", "compare"), "comparison"),
+    "Detection": "answer",
+    "detect": "detection",
     "Trial": "schedule",
     **dict.fromkeys(("Goal", "Verdict"), "verdict"),
     "Verification": "result",
