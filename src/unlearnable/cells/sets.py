@@ -50,14 +50,14 @@ class Sets:
                 others = [self(other) for other in wanted.plus]
                 train = joined(
                     {
-                        f"{wanted.name}/": train,
-                        **{prefix(o): s[0] for o, s in zip(wanted.plus, others, strict=True)},
+                        wanted.name: train,
+                        **{_added(o): s[0] for o, s in zip(wanted.plus, others, strict=True)},
                     }
                 )
                 test = joined(
                     {
-                        f"{wanted.name}/": test,
-                        **{prefix(o): s[1] for o, s in zip(wanted.plus, others, strict=True)},
+                        wanted.name: test,
+                        **{_added(o): s[1] for o, s in zip(wanted.plus, others, strict=True)},
                     }
                 )
             if train.classes != test.classes:
@@ -112,7 +112,7 @@ def relabelled(images: ImageSet, rule: str) -> ImageSet:
 
 
 def joined(parts: dict[str, ImageSet]) -> ImageSet:
-    """Return several sets as one; ids begin with the prefix of their set.
+    """Return several sets as one; ids begin with the name of their set.
 
     Raises:
         DataError: If a class is in two of the sets.
@@ -123,12 +123,16 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
         if shared:
             raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
         seen |= set(images.classes)
-    return join(parts).in_order_of_ids()
+    return join({f"{name}/": images for name, images in parts.items()}).in_order_of_ids()
 
 
 def prefix(added: Data) -> str:
     """Return the prefix of the ids of a set that is added to another one."""
-    return f"{added.name}+/"
+    return f"{_added(added)}/"
+
+
+def _added(added: Data) -> str:
+    return f"{added.name}+"
 
 
 def with_context(images: ImageSet, own: tuple[str, ...]) -> ImageSet:
