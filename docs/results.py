@@ -44,9 +44,15 @@ most that early stopping could reach. If the result file does not have the best 
 out.
 
 A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
+Most settings were chosen on seeds and images of these tables, so they look a little better there than they
+are; [one table](#the-presets-on-fresh-seeds-and-classes) is of others.
 
-A **claim** holds if it holds for the means over the seeds. *Within the spread* means that the gap is smaller
-than the standard deviation of the difference of two seeds.
+A **claim** *holds* if it holds for the means over two or more seeds. *Within the spread* means that the gap
+is smaller than the standard deviation of the difference of two seeds. If one of the two positions has one
+seed only, nobody knows the spread, and the claim is *seen once* or *not seen*.
+
+**†** marks noise whose search ended at its cap of rounds before its error reached the goal. A sentence below
+the table has the error that was reached.
 """
 EXPERIMENTS = """## The experiments
 
