@@ -27,9 +27,9 @@ CPU = ROOT / "results" / "cpu"
 INTRO = """# Results
 
 `make results` renders this page from result files. No number is typed by hand, and a test compares the page
-with the files. All runs but [the demo's](#demo) are on two CPU cores with bfloat16 instructions, which other
-processes share, so times are upper bounds. Each of them has one thread. No GPU has been available yet, so GPU
-rows are missing.
+with the files. All runs are on two CPU cores, which other processes share, so times are upper bounds. All but
+[the demo's](#demo) have one thread. The line below each table names the precision. No experiment has run on a
+GPU yet; [Performance](performance.md) has times of one.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
@@ -65,7 +65,7 @@ a line for each seed.
 """
 PAPER = """### With the paper's data and settings
 
-Not run yet: no GPU has been available. Each command resumes where it stopped. `--time-limit 10m` stops it
+Not run yet: these need hours on a GPU. Each command resumes where it stopped. `--time-limit 10m` stops it
 after ten minutes, and `--seed 0` runs one seed only.
 """
 TOOL = """## Speed of writing files, and the demo
