@@ -1,7 +1,7 @@
 """Random noise on top of the images: the simplest attempt to hide the noise.
 
-``noise`` is a baseline without a paper. ``fixednoise`` is the uniform noise that Huang et al. (ICLR 2021) add
-once, as in their code.
+``noise`` is a baseline without a paper. ``fixednoise`` is the uniform noise that Huang et al. (ICLR 2021,
+arXiv:2101.04898) add once, as in their code.
 """
 
 from __future__ import annotations
