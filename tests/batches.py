@@ -19,7 +19,7 @@ CPU = Compute()
 STAGES = {
     "photo": {"grey", "jpeg", "shrink"},
     "prepare": {"bitdepth", "blur", "fixednoise", "project"},
-    "step": {"adversarial"},
+    "step": {"adversarial", "ueraser"},
 }
 
 

@@ -12,7 +12,7 @@ SMALL, FAST, PHOTOS = "small images", "small images, fast search", "photos of fi
 
 
 @experiment(
-    order=26,
+    order=27,
     title="The presets on fresh seeds and classes",
     rows="images, search",
     columns="trained on",
