@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import Any
+
+from scipy.stats import t as student
 
 from unlearnable.experiments.markdown import grid
 from unlearnable.experiments.table import accuracy, number
@@ -95,13 +97,30 @@ def runs(file: File) -> str:
     return grid(["setting", *columns], rows)
 
 
+def interval(gaps: Sequence[float]) -> tuple[float, float]:
+    """Return the 95% interval of a mean of differences seed by seed, by Student's t."""
+    half = float(student.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
+    return mean(gaps) - half, mean(gaps) + half
+
+
+def differences(file: File, name: str) -> tuple[list[str], list[float]]:
+    """Return the seeds that a way of searching shares with the exact search, and their differences."""
+    exact, seeds = file["runs"]["exact"], file["runs"][name]
+    shared = [seed for seed in seeds if seed in exact and name not in ("clean", "exact")]
+    return shared, [seeds[seed]["late"] - exact[seed]["late"] for seed in shared]
+
+
+def in_points(low: float, high: float) -> str:
+    """Return an interval of differences, in points of a percentage."""
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+
 def searches(file: File) -> str:
     """Render ways of searching over the same seeds, and their distance from the exact search seed by seed."""
     exact, rows = file["runs"]["exact"], []
     for name, seeds in file["runs"].items():
         found = list(seeds.values())
-        shared = [seed for seed in seeds if seed in exact and name not in ("clean", "exact")]
-        gaps = [seeds[seed]["late"] - exact[seed]["late"] for seed in shared]
+        shared, gaps = differences(file, name)
         faster = [exact[seed]["search_seconds"] / seeds[seed]["search_seconds"] for seed in shared]
         rows.append(
             [
@@ -110,6 +129,7 @@ def searches(file: File) -> str:
                 number([one["late"] for one in found]),
                 str(len(found)),
                 ("+" if mean(gaps) >= 0 else "") + number(gaps) if gaps else "",
+                in_points(*interval(gaps)) if len(gaps) > 1 else "",
                 f"{median(one['search_seconds'] for one in found):.0f} s" if name != "clean" else "",
                 f"{median(faster):.2f}" if faster else "",
             ]
@@ -120,6 +140,7 @@ def searches(file: File) -> str:
         "second half of the epochs",
         "seeds",
         "second half, difference from exact",
+        "its 95% interval",
         "search, median",
         "times as fast as exact",
     ]

@@ -27,9 +27,9 @@ CPU = ROOT / "results" / "cpu"
 INTRO = """# Results
 
 `make results` renders this page from result files. No number is typed by hand, and a test compares the page
-with the files. All runs but [the demo's](#demo) are on two CPU cores with bfloat16 instructions, which other
-processes share, so times are upper bounds. Each of them has one thread. No GPU has been available yet, so GPU
-rows are missing.
+with the files. All runs are on two CPU cores, which other processes share, so times are upper bounds. All but
+[the demo's](#demo) have one thread. The line below each table names the precision. No experiment has run on a
+GPU yet; [Performance](performance.md) has times of one.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
@@ -44,9 +44,15 @@ most that early stopping could reach. If the result file does not have the best 
 out.
 
 A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
+Most settings were chosen on seeds and images of these tables, so they look a little better there than they
+are; [one table](#the-presets-on-fresh-seeds-and-classes) is of others.
 
-A **claim** holds if it holds for the means over the seeds. *Within the spread* means that the gap is smaller
-than the standard deviation of the difference of two seeds.
+A **claim** *holds* if it holds for the means over two or more seeds. *Within the spread* means that the gap
+is smaller than the standard deviation of the difference of two seeds. If one of the two positions has one
+seed only, nobody knows the spread, and the claim is *seen once* or *not seen*.
+
+**†** marks noise whose search ended at its cap of rounds before its error reached the goal. A sentence below
+the table has the error that was reached.
 """
 EXPERIMENTS = """## The experiments
 
@@ -59,7 +65,7 @@ a line for each seed.
 """
 PAPER = """### With the paper's data and settings
 
-Not run yet: no GPU has been available. Each command resumes where it stopped. `--time-limit 10m` stops it
+Not run yet: these need hours on a GPU. Each command resumes where it stopped. `--time-limit 10m` stops it
 after ten minutes, and `--seed 0` runs one seed only.
 """
 TOOL = """## Speed of writing files, and the demo

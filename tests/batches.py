@@ -18,7 +18,7 @@ CPU = Compute()
 
 STAGES = {
     "photo": {"grey", "jpeg", "shrink"},
-    "prepare": {"bitdepth", "blur", "project"},
+    "prepare": {"bitdepth", "blur", "fixednoise", "project"},
     "step": {"adversarial", "ueraser"},
 }
 

@@ -38,7 +38,11 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
     experiment, scale = experiments.get(name), profiles.get(profile)
     entries = experiment.entries(scale)
     assert entries
-    assert {entry.cell.seed for entry in entries} >= set(scale.seeds)
+    seeds = {entry.cell.seed for entry in entries}
+    if name == "fresh":
+        assert seeds == ({10} if profile == "smoke" else {10, 11, 12, 13, 14})
+    else:
+        assert seeds >= set(scale.seeds)
     positions = [(entry.row, entry.column, entry.cell.seed) for entry in entries]
     assert len(set(positions)) == len(positions), "two cells at one position"
     for entry in entries:
@@ -52,6 +56,17 @@ def test_a_grid_is_whole(name: str, profile: str) -> None:
         assert set(experiment.published) <= {
             (entry.row, entry.column) for entry in experiment.entries(profiles.PAPER)
         }
+
+
+def test_fresh_results_share_no_seed_and_no_photo_with_those_that_settings_were_chosen_on() -> None:
+    fresh = experiments.get("fresh").entries(profiles.CPU)
+    assert {entry.cell.seed for entry in fresh}.isdisjoint(profiles.CPU.seeds)
+    photos = {entry.cell.data for entry in fresh if entry.cell.data.name == "imagenette"}
+    chosen = {entry.cell.data for entry in experiments.get("settings").entries(profiles.CPU)}
+    assert photos
+    assert all(set(one.classes).isdisjoint(other.classes) for one in photos for other in chosen)
+    for one in photos | chosen:
+        assert len(one.classes) == 5
 
 
 @pytest.mark.parametrize("name", NAMES)

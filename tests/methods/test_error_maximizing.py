@@ -9,7 +9,7 @@ import torch
 from unlearnable import methods
 from unlearnable.data.digits import digits
 from unlearnable.data.image_set import ImageSet
-from unlearnable.methods import Context, Fitted, Method
+from unlearnable.methods import Context, Fitted, Method, by_surrogate
 from unlearnable.methods.config import stop_reason
 from unlearnable.methods.error_maximizing import ErrorMaximizingConfig
 from unlearnable.methods.fitted import load_state, save_state
@@ -114,3 +114,36 @@ def test_resumed_in_the_middle_of_training_or_moving_equals_uninterrupted(
     assert again.log == whole.log
     assert np.array_equal(again.noise.bank, whole.noise.bank)
     assert all(torch.equal(again.surrogate[name], value) for name, value in whole.surrogate.items())
+
+
+@pytest.mark.parametrize("name", ["auto", "none", "flip-crop"])
+def test_the_surrogate_may_see_other_transformations_than_the_noise(
+    name: str, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's sees crops and flips of clean images; the noise steps see the images as they are."""
+    trained: list[torch.Tensor] = []
+    drawn: list[object] = []
+    step, loss = by_surrogate.train_step, by_surrogate.BySurrogate.noise_loss
+    monkeypatch.setattr(
+        by_surrogate,
+        "train_step",
+        lambda model, o, x, *rest: trained.append(x.clone()) or step(model, o, x, *rest),
+    )
+    monkeypatch.setattr(
+        by_surrogate.BySurrogate,
+        "noise_loss",
+        lambda self, plan, model, batch, d, draw, rng: (
+            drawn.append(draw) or loss(self, plan, model, batch, d, draw, rng)
+        ),
+    )
+    settings = {"batch": 12, "pretrain_epochs": 2.0, "steps": 1, "max_rounds": 1, "init": "uniform"}
+    view = images.view(16)
+    method = make("error_maximizing", "samplewise", pretrain_transforms=name, **settings)
+    method.fit(view, Context(1))
+    clean = torch.from_numpy(view.pixels).float() / 255
+    unchanged = [any(torch.allclose(one, image) for image in clean) for x in trained for one in x]
+    assert len(unchanged) == 48
+    # a flip or a shift leaves about one image in a hundred as it is
+    assert all(unchanged) if name != "flip-crop" else sum(unchanged) < 10
+    assert drawn
+    assert set(drawn) == {None}

@@ -24,6 +24,8 @@ def poisoned(noise: Noise, poison: Poison, class_of: Mapping[str, str], seed: in
     """
     if poison.positive_only:
         noise = replace(noise, bank=np.maximum(noise.bank, 0))
+    if poison.prefix:
+        noise = replace(noise, keys=tuple(f"{poison.prefix}{key}" for key in noise.keys))
     if poison.shuffle:
         noise = _shuffled(noise, poison.shuffle, class_of, seed)
     assignment = replace(

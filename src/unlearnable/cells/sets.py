@@ -44,22 +44,20 @@ class Sets:
         """
         if wanted not in self._open:
             train, test = self._parts(wanted)
-            train, test = (
-                train.first(wanted.per_class, wanted.classes),
-                test.first(wanted.tests, wanted.classes),
-            )
+            train = first_share(train.first(wanted.per_class, wanted.classes), wanted.share)
+            test = test.first(wanted.tests, wanted.classes)
             if wanted.plus:
                 others = [self(other) for other in wanted.plus]
                 train = joined(
                     {
                         wanted.name: train,
-                        **{f"{o.name}+": s[0] for o, s in zip(wanted.plus, others, strict=True)},
+                        **{_added(o): s[0] for o, s in zip(wanted.plus, others, strict=True)},
                     }
                 )
                 test = joined(
                     {
                         wanted.name: test,
-                        **{f"{o.name}+": s[1] for o, s in zip(wanted.plus, others, strict=True)},
+                        **{_added(o): s[1] for o, s in zip(wanted.plus, others, strict=True)},
                     }
                 )
             if train.classes != test.classes:
@@ -126,6 +124,15 @@ def joined(parts: dict[str, ImageSet]) -> ImageSet:
             raise DataError(f"Class {min(shared)!r} is in two of the sets that are to be joined.")
         seen |= set(images.classes)
     return join({f"{name}/": images for name, images in parts.items()}).in_order_of_ids()
+
+
+def prefix(added: Data) -> str:
+    """Return the prefix of the ids of a set that is added to another one."""
+    return f"{_added(added)}/"
+
+
+def _added(added: Data) -> str:
+    return f"{added.name}+"
 
 
 def with_context(images: ImageSet, own: tuple[str, ...]) -> ImageSet:

@@ -23,6 +23,7 @@ class Data(Spec):
         tests: Test images of each class, the first ones; 0 for all.
         classes: Only these classes; empty for all.
         plus: Other sets whose classes are added; no class may be in two of them.
+        share: Share of each class's training images, the first ones, in (0, 1].
     """
 
     name: str
@@ -30,6 +31,7 @@ class Data(Spec):
     tests: int = 0
     classes: tuple[str, ...] = ()
     plus: tuple[Data, ...] = ()
+    share: float = Field(default=1.0, gt=0, le=1)
 
 
 class Search(Spec):
@@ -72,6 +74,8 @@ class Poison(Spec):
             added.
         encoding: Write all images as files of this format at their own size and decode them again: ``png``,
             ``webp``, or ``jpeg:QUALITY``; empty to use the pixels as they are.
+        prefix: Sample-wise only: prefix that the ids of the search's images have in the cell's data, where
+            that data joins several sets; empty for none.
     """
 
     search: Search
@@ -81,6 +85,7 @@ class Poison(Spec):
     shuffle: Literal["", "within", "across"] = ""
     positive_only: bool = False
     encoding: str = Field(default="", pattern=r"^(png|webp|jpeg:([1-9][0-9]?|100))?$")
+    prefix: str = ""
 
 
 class Cell(Spec):

@@ -1,23 +1,38 @@
 """AutoAugment.
 
 Source: Cubuk et al., "AutoAugment: Learning augmentation strategies from data", CVPR 2019, arXiv:1805.09501.
+The values of the magnitudes are those of its authors' code for CIFAR-10 (tensorflow/models,
+research/autoaugment/augmentation_transforms.py). Other implementations differ: torchvision takes magnitudes
+out of 9, changes brightness, contrast, colour and sharpness in both directions (a sharpness of 1 is a factor
+of 0.9 or 1.1 there, and 0.28 here), and leaves 5 bits where the authors leave 2.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure
-from unlearnable.countermeasures.operations import Magnitude, apply, space
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure
+from unlearnable.countermeasures.operations import Magnitude
+from unlearnable.countermeasures.policies import apply_pairs, read_policy
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
-SPACE = {**space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4), "invert": Magnitude()}
+STRONGEST = 10
+SPACE = {
+    **{name: Magnitude() for name in ("invert", "autocontrast", "equalize")},
+    "rotate": Magnitude(0, 30, signed=True, whole=True),
+    **{name: Magnitude(0, 0.3, signed=True) for name in ("shear_x", "shear_y")},
+    **{name: Magnitude(0, 10 / REFERENCE_SIDE, signed=True) for name in ("translate_x", "translate_y")},
+    **{name: Magnitude(0.1, 1.8) for name in ("color", "contrast", "brightness", "sharpness")},
+    "posterize": Magnitude(4, -4, whole=True),
+    "solarize": Magnitude(256, -256, whole=True),
+}
 # The policy found on CIFAR-10 (paper, table 7). Each line has two operations, each with its probability and
-# its magnitude out of 9.
+# its magnitude out of 10.
 POLICY = """
 invert 0.1 7 contrast 0.2 6
 rotate 0.7 2 translate_x 0.3 9
@@ -47,30 +62,21 @@ translate_y 0.7 9 autocontrast 0.9 1
 """
 
 
-def _table() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the policy as operations, int64 (25, 2), and probabilities and strengths, float (25, 2, 2)."""
-    lines, names = [line.split() for line in POLICY.strip().splitlines()], list(SPACE)
-    kinds = torch.tensor([[names.index(line[0]), names.index(line[3])] for line in lines])
-    return kinds, torch.tensor(
-        [[[float(line[i + 1]), int(line[i + 2]) / 9] for i in (0, 3)] for line in lines]
-    )
-
-
 @register
 @dataclass(frozen=True)
 class AutoAugment(Countermeasure):
     """Applies one of the 25 pairs of operations found on CIFAR-10 to each image (Cubuk et al., CVPR 2019)."""
 
     name: ClassVar[str] = "autoaugment"
+    revision: ClassVar[int] = 2  # 1 had torchvision's magnitudes
 
     def batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator, compute: Compute
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images after their operations, and the labels unchanged."""
-        kinds, numbers = _table()
-        chosen = torch.randint(0, len(kinds), (len(x),), generator=rng)
-        for position in range(2):
-            probability, strengths = numbers[chosen, position].unbind(1)
-            happens = torch.rand(len(x), generator=rng) < probability
-            x = apply(x, torch.where(happens, kinds[chosen, position], -1), strengths, SPACE, rng, compute)
-        return x, y
+        return apply_pairs(x, *_policy(), SPACE, rng, compute), y
+
+
+@functools.cache
+def _policy() -> tuple[torch.Tensor, torch.Tensor]:
+    return read_policy(POLICY, list(SPACE), STRONGEST)

@@ -20,29 +20,40 @@ from unlearnable.training.compute import Compute
 Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 # grey of the pixels that come from outside the image
 FILL = 128 / 255
+# the colour that Fast AutoAugment's code fills squares with
+MEAN_COLOUR = (125 / 255, 123 / 255, 114 / 255)
 
 
 @dataclass(frozen=True)
 class Magnitude:
-    """The value of an operation at a strength in [0, 1]: ``neutral + span * strength``.
+    """The value of an operation at a strength in [0, 1]: ``start + span * strength``.
 
     Args:
-        neutral: Value at strength 0.
+        start: Value at strength 0.
         span: Difference between the values at strength 1 and 0.
         signed: Whether the difference gets a random sign.
+        whole: Whether the difference is cut to a whole number, towards zero.
     """
 
-    neutral: float = 0.0
+    start: float = 0.0
     span: float = 0.0
     signed: bool = False
+    whole: bool = False
 
     def __call__(self, strength: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
         """Return the values for float (B,) strengths and signs."""
-        return self.neutral + self.span * strength * (sign if self.signed else 1.0)
+        change = self.span * strength
+        if self.whole:
+            # products such as 30 * 0.7 may be a little less than their decimals
+            change = (change + 1e-4 * change.sign()).trunc()
+        return self.start + change * (sign if self.signed else 1.0)
 
 
 def space(rotate: float, shear: float, shift: float, blend: float, bits: float) -> dict[str, Magnitude]:
-    """Return the magnitude of each operation by name.
+    """Return the magnitude of each operation by name, in the convention of RandAugment in torchvision.
+
+    Brightness, contrast, colour and sharpness change in both directions from their neutral value, which is
+    the value at strength 0.
 
     Args:
         rotate: Largest angle in degrees.
@@ -96,7 +107,12 @@ def apply(
         rows = (kinds == kind).nonzero()[:, 0]
         if len(rows) and name != "identity":
             selected, values = compute.send(rows), compute.send(magnitude(strengths[rows], signs[rows]))
-            out[selected] = OPERATIONS[name](x[selected], values.view(-1, 1, 1, 1))
+            values = values.view(-1, 1, 1, 1)
+            if name == "cutout":
+                middle = compute.send(torch.rand(2, len(rows), 1, 1, 1, generator=rng))
+                out[selected] = _cutout(x[selected], values, *middle)
+            else:
+                out[selected] = OPERATIONS[name](x[selected], values)
     return out
 
 
@@ -169,6 +185,26 @@ def _warp(x: torch.Tensor, maps: list[list[torch.Tensor | float]]) -> torch.Tens
 def _rotate(x: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     angle = degrees * (math.pi / 180)
     return _warp(x, [[angle.cos(), -angle.sin(), 0.0], [angle.sin(), angle.cos(), 0.0]]).clamp(0, 1)
+
+
+def _cutout(x: torch.Tensor, share: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
+    """Return images with a square in the mean colour, as Fast AutoAugment's code draws it.
+
+    Args:
+        x: float (B, 3, s, s).
+        share: float (B, 1, 1, 1): side of the square, as a share of the image's; 0 for none.
+        down: float (B, 1, 1, 1) in [0, 1): height of its middle.
+        across: The same from the left.
+    """
+    side = x.shape[-1]
+    at = torch.arange(side, device=x.device, dtype=x.dtype)
+
+    def inside(middle: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        start = (side * (middle - share / 2)).clamp(min=0).floor()
+        return (where >= start) & (where <= start + side * share)
+
+    hidden = inside(down, at.view(-1, 1)) & inside(across, at) & (share > 0)
+    return torch.where(hidden, torch.tensor(MEAN_COLOUR, device=x.device, dtype=x.dtype).view(3, 1, 1), x)
 
 
 OPERATIONS: dict[str, Operation] = {

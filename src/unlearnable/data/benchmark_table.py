@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unlearnable.data import formats
+from unlearnable.data.imagenet import SYNSETS
 
 
 @dataclass(frozen=True)
@@ -162,3 +163,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         formats.fashion_mnist,
     ),
 }
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Return the class names of a standard set by label, without opening it; empty for other sets.
+
+    ImageNet is read as a folder of photos with one folder per class, ``imagenet``, or ``imagenet100`` for its
+    first 100 classes; the folders are named by synset.
+    """
+    folders = {"digits": tuple("0123456789"), "imagenet": SYNSETS, "imagenet100": SYNSETS[:100]}
+    return BENCHMARKS[name].classes if name in BENCHMARKS else folders.get(name, ())

@@ -43,6 +43,8 @@ class Below:
         upper: (row, column) of the higher accuracy.
         text: The claim in words.
         measure: Accuracy at the ``last`` or at the best (``peak``) epoch.
+        upper_measure: That of the higher accuracy, if it is another one: with both at the same position, the
+            claim is about the fall from the best to the last epoch.
         by: Smallest gap, as a share in [-1, 1]; negative where the claim is that the two hardly differ.
     """
 
@@ -51,6 +53,7 @@ class Below:
     text: str
     measure: Literal["last", "peak"] = "last"
     by: float = 0.0
+    upper_measure: Literal["", "last", "peak"] = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Experiment:
         gallery: Whether patterns of its noise are shown.
         claims: Claims that can be checked.
         published: Published figures by (row, column), as text, for the profile ``paper``.
+        note: Returns a sentence for the caption, from the profile.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Experiment:
     gallery: bool = False
     claims: Sequence[Below] = ()
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    note: Callable[[Profile], str] | None = None
 
     def entries(self, profile: Profile, seeds: Sequence[int] = (), only: str = "") -> list[Entry]:
         """Return the entries under a profile, all entries of the first seed before those of the second.
@@ -110,6 +115,7 @@ def experiment(
     gallery: bool = False,
     claims: Sequence[Below] = (),
     published: Mapping[tuple[str, str], str] | None = None,
+    note: Callable[[Profile], str] | None = None,
 ) -> Callable[[Callable[[Profile], Iterable[Entry]]], Callable[[Profile], Iterable[Entry]]]:
     """Register a grid under its function's name; its docstring is the question that it answers.
 
@@ -121,7 +127,7 @@ def experiment(
         name = grid.__name__.replace("_", "-")
         question = " ".join((inspect.getdoc(grid) or "").split())
         made = Experiment(
-            name, order, title, question, grid, rows, columns, figure, gallery, claims, published or {}
+            name, order, title, question, grid, rows, columns, figure, gallery, claims, published or {}, note
         )
         _EXPERIMENTS.add(name, made, grid.__module__)
         return grid

@@ -73,7 +73,8 @@ def lines(table: Table) -> str:
             (one.x or 0.0, one.last) for (_, name), one in table.measured.items() if name == column
         )
         x, y = [at for at, _ in points], [100 * mean(values) for _, values in points]
-        error = [100 * stdev(values) if len(values) > 1 else 0.0 for _, values in points]
+        # one seed has no deviation, rather than one of 0
+        error = [100 * stdev(values) if len(values) > 1 else float("nan") for _, values in points]
         axes.errorbar(
             x, y, error, color=colour, marker="o", markersize=3.5, linewidth=1.8, capsize=2, label=column
         )

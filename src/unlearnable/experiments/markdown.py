@@ -6,9 +6,13 @@ import textwrap
 from collections.abc import Sequence
 from statistics import mean
 
-from unlearnable.experiments.table import ClaimOutcome, Table, text
+from unlearnable.cells.results import Result
+from unlearnable.experiments.claims import ClaimOutcome
+from unlearnable.experiments.measured import CAPPED, goal
+from unlearnable.experiments.table import Table, text
 
 WIDTH = 110  # of a line of prose
+EPOCHS = {"last": "at the last epoch", "peak": "at the best epoch"}
 
 
 def section(table: Table, figure: str = "", gallery: str = "") -> str:
@@ -20,8 +24,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
         gallery: Address of a picture of its noise; empty for none.
     """
     experiment = table.experiment
-    question = textwrap.fill(experiment.question, WIDTH, break_long_words=False, break_on_hyphens=False)
-    lines = [f"### {experiment.title}", "", question, ""]
+    lines = [f"### {experiment.title}", "", _filled(experiment.question), ""]
     problems = [*(f"- **Failed**: {problem}" for problem in table.problems), ""] if table.problems else []
     if not table.begun:
         return "\n".join([*lines, *problems, about(table), ""])
@@ -33,6 +36,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
             [[row, *(_cell(table, row, column) for column in table.columns)] for row in table.rows],
         ),
     ]
+    lines += [line for note in notes(table) for line in (_filled(note), "")]
     if figure:
         lines += [f"![{experiment.title}]({figure})", ""]
     if gallery:
@@ -40,6 +44,36 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
     lines += [*(f"- {claim(outcome)}" for outcome in table.outcomes), ""] if experiment.claims else []
     lines += [*problems, about(table), ""]
     return "\n".join(lines)
+
+
+def _filled(words: str) -> str:
+    return textwrap.fill(words, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def notes(table: Table) -> list[str]:
+    """Return the notes below a table: the experiment's own, and the searches that ended at their cap."""
+    told = [table.experiment.note(table.profile)] if table.experiment.note else []
+    shown, ends = set[str](), []
+    for (row, column), one in table.measured.items():
+        # the same noise may be at many positions
+        new = [result for result in one.capped if result.artefacts["noise"] not in shown]
+        shown |= {result.artefacts["noise"] for result in new}
+        if new:
+            ends.append(f"{row} / {column} {_end(new)}")
+    if ends:
+        told.append(f"{CAPPED} The search ended at its cap of rounds, before its goal: {'; '.join(ends)}.")
+    return told
+
+
+def _end(results: Sequence[Result]) -> str:
+    searches = [result.search for result in results if result.search]
+    errors = sorted({f"{float(search['error']):.2f}" for search in searches})
+    rounds = sorted({int(search["rounds"]) for search in searches})
+    return f"at an error of {_from_to(errors)}, not {goal(results[0]):g}, after {_from_to(rounds)} rounds"
+
+
+def _from_to(found: Sequence[object]) -> str:
+    return " to ".join(dict.fromkeys((str(found[0]), str(found[-1]))))
 
 
 def caption(table: Table) -> str:
@@ -62,12 +96,13 @@ def _cell(table: Table, row: str, column: str) -> str:
 
 def claim(outcome: ClaimOutcome) -> str:
     """Return the outcome of a claim as text, with its numbers and their epoch."""
-    epoch = "best epoch" if outcome.claim.measure == "peak" else "last epoch"
+    lower, upper = (EPOCHS[one or outcome.claim.measure] for one in ("", outcome.claim.upper_measure))
     word = outcome.word.capitalize()
     if outcome.lower is None or outcome.upper is None:
         return f"{word}: {outcome.claim.text}."
     seeds = "one seed" if outcome.seeds == 1 else f"{outcome.seeds} seeds"
-    numbers = f"{100 * outcome.lower:.1f} against {100 * outcome.upper:.1f} at the {epoch}, {seeds}"
+    at = f" {lower}" if lower != upper else ""
+    numbers = f"{100 * outcome.lower:.1f}{at} against {100 * outcome.upper:.1f} {upper}, {seeds}"
     return f"**{word}**: {outcome.claim.text} ({numbers})."
 
 

@@ -78,7 +78,8 @@ def plain(one: Table, columns: int | None = None) -> str:
             line for row, block in zip(one.rows, blocks, strict=True) for line in (row, *_aligned(block))
         ]
     outcomes = [f"  {markdown.claim(outcome).replace('**', '')}" for outcome in one.outcomes]
-    return "\n".join([title, markdown.caption(one), "", *shown, *outcomes, *problems])
+    notes = [f"  {note}" for note in markdown.notes(one)]
+    return "\n".join([title, markdown.caption(one), "", *shown, *notes, *outcomes, *problems])
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:
@@ -127,6 +128,7 @@ def page(shown: list[tuple[Table, str]], folder: Path) -> str:
                     (outcome.word, markdown.claim(outcome).partition(": ")[2]) for outcome in one.outcomes
                 ],
                 "caption": markdown.caption(one),
+                "notes": markdown.notes(one),
                 "about": markdown.about(one).replace("`", ""),
             }
             for one, drawn in shown

@@ -6,17 +6,18 @@ An experiment names data, networks and methods as the paper does; a profile reso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from unlearnable import methods
 from unlearnable.arguments import nearest, unknown
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
-from unlearnable.data.benchmark_table import BENCHMARKS
+from unlearnable.data.benchmark_table import class_names
 from unlearnable.errors import UsageError
 from unlearnable.noise import Form
 from unlearnable.renamed import to_current, to_recorded
 
+V = TypeVar("V")
 Settings = dict[str, Any]
 FORMS: tuple[Form, ...] = ("samplewise", "classwise")
 WORDS = {"samplewise": "sample-wise", "classwise": "class-wise"}
@@ -36,12 +37,19 @@ class Profile:
         stems: Stem of the networks by set; ``""`` for all other sets.
         victims: Recipe of a training by set; ``""`` for all other sets.
         searches: Settings of a search by (method, form).
-        by_set: Settings of a search that differ for a set.
+        by_set: Settings of a search that differ for a set; in tables ``samplewise`` and ``classwise``, those
+            of one form.
         fast: Settings of a search for error-minimizing noise that differ in the fast search.
         pgd: The countermeasure for the paper's adversarial training.
         rounds: Rounds of a search that does not stop by its error.
         epsilons: Budgets besides the usual one, in levels of 1/255.
         patches: Sides of patches, in pixels.
+        moved: Pairs of sets in the table of moved noise: trained on, and searched on.
+        forms: Forms of the noise in the main table by set, if not both.
+        by_experiment: Settings of a search that differ in an experiment, by its name.
+        found_on: Share of each class that a search sees, by (method, form), if it does not see all images.
+        unlifted: Sets whose images the search takes to be as large as the network's input.
+        added_from: The set on which the noise of the added class is found; empty for the whole joined set.
     """
 
     name: str
@@ -59,6 +67,12 @@ class Profile:
     rounds: int
     epsilons: tuple[int, ...]
     patches: tuple[int, ...]
+    moved: tuple[tuple[str, str], ...] = (("cifar10", "other"), ("other", "cifar10"))
+    forms: Mapping[str, tuple[Form, ...]] = field(default_factory=dict)
+    by_experiment: Mapping[str, Settings] = field(default_factory=dict)
+    found_on: Mapping[tuple[str, Form], float] = field(default_factory=dict)
+    unlifted: frozenset[str] = frozenset()
+    added_from: str = ""
 
     def data(self, name: str) -> Data:
         """Return a set of images.
@@ -73,10 +87,7 @@ class Profile:
     def classes(self, data: str) -> tuple[str, ...]:
         """Return the names of a set's classes, in order, without opening it."""
         found = self.data(data)
-        known = (
-            tuple("0123456789") if found.name == "digits" else tuple(sorted(BENCHMARKS[found.name].classes))
-        )
-        return found.classes or known
+        return found.classes or tuple(sorted(class_names(found.name)))
 
     def model(self, data: str, model: str) -> str:
         """Return a network's specification for a set; a name that is not in ``models`` stays as it is."""
@@ -108,7 +119,7 @@ class Profile:
         kind = methods.get(method)
         fields = kind.Config.model_fields
         settings: Settings = {"form": form}
-        for given in (self._usual(kind, form), self._of_set(kind, data), changes):
+        for given in (self._usual(kind, form), self._of_set(kind, data, form), changes):
             settings |= self._that_it_has(kind, given)
         if "surrogate" in fields:
             settings["surrogate"] = self.model(data, surrogate)
@@ -121,17 +132,32 @@ class Profile:
         # the text of a description is hashed, so renamed settings keep their first names in it
         recorded = to_recorded(changed)
         return Search(
-            data=self.data(data), own=own, method=method, settings=recorded, lifted=lifted, seed=seed
+            data=self.data(data),
+            own=own,
+            method=method,
+            settings=recorded,
+            lifted=lifted and data not in self.unlifted,
+            found_on=self._nearest(self.found_on, kind, form, 1.0),
+            seed=seed,
         )
 
     def _usual(self, kind: type[methods.Method[Any]], form: Form) -> Settings:
         """Return the settings of a method, or of the nearest method that it derives from."""
-        names = [getattr(one, "name", "") for one in kind.__mro__]
-        return next((self.searches[name, form] for name in names if (name, form) in self.searches), {})
+        return self._nearest(self.searches, kind, form, {})
 
-    def _of_set(self, kind: type[methods.Method[Any]], data: str) -> Settings:
+    def _nearest(
+        self, table: Mapping[tuple[str, Form], V], kind: type[methods.Method[Any]], form: Form, default: V
+    ) -> V:
+        names = [getattr(one, "name", "") for one in kind.__mro__]
+        return next((table[name, form] for name in names if (name, form) in table), default)
+
+    def _of_set(self, kind: type[methods.Method[Any]], data: str, form: Form) -> Settings:
         """Return the settings that differ for a set: those of error-minimizing noise."""
-        return self.by_set.get(data, {}) if issubclass(kind, methods.ErrorMinimizing) else {}
+        if not issubclass(kind, methods.ErrorMinimizing):
+            return {}
+        given = self.by_set.get(data, {})
+        of_form: Settings = given.get(form, {})
+        return {name: value for name, value in given.items() if name not in FORMS} | of_form
 
     def _that_it_has(self, kind: type[methods.Method[Any]], given: Settings) -> Settings:
         """Return the settings, under their names of today, that a method has.

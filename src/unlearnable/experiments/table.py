@@ -13,51 +13,13 @@ from unlearnable.cells import Cell
 from unlearnable.cells.results import Result
 from unlearnable.cells.revisions import revisions
 from unlearnable.errors import UsageError
-from unlearnable.experiments.base import Below, Entry, Experiment
+from unlearnable.experiments.base import Entry, Experiment
+from unlearnable.experiments.claims import ClaimOutcome, outcome
+from unlearnable.experiments.measured import CAPPED, Measured
 from unlearnable.experiments.profile import Profile
 from unlearnable.plugins import words
 
 Position = tuple[str, str]  # (row, column)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Balanced accuracies at one position of a table, one for each seed, as shares in [0, 1].
-
-    Args:
-        last: At the last epoch.
-        peak: At the best epoch; empty where it is not known.
-        results: The contents of the result files.
-        x: Position of the row on an axis.
-    """
-
-    last: tuple[float, ...]
-    peak: tuple[float, ...]
-    results: tuple[Result, ...]
-    x: float | None = None
-
-    def of(self, measure: str) -> tuple[float, ...]:
-        """Return the accuracies of a measure, ``last`` or ``peak``."""
-        return self.peak if measure == "peak" else self.last
-
-
-@dataclass(frozen=True)
-class ClaimOutcome:
-    """The outcome of a claim.
-
-    Args:
-        claim: The claim.
-        word: ``holds``, ``does not hold``, ``within the spread`` or ``not measured``.
-        lower: Mean accuracy at the position that is claimed to be lower; None if not measured.
-        upper: Mean accuracy at the other position.
-        seeds: Seeds measured at both.
-    """
-
-    claim: Below
-    word: str
-    lower: float | None = None
-    upper: float | None = None
-    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,18 +62,10 @@ class Table:
     @property
     def outcomes(self) -> list[ClaimOutcome]:
         """The outcomes of the claims."""
-        return [self._outcome(claim) for claim in self.experiment.claims]
-
-    def _outcome(self, claim: Below) -> ClaimOutcome:
-        low, high = self.measured.get(claim.lower), self.measured.get(claim.upper)
-        if low is None or high is None or not low.of(claim.measure) or not high.of(claim.measure):
-            return ClaimOutcome(claim, "not measured")
-        lower, upper = low.of(claim.measure), high.of(claim.measure)
-        gap = mean(upper) - mean(lower) - claim.by
-        deviations = [stdev(values) for values in (lower, upper) if len(values) > 1]
-        spread = sum(value**2 for value in deviations) ** 0.5
-        word = "within the spread" if abs(gap) < spread else "holds" if gap >= 0 else "does not hold"
-        return ClaimOutcome(claim, word, mean(lower), mean(upper), min(len(lower), len(upper)))
+        return [
+            outcome(claim, self.measured.get(claim.lower), self.measured.get(claim.upper))
+            for claim in self.experiment.claims
+        ]
 
 
 def gather(
@@ -233,8 +187,13 @@ def accuracy(last: Sequence[float], peak: Sequence[float]) -> str:
 
 
 def text(measured: Measured | None) -> str:
-    """Return the accuracies at a position as text; empty where nothing was run."""
-    return "" if measured is None else accuracy(measured.last, measured.peak)
+    """Return the accuracies at a position as text; empty where nothing was run.
+
+    A dagger marks noise whose search ended at its cap of rounds.
+    """
+    if measured is None:
+        return ""
+    return accuracy(measured.last, measured.peak) + (f" {CAPPED}" if measured.capped else "")
 
 
 def to_csv(table: Table) -> str:
@@ -242,7 +201,18 @@ def to_csv(table: Table) -> str:
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(
-        ["row", "column", "seed", "last_epoch", "best_epoch", "images", "protected", "epochs", "hash"]
+        [
+            "row",
+            "column",
+            "seed",
+            "last_epoch",
+            "best_epoch",
+            "images",
+            "protected",
+            "epochs",
+            "search_stopped",
+            "hash",
+        ]
     )
     for position, measured in table.measured.items():
         for index, result in enumerate(measured.results):
@@ -255,6 +225,7 @@ def to_csv(table: Table) -> str:
                     result.images,
                     result.protected,
                     len(result.test),
+                    result.search.get("stopped", "") if result.search else "",
                     result.hash[:12],
                 ]
             )

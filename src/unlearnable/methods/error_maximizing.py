@@ -17,6 +17,7 @@ from unlearnable.methods.search_plan import Batch, SearchPlan
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.methods.steps import Steps
 from unlearnable.training.recipe import Recipe
+from unlearnable.training.transforms import Transform
 
 
 class ErrorMaximizingConfig(SurrogateConfig):
@@ -24,7 +25,9 @@ class ErrorMaximizingConfig(SurrogateConfig):
 
     Attributes:
         pretrain_epochs: Epochs of the surrogate on the clean images, before the noise moves, at a rate that
-            falls to zero.
+            falls to zero. The paper: 60.
+        pretrain_transforms: The transformations of the surrogate's training images; ``auto`` for those of the
+            noise steps (``transforms``). The paper: ``flip-crop``, with ``none`` for the noise steps.
         target: ``none`` raises the loss of the image's class; ``next`` lowers the loss of the class after it,
             (label + 1) mod classes.
         stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops. The
@@ -32,6 +35,7 @@ class ErrorMaximizingConfig(SurrogateConfig):
     """
 
     pretrain_epochs: float = Field(default=30.0, gt=0)
+    pretrain_transforms: Literal["auto", "none", "flip-crop", "photo"] = "auto"
     target: Literal["none", "next"] = "none"
     stop_error: float = Field(default=0.9, ge=0, le=1)
 
@@ -43,9 +47,9 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     The first round begins with training the surrogate on clean images. After that the surrogate does not
     change, and every round moves the noise by T sign steps that raise its loss, until it misclassifies most
     protected images. The targeted form is that of Fowl et al. (Adversarial Examples Make Strong Poisons,
-    NeurIPS 2021, Section 3), with sign steps instead of signed Adam and without restarts. Departures from the
-    authors' code: those of error_minimizing; and the surrogate is part of the search, where theirs is loaded
-    from a file.
+    NeurIPS 2021, Section 3), with sign steps instead of signed Adam and without restarts. As in the authors'
+    code, the surrogate is trained at the beginning of the search. Departures from it are those of
+    error_minimizing.
     """
 
     name: ClassVar[str] = "error_maximizing"
@@ -67,8 +71,10 @@ class ErrorMaximizing(BySurrogate[ErrorMaximizingConfig]):
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator
     ) -> torch.Tensor:
-        """Return the clean images, transformed."""
-        return super().train_batch(plan, model, batch, torch.zeros_like(d), rng)
+        """Return the clean images, transformed as ``pretrain_transforms`` says."""
+        name, config = self.config.pretrain_transforms, self.config
+        transform = Transform(config.transforms if name == "auto" else name, (config.crop_min, 1.0))
+        return plan.show(batch, torch.zeros_like(d), transform.draw(len(d), rng, plan.ctx.compute))
 
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained: once and to the end, so at a rate that falls to zero."""

@@ -29,10 +29,12 @@ class Draw:
         maps: float (N, 2, 3), affine maps from pixels of the result to positions in the frame.
         colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None for colours as
             they are.
+        hues: float (N, 1, 1, 1), turns of the hue in [-0.5, 0.5]; None for hues as they are.
     """
 
     maps: torch.Tensor
     colours: torch.Tensor | None = None
+    hues: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ class Transform:
         scale: ``photo`` only: smallest and largest share of the frame's area that a crop retains.
         jitter: Largest relative change of brightness, contrast and saturation; 0 for none.
         rotation: Largest angle in degrees by which the frame is also turned; 0 for none.
+        hue: Largest turn of the hue, as a share of the colour circle in [0, 0.5]; 0 for none.
     """
 
     name: Name = "none"
     scale: tuple[float, float] = (0.35, 1.0)
     jitter: float = 0.0
     rotation: float = 0.0
+    hue: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in ("none", "flip-crop", "photo"):
@@ -61,20 +65,25 @@ class Transform:
                 f"scale is {self.scale}, but must be two shares of an area.",
                 "Give two numbers in (0, 1], the smaller first.",
             )
+        if not 0 <= self.hue <= 0.5:
+            raise UsageError(
+                f"hue is {self.hue}, but must be a share of the colour circle.",
+                "Give a number in [0, 0.5]; 0 leaves hues as they are.",
+            )
 
     def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:
         """Return a transformation for each of ``count`` images, on the device; None for the identity."""
-        if self.name == "none" and not self.rotation and not self.jitter:
+        if self.name == "none" and not self.rotation and not self.jitter and not self.hue:
             return None
         maps = self._maps(count, rng)
         if self.rotation:
             maps[:, :, :2] = maps[:, :, :2] @ self._turns(count, rng)
-        maps = compute.send(maps)
-        if not self.jitter:
-            return Draw(maps)
-        return Draw(
-            maps, compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1))
-        )
+        maps, colours, hues = compute.send(maps), None, None
+        if self.jitter:
+            colours = compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1))
+        if self.hue:
+            hues = compute.send(self.hue * (2 * torch.rand(count, 1, 1, 1, generator=rng) - 1))
+        return Draw(maps, colours, hues)
 
     def _maps(self, count: int, rng: torch.Generator) -> torch.Tensor:
         if self.name == "none":
@@ -118,7 +127,8 @@ class Transform:
             )
         grid = F.affine_grid(draw.maps, [len(x), x.shape[1], size, size], align_corners=False)
         x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return x if draw.colours is None else _recolour(x, *draw.colours)
+        x = x if draw.colours is None else _recolour(x, *draw.colours)
+        return x if draw.hues is None else _turned(x, draw.hues)
 
 
 def _recolour(
@@ -128,3 +138,19 @@ def _recolour(
     x = (x - x.mean((1, 2, 3), keepdim=True)) * contrast + x.mean((1, 2, 3), keepdim=True)
     grey = x.mean(1, keepdim=True)
     return ((x - grey) * saturation + grey).clamp(0, 1)
+
+
+def _turned(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Return images with their hues turned, and the value and saturation of HSV unchanged."""
+    high, low = x.amax(1, keepdim=True), x.amin(1, keepdim=True)
+    span = high - low
+    red, green, blue = x[:, :1], x[:, 1:2], x[:, 2:]
+    safe = span.clamp(min=1e-6)
+    hue = torch.where(
+        high == red,
+        (green - blue) / safe,
+        torch.where(high == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    # channel n = V - V S clip(min(k, 4 - k), 0, 1), k = (n + 6 H) mod 6; n is 5, 3, 1 for red, green, blue
+    sextants = (torch.tensor([5.0, 3.0, 1.0], device=x.device).view(3, 1, 1) + hue + 6 * turns) % 6
+    return high - span * torch.minimum(sextants, 4 - sextants).clamp(0, 1)

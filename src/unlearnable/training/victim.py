@@ -46,6 +46,7 @@ class Victim(Spec):
         crop_min: ``photo`` only: smallest share of the frame that a crop shows.
         jitter: Largest relative change of brightness, contrast and saturation.
         rotation: Largest angle in degrees.
+        hue: Largest turn of the hue, as a share of the colour circle.
         start: ``fresh``, ``pretrained`` (the published ImageNet weights of the network, see
             ``models.pretrained``), or the path of a file with weights to start from: safetensors, or a state
             dict of torch (``.pth``). If the number of classes differs, the last layer is initialised at
@@ -69,6 +70,7 @@ class Victim(Spec):
     crop_min: float = 0.35
     jitter: float = 0.0
     rotation: float = 0.0
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     start: str = FRESH
     trains: Literal["all", "head", "nearest"] = "all"
 
@@ -83,7 +85,7 @@ class Victim(Spec):
             weight_decay=self.weight_decay,
             clip=self.clip,
             schedule=self.schedule,
-            transform=Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation),
+            transform=Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation, self.hue),
         )
 
     @property
@@ -95,6 +97,7 @@ class Victim(Spec):
             "photo": f"random resized crops of {self.crop_min:.0%} to 100% of the area, flips",
         }[self.transform]
         colours = f", colour jitter {self.jitter:g}" if self.jitter else ""
+        colours += f", hue {self.hue:g}" if self.hue else ""
         turns = f", rotation by up to {self.rotation:g} degrees" if self.rotation else ""
         if self.start == PRETRAINED:
             start = ", from published ImageNet weights"

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from unlearnable import countermeasures
+from unlearnable.countermeasures.adversarial import Adversarial
 from unlearnable.experiments.base import Below, Entry, experiment
 from unlearnable.experiments.profile import FORMS, WORDS, Profile, Settings
 
 PLAIN, ADVERSARIAL = "plain training", "adversarial training"
+
+
+def _training(p: Profile) -> str:
+    (attack,) = countermeasures.create(p.pgd).members
+    epochs = p.victim("cifar10", **p.victims["adversarial"]).epochs
+    assert isinstance(attack, Adversarial)
+    return (
+        f"Adversarial training is PGD-{attack.steps} within {attack.epsilon:g} levels for {epochs} epochs; "
+        "that of the paper is PGD-10 for 100 epochs."
+    )
 
 
 @experiment(
@@ -24,6 +36,7 @@ PLAIN, ADVERSARIAL = "plain training", "adversarial training"
         )
         for form in FORMS
     ],
+    note=_training,
     published={(f"{ADVERSARIAL}, 8", WORDS["samplewise"]): "about 85"},
 )
 def adversarial(p: Profile) -> Iterator[Entry]:

@@ -16,7 +16,9 @@ AUGMENTATIONS = (
     "randaugment",
     "trivialaugment",
     "autoaugment",
+    "fastautoaugment",
     "noise:8",
+    "fixednoise:8",
 )
 
 
@@ -34,7 +36,7 @@ AUGMENTATIONS = (
 def augmentations(p: Profile) -> Iterator[Entry]:
     """Does stronger augmentation help the network to learn despite the noise?
 
-    Every countermeasure that acts on batches has a row.
+    Every countermeasure that acts on batches has a row, and so has the noise that the paper adds once.
     """
     for seed in p.seeds:
         for name in (*AUGMENTATIONS, *unlisted(AUGMENTATIONS, "batch")):

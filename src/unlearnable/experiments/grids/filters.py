@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from unlearnable.countermeasures import unlisted
 from unlearnable.experiments.base import Entry, experiment
+from unlearnable.experiments.grids.augmentations import AUGMENTATIONS
 from unlearnable.experiments.profile import FORMS, WORDS, Profile
 
 FILTERS = (
@@ -23,10 +24,10 @@ def filters(p: Profile) -> Iterator[Entry]:
     """Does it help the trainer to compress, blur or project the images before training?
 
     Turning images grey is known to undo this noise, and so is strong JPEG compression. Every countermeasure
-    that acts before the training has a row.
+    that acts before the training has a row, but for the noise in the table of augmentations.
     """
     for seed in p.seeds:
-        for name in (*FILTERS, *unlisted(FILTERS, "photo", "prepare")):
+        for name in (*FILTERS, *unlisted((*FILTERS, *AUGMENTATIONS), "photo", "prepare")):
             yield Entry(name, "clean", p.cell("cifar10", seed, countermeasure=name))
             for form in FORMS:
                 yield Entry(

@@ -36,5 +36,5 @@ def main(p: Profile) -> Iterator[Entry]:
             for model in NETWORKS:
                 row = f"{data}, {model}"
                 yield Entry(row, "clean", p.cell(data, seed, model=model))
-                for form in FORMS:
+                for form in p.forms.get(data, FORMS):
                     yield Entry(row, WORDS[form], p.cell(data, seed, p.poison(data, form, seed), model=model))

@@ -62,6 +62,16 @@ METHODS: dict[str, dict[str, Any]] = {
             "class-wise, random noise protects too",
             by=0.1,
         ),
+        *(
+            Below(
+                (row, "class-wise"),
+                (row, "class-wise"),
+                f"class-wise, early stopping recovers accuracy from {row} noise",
+                by=0.1,
+                upper_measure="peak",
+            )
+            for row in (RANDOM, MAXIMIZING)
+        ),
         Below(
             (OURS, "class-wise"),
             (RANDOM, "class-wise"),

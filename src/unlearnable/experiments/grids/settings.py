@@ -13,7 +13,8 @@ from unlearnable.noise import Form
 def settings(p: Profile) -> Iterator[Entry]:
     """Which settings of the search for photos matter?
 
-    The table uses five of the ten classes, so that presets are chosen on them and measured on the others.
+    The table uses five of the ten classes, so that presets are chosen on them. The preset is measured on the
+    other five, and on fresh seeds, in a table of its own.
     """
     for seed in p.seeds:
         for form in FORMS:

@@ -24,6 +24,7 @@ def several(p: Profile) -> Iterator[Entry]:
     """
     for seed in p.seeds:
         for count in COUNTS:
-            poison = p.poison("cifar10", "classwise", seed, patterns_per_class=count)
+            settings = p.by_experiment.get("several", {}) if count > 1 else {}
+            poison = p.poison("cifar10", "classwise", seed, patterns_per_class=count, **settings)
             yield Entry(str(count), "clean", p.cell("cifar10", seed))
             yield Entry(str(count), "protected", p.cell("cifar10", seed, poison))
