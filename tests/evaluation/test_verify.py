@@ -192,7 +192,7 @@ def test_a_goal_needs_every_trial_that_it_looks_at(folders: tuple[Path, Path]) -
         "chance+99",
     )
     arguments = [*map(str, folders), *options]
-    short = command([*arguments, "--time-limit", "1ms"])
+    short = command([*arguments, "--time-limit", "0.01s"])
     assert short.exit_code == 5, short.output
     goal = json.loads(short.stdout)["goal"]
     assert goal["met"] is False

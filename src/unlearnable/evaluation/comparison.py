@@ -194,7 +194,7 @@ def compare(
                 text = f"{name}: {epoch.test_accuracy:.0%}"
                 on_progress(Event(trial.name, before + epoch.number, total, text))
 
-            runs[name].append(_run(data, name, trial, seed, judged, classes, compute, report, saved))
+            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved))
             done += trial.victim.epochs
     chance = 1 / len(scored(judged, classes))
     return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, chance)
@@ -206,7 +206,6 @@ def _run(
     trial: Trial,
     seed: int,
     judged: Sequence[int],
-    classes: int,
     compute: Compute,
     on_epoch: Callable[[Epoch], None],
     saved: Saved | None,
@@ -214,32 +213,31 @@ def _run(
     tested = None if saved is None else saved.load(trial, name, seed)
     if tested is None:
         arm = data(name, seed)
-        _refuse_untested(arm.test.labels, judged, arm.train.classes)
+        _refuse_untested(arm, judged)
         learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
         tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test))
         if saved is not None:
             saved.save(trial, name, seed, tested)
     labels = merged(tested.labels.numpy(), judged)
     correct = [merged(epoch.answers.numpy(), judged) == labels for epoch in tested.epochs]
-    test = curve(correct, labels, scored(judged, classes))
+    test = curve(correct, labels, np.unique(labels).tolist())
     train = tuple(epoch.train_accuracy for epoch in tested.epochs)
     return Run(seed, train, test, correct[test.best], labels, tested.images)
 
 
 def _numbers(images: Labelled) -> IntArray:
-    """Return a number for the content of each image, int64 (T,), so that seeds recognise shared ones."""
     rows = (blake2b(row.numpy().tobytes(), digest_size=8).digest() for row in images.pixels)
     return np.frombuffer(b"".join(rows), dtype=np.int64)
 
 
-def _refuse_untested(labels: torch.Tensor, judged: Sequence[int], classes: int) -> None:
-    found = merged(labels.numpy(), judged)
-    if not (found != CONTEXT).any():
+def _refuse_untested(arm: Arm, judged: Sequence[int]) -> None:
+    labels, classes = merged(arm.test.labels.numpy(), judged), scored(judged, arm.train.classes)
+    if not (labels != CONTEXT).any():
         raise DataError(
             "No held-out image belongs to a protected class, so nothing can be measured.",
             "Give more photos, or clean test images with --test FOLDER.",
         )
-    if CONTEXT in scored(judged, classes) and not (found == CONTEXT).any():
+    if CONTEXT in classes and not (labels == CONTEXT).any():
         raise DataError(
             "No context image can be held out, so false positives cannot be measured.",
             "Give more photos of other classes with --context FOLDER.",

@@ -41,11 +41,11 @@ class Verification:
         environment: Device and versions.
         seconds: Duration.
         pictured: Number of pairs that were found by their pictures, because the names differ.
-        report_card: Whether the trials are the rows of a report card.
-        separability: Balanced accuracy of a linear classifier on the noise alone; None if not measured.
         near_duplicates: Number of photos that are copies or near duplicates of another photo. No network is
             tested on one and trained on the other.
         unjudged: Names of the trials without countermeasures that were not run. A goal needs all of them.
+        report_card: Whether the trials are the rows of a report card.
+        separability: Balanced accuracy of a linear classifier on the noise alone; None if not measured.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -62,10 +62,10 @@ class Verification:
     environment: dict[str, Any]
     seconds: float
     pictured: int = 0
-    report_card: bool = False
-    separability: float | None = None
     near_duplicates: int = 0
     unjudged: tuple[str, ...] = ()
+    report_card: bool = False
+    separability: float | None = None
 
     @property
     def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:
