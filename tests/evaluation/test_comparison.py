@@ -35,12 +35,12 @@ def test_treated_arms_are_tested_on_treated_images(test_time: bool, monkeypatch:
         def prepare(self, pixels, labels, rng, compute):  # type: ignore[no-untyped-def]
             return torch.full_like(pixels, 7)
 
-    def watched(model, pixels, size, compute):  # type: ignore[no-untyped-def]
+    def watched(model, pixels, size, compute, *_):  # type: ignore[no-untyped-def]
         seen.append(pixels)
         return torch.zeros(len(pixels), dtype=torch.int64)
 
     Blank.test_time = test_time
-    monkeypatch.setattr("unlearnable.training.victim.predict", watched)
+    monkeypatch.setattr("unlearnable.training.loop.predict", watched)
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(np.stack([stripes(rng, n % 2).transpose(2, 0, 1) for n in range(24)]))
     images = Labelled(pixels, torch.arange(24) % 2, 2)
