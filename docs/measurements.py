@@ -248,11 +248,41 @@ def walk_in_words(file: File) -> str:
     return f"{words} The four commands take {cpu / 60:.0f} minutes of CPU time on {file['cpu']}."
 
 
+def report_card(file: File) -> str:
+    """Render a report card: its conditions and figures, and one line per row."""
+    card = file["card"]
+    head = ["row", "clean", "protected", "retained (95% interval)", "verdict"]
+    rows = []
+    for row in file["rows"]:
+        share = row["retained"]
+        # where the clean arm has learned too little, a share of it means nothing
+        told = row["verdict"] != "cannot tell"
+        low, value, high = (f"{100 * share[key]:.0f}" for key in ("low", "value", "high"))
+        rows.append(
+            [
+                row["name"] + (f": {row['about']}" if row["about"] else ""),
+                *(accuracy([arm["last"]], [arm["peak"]]) for arm in (row["clean"], row["protected"])),
+                f"{value}% ({low} to {high})" if told else "",
+                row["verdict"],
+            ]
+        )
+    rows += [[one, "", "", "", "not measured"] for one in file["unmeasured"]]
+    words = [
+        f"{file['conditions'][0].upper()}{file['conditions'][1:]}. {file['as_it_is']}",
+        f"Retained: mean {card['mean']:.0%}, worst {card['worst']:.0%} ({card['worst_row']}), over "
+        f"{len(card['rows'])} rows that can tell. A linear classifier on the noise alone classifies "
+        f"{card['separability']:.0%}.",
+        f"Seeds: {', '.join(map(str, file['seeds']))}; {file['seconds'] / 3600:.1f} hours.",
+    ]
+    return f"{' '.join(words)}\n\n{grid(head, rows)}"
+
+
 KINDS: dict[str, Callable[[File], str]] = {
     "applying": applying,
     "cifar10": cifar10,
     "demo": demo,
     "photos": photos,
+    "report-card": report_card,
     "runs": runs,
     "searches": searches,
     "walk": walk,

@@ -72,6 +72,11 @@ TOOL = """## Speed of writing files, and the demo
 
 Each file holds the command, the settings, the seeds, the versions and every repetition.
 """
+CARDS = """## Report cards
+
+What [each way to train](report-card.md) on published photos still learns. Accuracy is at the last epoch, and
+at the best one in brackets; the share is of best epochs.
+"""
 EARLIER = """## Earlier measurements
 
 These files were made by scripts that experiments have since replaced; [their
@@ -93,6 +98,7 @@ def render() -> str:
             commands(),
             TOOL,
             *measurements(ROOT / "benchmarks" / "results"),
+            *cards(ROOT / "results" / "report-card"),
             EARLIER,
             *measurements(ROOT / "results" / "earlier"),
         ]
@@ -131,6 +137,12 @@ def measurements(folder: Path) -> list[str]:
         ]
         sections.append("\n\n".join(parts))
     return sections
+
+
+def cards(folder: Path) -> list[str]:
+    """Return the report cards of a folder under their heading; nothing if none is there."""
+    found = measurements(folder)
+    return [CARDS, *found] if found else []
 
 
 def readme(text: str) -> str:

@@ -287,6 +287,7 @@ def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
         "checkpoint.safetensors",
         "published",
         "folder.json",
+        "measured",
         "report.html",
         "report.json",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from unlearnable.evaluation.visibility import Visibility
 from unlearnable.report import Record, page, sentence, table
 from unlearnable.report.card_picture import COLOURS, bars
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("cats & <dogs>", "fish", "trees")
 
 
@@ -252,3 +255,25 @@ def test_the_picture_has_a_bar_for_each_row_and_is_red_where_the_protection_brea
         assert colours.count(colour) == 2, verdict
     for name in ("grey", "jpeg:30", "blur"):
         assert f">{name}<" in svg
+
+
+def test_a_card_becomes_a_result_file_and_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("benchmarks", "docs"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    result = importlib.import_module("report_card").result
+    measurements = importlib.import_module("measurements")
+    found = record(card())
+    file = result(json.loads(found.model_dump_json()))
+    assert "curves" not in json.dumps(file)
+    assert file["seeds"] == [curve.seed for curve in found.trials[0].arms[0].curves]
+    rendered = measurements.KINDS[file["kind"]](file)
+    lines = [line for line in rendered.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 4 + 2
+    grey = next(line for line in lines if line.startswith("| grey "))
+    trial = next(trial for trial in found.trials if trial.name == "grey")
+    for arm in trial.arms:
+        assert f"{arm.last * 100:.1f} ({arm.peak.value * 100:.1f})" in grey
+    assert grey.endswith("| not protected |")
+    assert "| ueraser (cnn) |" in rendered
+    assert f"worst {found.card.worst:.0%} (grey)" in rendered  # type: ignore[union-attr]
+    assert found.conditions[1:] in rendered

@@ -54,8 +54,8 @@ class Measured:
         """
         victim, chain = trial.victim, trial.chain
         revisions = {**chain.revisions, "model": models.revision(victim.model), "measured": REVISION}
-        held_out = self._pairs.held_out(seed).tobytes() + self._pairs.context_held_out(seed).tobytes()
-        split = hashing.of_bytes(held_out)
+        rows = (self._pairs.held_out(seed), self._pairs.context_held_out(seed))
+        split = [hashing.of_bytes(one.tobytes()) for one in rows]
         what = [victim.text, self._start(trial), chain.spec, list(trial.labels), trial.share, revisions]
         side = self._pairs.settings.side
         key = hashing.digest(self._images, side, split, what, name, seed, self._where)

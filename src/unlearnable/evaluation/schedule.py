@@ -75,8 +75,8 @@ def trials(
     """Return the trials of ``verify``, the most important first.
 
     The first target trains with the usual recipe on the files as published, and later under each chain. In
-    between are the victims with pretrained weights. Then come the first target with a recipe that the search
-    for noise does not use, and the other targets.
+    between are the victims with pretrained weights. Then come the other targets, and the first one with a
+    recipe that the search for noise does not use.
 
     Args:
         chosen: The defaults.
@@ -99,8 +99,8 @@ def trials(
         first,
         *pretrained,
         *(Trial(spec, victims[0], chain) for spec, chain in chains.items()),
-        Trial("unseen recipe", victims[0].model_copy(update=chosen.unseen)),
         *others,
+        Trial("unseen recipe", victims[0].model_copy(update=chosen.unseen)),
     )
 
 
