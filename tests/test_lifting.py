@@ -116,3 +116,15 @@ def test_the_view_of_a_photo_is_a_bilinear_resize_of_the_lifted_grid(how) -> Non
     found = grid_to_view(6, 11, 4, how)
     assert found.dtype == np.float32
     assert np.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_photo_with_a_side_of_the_grids_and_a_longer_one_makes_up_for_nothing(turned: bool) -> None:
+    weaker = 0
+    for seed in range(40):
+        pattern = random_pattern(1, 2, seed)
+        pattern, size = (pattern.transpose(0, 2, 1), (4, 1)) if turned else (pattern, (1, 4))
+        assert gain(pattern, *size) == 1.0
+        weaker += float(np.abs(lift(pattern, *size)).mean()) < 0.999 * usual(pattern)
+    # some patterns are weaker there than on a large photo
+    assert weaker > 3
