@@ -327,6 +327,7 @@ def test_seeds_matter_where_something_is_drawn(drawn: dict, joins: bool) -> None
             "assignment": Assignment(0.5, ("x",), 1, "random", {"a": "b"}, 9),
         },
         {"bank": bank()[:0], "keys": (), "digests": (), "classes": ()},
+        {"bank": bank(1), "keys": ("a",), "digests": ("1",), "classes": ("x",)},
         {"form": "classwise", "digests": (), "classes": (), "assignment": Assignment(patterns_per_class=3)},
     ],
 )
