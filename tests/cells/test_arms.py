@@ -154,17 +154,17 @@ def test_positive_noise_and_shuffles_reach_the_images(runner: CellRunner, arms: 
     runner.run(Cell(data=DATA, victim=VICTIM, poison=Poison(search=SAMPLEWISE, positive_only=True), seed=1))
     assert change(arms[-1]).min() == 0
     assert change(arms[-1]).max() == 8
-    by_seed = []
-    for seed in (1, 2):
+    by_seed = set()
+    for seed in range(1, 7):
         poison = Poison(search=CLASSWISE, shuffle="across")
         runner.run(Cell(data=DATA, victim=VICTIM, poison=poison, seed=seed))
         moved = poisoned(noise_of(runner, CLASSWISE), poison, TRAIN.class_of, seed)
-        by_seed.append(moved.keys)
+        by_seed.add(moved.keys)
         rows = [moved.keys.index(TRAIN.class_of[id]) for id in TRAIN.ids]
         assert np.array_equal(
             arms[-1].train.pixels.numpy(), (squares(TRAIN).astype(int) + moved.bank[rows]).clip(0, 255)
         )
-    assert len({*by_seed, NAMES}) > 1
+    assert len(by_seed) > 2
 
 
 @pytest.mark.parametrize("spec", ["shrink:2", "jpeg:20", "bitdepth:2", "grey+jpeg:20"])
