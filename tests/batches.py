@@ -19,7 +19,7 @@ CPU = Compute()
 STAGES = {
     "photo": {"grey", "jpeg", "shrink"},
     "prepare": {"bitdepth", "blur", "project"},
-    "step": {"adversarial"},
+    "step": {"adversarial", "ueraser"},
 }
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     {"api", "cells"},
     {"evaluation", "preparation"},
     {"publish", "search"},
+    {"destination"},
     {"methods", "presets", "countermeasures"},
     {"training", "exchange", "worker", "pool", "disk_space", "runs"},
     {"file_list"},

@@ -11,6 +11,7 @@ from typing import Any
 from unlearnable import arguments, methods
 from unlearnable.data.encoding import Encoding, Format
 from unlearnable.data.image_set import ImageSet
+from unlearnable.destination import require_place, require_usable
 from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
@@ -23,7 +24,7 @@ from unlearnable.preparation import (
     read,
     require_loaded,
 )
-from unlearnable.publish import Published, publish, require_place, require_usable
+from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
 from unlearnable.search import found, require_same, search
 from unlearnable.training.compute import Compute

@@ -61,7 +61,7 @@ class Demo:
         """Return about how many seconds ``run`` takes. Times a few steps, which itself takes seconds."""
         side, size = self.trial.victim.size, (len(self.train), len(self.test), len(self.train.classes))
         searches = sum(estimate(self.train, method, self.compute) for method in self.searches.values())
-        (training,) = timing.estimate([self.trial], self.train, side, *size, self.compute)
+        (training,) = timing.estimate([self.trial], [1], self.train, side, *size, self.compute)
         return searches + (1 + len(self.searches)) * training
 
     def run(self, on_progress: OnProgress = silent, command: str = "") -> Record:

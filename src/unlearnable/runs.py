@@ -6,6 +6,7 @@ published/NAME-HASH/     the same for every further folder: folder.json, files.j
 noise.safetensors        the noise
 surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
 checkpoint.safetensors   an unfinished search; deleted when it is finished
+measured/                the finished trainings of a report card
 """
 
 from __future__ import annotations

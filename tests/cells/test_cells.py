@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,21 @@ def test_the_deadline_leaves_cells_for_later(cell_runner: CellRunner, tmp_path: 
     cell_runner.deadline = 0.0
     outcome = run([CLEAN, PROTECTED], cell_runner, Results(tmp_path / "results"))
     assert outcome.missing == (CLEAN, PROTECTED)
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_result(
+    cell_runner: CellRunner, tmp_path: Path
+) -> None:
+    longer = Cell(data=DIGITS, victim=VICTIM.model_copy(update={"epochs": 4}), countermeasure="cutout:8")
+    reference = cell_runner.run(longer)
+    pieces = replace(cell_runner, cache=Cache(tmp_path / "pieces"), deadline=0.0, checkpoint_seconds=0.0)
+    for _ in range(3):  # each goes on by an epoch, and the fourth has the last one to do
+        with pytest.raises(TimeIsUp):
+            pieces.run(longer)
+    result = pieces.run(longer)
+    for name in ("train", "test", "balanced", "recall", "confusion"):
+        assert getattr(result, name) == getattr(reference, name)
+    assert not [*pieces.cache.folder.rglob("checkpoint*")]
 
 
 def test_what_another_process_makes_is_left_to_it(cell_runner: CellRunner) -> None:

@@ -53,7 +53,7 @@ def pair(tmp_path: Path, counts: dict[str, int]) -> tuple[Path, Path]:
 def test_a_handful_of_photos_is_measured_and_cannot_tell(tmp_path: Path, counts: dict[str, int]) -> None:
     found = verify(*pair(tmp_path, counts), seeds=(0, 1), targets=(TINY,), compute=CPU)
     assert found.verdict == "cannot tell"
-    assert len(found.comparisons) + len(found.unmeasured) == 5
+    assert len(found.comparisons) + len(found.unmeasured) == 6
 
 
 @pytest.mark.parametrize("counts", [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1}])
@@ -72,7 +72,7 @@ def test_one_photo_a_class_is_refused_with_the_number_that_it_takes(
 def test_the_time_of_very_small_sets_is_estimated(chain: str, train: int, tested: int) -> None:
     images = arrays(np.zeros((2, 16, 16, 3), np.uint8), ["a", "b"])
     trial = Trial("tiny", Victim(model=TINY, size=16, batch=16, transform="none"), create(chain))
-    (seconds,) = estimate([trial], images, 16, train, tested, 2, CPU)
+    (seconds,) = estimate([trial], [1], images, 16, train, tested, 2, CPU)
     assert seconds > 0
 
 
@@ -80,15 +80,15 @@ def test_a_network_that_no_image_passes_is_named() -> None:
     images = arrays(np.zeros((2, 16, 16, 3), np.uint8), ["a", "b"])
     trial = Trial("deep", Victim(model="cnn:width=8,depth=6", size=16, transform="none"))
     with pytest.raises(UsageError, match="cannot train on images of 16 px"):
-        estimate([trial], images, 16, 8, 2, 2, CPU)
+        estimate([trial], [1], images, 16, 8, 2, 2, CPU)
 
 
 @pytest.mark.parametrize(
     ("limit", "said", "left"),
     [
-        (120, "the first trial needs about 6 min; it runs anyway", 4),
-        (800, "take about 12 min", 3),
-        (1e6, "30 min", 0),
+        (120, "the first trial needs about 6 min; it runs anyway", 5),
+        (800, "take about 12 min", 4),
+        (1e6, "36 min", 0),
     ],
 )
 def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: str, left: int) -> None:
@@ -96,8 +96,8 @@ def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: 
     words = schedule(tried, [360.0] * len(tried), limit).words
     assert said in words
     assert ("Not measured within" in words) == (left > 0)
-    assert words.count("jpeg:75") == (left > 0)
-    assert ("All 5 trials need about 30 min" in words) == (left > 0)
+    assert words.count("jpeg:30") == (left > 0)
+    assert ("All 6 trials need about 36 min" in words) == (left > 0)
 
 
 def command(*arguments: object) -> Any:

@@ -98,10 +98,11 @@ def test_a_shortcut_keeps_a_network_from_learning(folders: tuple[Path, Path]) ->
     assert first.arm("protected").peak.value < first.arm("clean").peak.value - 0.2
     assert [one.trial.chain.spec for one in found.comparisons] == [
         "none",
-        "none",
-        "jpeg:75",
-        "shrink:2",
         "grey",
+        "jpeg:30",
+        "project:20",
+        "shrink:2",
+        "none",
     ]
     assert all([arm.name for arm in one.arms] == ["clean", "protected"] for one in found.comparisons)
     assert not found.headline[0].trial.chain
@@ -118,7 +119,7 @@ def test_unprotected_copies_are_not_called_protected(folders: tuple[Path, Path])
     retained = found.headline[1].retained
     assert retained is not None
     assert retained.value == pytest.approx(1.0)
-    assert len(found.unmeasured) == 4
+    assert len(found.unmeasured) == 5
     assert not found.meets(Goal.parse("25%"))
 
 
@@ -240,7 +241,7 @@ def test_damaged_and_changed_files_are_left_out(folders: tuple[Path, Path], tmp_
 
 def test_trials_that_do_not_fit_are_listed_with_an_estimate(folders: tuple[Path, Path]) -> None:
     tried = trials(gather(*folders).settings, 100, (TINY,))
-    seconds = estimate(tried, gather(*folders).clean, 24, 100, 20, 2, CPU)
+    seconds = estimate(tried, [1] * len(tried), gather(*folders).clean, 24, 100, 20, 2, CPU)
     assert all(needed > 0 for needed in seconds)
     made = schedule(tried, seconds, limit=1e-6)
     assert made.trials == tried[:1]
@@ -253,7 +254,7 @@ def test_the_estimate_counts_every_stage_of_a_chain(
 ) -> None:
     pairs = gather(*folders)
     tried = trials(pairs.settings, 100, (TINY,), ("jpeg:30", "project:400", "adversarial:8,9"))
-    plain, _, *chains = estimate(tried, pairs.clean, 24, 100, 20, 2, CPU)
+    plain, *chains, _ = estimate(tried, [1] * len(tried), pairs.clean, 24, 100, 20, 2, CPU)
     assert all(seconds > plain for seconds in chains)
     assert chains[2] > 3 * plain
 
@@ -285,7 +286,7 @@ def test_a_countermeasure_that_fails_costs_no_other_measurement(
 
     monkeypatch.setattr(Jpeg, "photo", broken)
     found = once(*folders, countermeasures=("jpeg:75", "grey"))
-    assert [one.trial.name for one in found.comparisons] == ["cnn", "unseen recipe", "grey"]
+    assert [one.trial.name for one in found.comparisons] == ["cnn", "grey", "unseen recipe"]
     assert "jpeg:75: jpeg cannot be applied to" in found.unmeasured[0][0]
     assert found.verdict
 
@@ -296,7 +297,7 @@ def test_the_command_measures_the_countermeasures_that_are_asked_for(folders: tu
     result = command([*arguments, *asked])
     assert result.exit_code == 0, result.output
     trials = json.loads(result.stdout)["trials"]
-    assert [one["countermeasure"] for one in trials] == ["none", "none", "grey+jpeg:30+cutout:16", "mixup"]
+    assert [one["countermeasure"] for one in trials] == ["none", "grey+jpeg:30+cutout:16", "mixup", "none"]
     unknown = command([*arguments, "--countermeasure", "sharpen"])
     assert unknown.exit_code == 2
     assert "no countermeasure 'sharpen'" in unknown.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unlearnable.countermeasures import create
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.comparison import Comparison, Run, summarise
 from unlearnable.evaluation.result import Sample, Verification
@@ -16,6 +18,7 @@ from unlearnable.evaluation.statistics import Curve
 from unlearnable.evaluation.verdict import Goal
 from unlearnable.evaluation.visibility import Visibility
 from unlearnable.report import Record, page, sentence, table
+from unlearnable.report.card_picture import COLOURS, bars
 
 CLASSES = ("cats & <dogs>", "fish", "trees")
 
@@ -86,7 +89,7 @@ def test_the_page_is_one_file_that_fetches_nothing_and_escapes_names() -> None:
     assert "<dogs>" not in html
     assert "cats &amp; &lt;dogs&gt;" in html
     assert "cats/&lt;2&gt;.jpg" in html
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 4
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_the_threat_model_is_on_every_page() -> None:
 
 def test_many_classes_are_left_to_the_record() -> None:
     made = record(verification()).model_copy(update={"classes": [str(number) for number in range(40)]})
-    assert page(made).count("<svg") == 2
+    assert page(made).count("<svg") == 3
 
 
 def test_writing_a_page_opens_no_window(tmp_path: Path) -> None:
@@ -168,3 +171,84 @@ def test_writing_a_page_opens_no_window(tmp_path: Path) -> None:
 
     page(record(verification()))
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def row(name: str, chain: str, clean: float, protected: float) -> Comparison:
+    made = comparison(clean=clean, protected=protected)
+    return replace(made, trial=replace(made.trial, name=name, chain=create(chain)))
+
+
+def card() -> Verification:
+    """A report card: protected as published, broken by grey, weakened by JPEG; blur cannot tell."""
+    return replace(
+        verification(),
+        comparisons=(
+            comparison(clean=0.95, protected=0.2),
+            row("grey", "grey", 0.7, 0.7),
+            row("jpeg:30", "jpeg:30", 0.95, 0.7),
+            row("blur", "blur", 0.34, 0.34),
+        ),
+        unmeasured=(("fine-tuning a pretrained network (no weights at hand)", 0.0), ("ueraser (cnn)", 180.0)),
+        report_card=True,
+        separability=0.98,
+    )
+
+
+def test_the_figures_of_a_card_are_the_mean_and_the_largest_share_of_the_rows_that_can_tell() -> None:
+    found = card()
+    shares = [one.arm("protected").retained.value for one in found.comparisons[:3]]  # type: ignore[union-attr]
+    assert shares[0] < 0
+    made = record(found)
+    assert made.card is not None
+    assert made.card.rows == [found.comparisons[0].trial.name, "grey", "jpeg:30"]
+    assert made.card.mean == pytest.approx((0 + shares[1] + shares[2]) / 3)
+    assert (made.card.worst_row, made.card.worst) == ("grey", pytest.approx(shares[1]))
+    assert made.card.separability == 0.98
+    for place in (table(made), page(made)):
+        assert f"mean {made.card.mean:.0%}, worst {made.card.worst:.0%} (grey)" in place
+        assert "98% (guessing: 33%)" in place
+    assert record(verification()).card is None
+
+
+def test_a_card_has_a_line_for_each_row_within_60_columns() -> None:
+    text = table(record(card()))
+    lines = text.splitlines()
+    heads = [line.split("  ")[1] for line in lines[2:6]]
+    assert heads == ["resnet18", "grey", "jpeg:30", "blur"]
+    assert all(len(line) <= 60 for line in lines[:9])
+    assert [line.rpartition("  ")[2] for line in lines[2:6]] == [
+        "protected",
+        "not protected",
+        "weakened",
+        "cannot tell",
+    ]
+    # a share of nothing is not shown
+    assert "-" in lines[5].split()
+    assert "not measured: fine-tuning a pretrained network (no weights at hand)\n" in text
+    assert "not measured: ueraser (cnn) (estimated 3 min)" in text
+
+
+def test_the_verdict_names_its_conditions_in_text_page_and_json() -> None:
+    made = record(card())
+    words = (
+        "protected against training from scratch on the files as published; "
+        "not protected if they are turned grey; "
+    )
+    assert made.conditions.startswith(words)
+    assert "weakened if they are compressed as JPEG of quality 30 (" in made.conditions
+    assert made.conditions.endswith("not measured: fine-tuning a pretrained network, ueraser")
+    assert (made.broken_by, made.weakened_by) == (["grey"], ["jpeg:30"])
+    assert made.as_it_is == "As it is: protected against training from scratch only."
+    for place in (table(made), page(made)):
+        assert made.conditions[1:] in place
+        assert made.as_it_is in place
+
+
+def test_the_picture_has_a_bar_for_each_row_and_is_red_where_the_protection_breaks() -> None:
+    svg = bars(record(card()))
+    colours = re.findall(r"fill: (#[0-9a-f]{6})", svg)
+    for verdict, colour in COLOURS.items():
+        # its bar, and its patch in the legend
+        assert colours.count(colour) == 2, verdict
+    for name in ("grey", "jpeg:30", "blur"):
+        assert f">{name}<" in svg

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from conftest import pixels
-from unlearnable import models
+from unlearnable import countermeasures, models
 from unlearnable.errors import DataError, UsageError
 from unlearnable.training.compute import Compute
-from unlearnable.training.victim import Labelled, Victim, learn
+from unlearnable.training.victim import Labelled, Learned, Victim, learn
 
 CPU = Compute()
 SPEC = "cnn:width=8,depth=2"
@@ -111,3 +113,25 @@ def test_words_say_how_a_victim_differs() -> None:
     assert "crops of 35% to 100%" in more
     assert "colour jitter 0.4" in more
     assert "from the weights in b.safetensors, the last layer only" in more
+
+
+@pytest.mark.parametrize("test_every", [1, 2])
+@pytest.mark.parametrize("chain", ["none", "mixup", "adversarial:4,2"])
+def test_a_training_goes_on_from_a_checkpoint_to_the_same_weights(test_every: int, chain: str) -> None:
+    victim = VICTIM.model_copy(update={"epochs": 5, "schedule": "onecycle", "model": "resnet18:width=16"})
+    used, data, kept = countermeasures.create(chain), labelled(), list[dict[str, Any]]()
+
+    def go(**more: Any) -> Learned:
+        return learn(victim, data, data, 3, CPU, used, test_every=test_every, every=0.0, **more)
+
+    whole = go(save=lambda state: kept.append(copy.deepcopy(state)))
+    assert [state["finished"] for state in kept] == [1, 2, 3, 4]
+    assert any(float(state["momentum/0"].abs().sum()) > 0 for state in kept)
+    for state in kept:
+        rest = go(state=state)
+        weights = rest.model.state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in whole.model.state_dict().items())
+        assert [(e.number, e.train_accuracy) for e in rest.epochs] == [
+            (e.number, e.train_accuracy) for e in whole.epochs
+        ]
+        assert all(torch.equal(a.answers, b.answers) for a, b in zip(rest.epochs, whole.epochs, strict=True))

@@ -27,14 +27,15 @@ from unlearnable.hashing import digest
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
 from unlearnable.training.compute import Compute
-from unlearnable.training.victim import FRESH, Epoch, Labelled, Victim, learn
+from unlearnable.training.victim import Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
 
+TRAINING_SECONDS = 10.0  # at most, between two checkpoints of a training, which are small
 CONFUSION = 20  # classes up to which the confusion matrix is recorded
 
 
 class TimeIsUp(Exception):
-    """The time limit is reached. Finished work and the checkpoint of the search are saved."""
+    """The time limit is reached. Finished work and the checkpoint of the search or the training are saved."""
 
 
 @dataclass
@@ -46,8 +47,9 @@ class CellRunner:
         cache: Stores noise and weights.
         compute: Device and precision.
         on_progress: Called with progress.
-        deadline: Value of ``time.monotonic()`` after which a search stops at its next checkpoint.
-        checkpoint_seconds: Seconds between two checkpoints of a search.
+        deadline: Value of ``time.monotonic()`` after which a search or a training stops at its next
+            checkpoint.
+        checkpoint_seconds: Seconds between two checkpoints.
     """
 
     sets: Sets
@@ -64,8 +66,8 @@ class CellRunner:
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         """Return the fingerprint of each set of images that a cell uses, by the hash of its description."""
         found = {digest(data.text)[:12]: self.sets.fingerprint(data) for data in data_of(cell)}
-        if cell.victim.start != FRESH:
-            found["start"] = hashing.of_file(Path(cell.victim.start))
+        if file := cell.victim.start_file:
+            found["start"] = hashing.of_file(file)
         if cell.start is not None and (weights := self.fingerprints(cell.start).get("start")):
             found["start"] = weights
         return found
@@ -145,7 +147,8 @@ class CellRunner:
 
         Raises:
             Busy: If another process is finding its noise or training its starting weights.
-            TimeIsUp: If the deadline passes before its noise is found.
+            TimeIsUp: If the deadline passes before its noise is found or its network has trained; the next
+                call resumes.
         """
         artefacts, search = {}, None
         if cell.poison is not None:
@@ -160,7 +163,6 @@ class CellRunner:
             }
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
-        started = time.monotonic()
         _, facts = self._train(cell)
         return Result(
             hash=self.hash(cell),
@@ -170,7 +172,6 @@ class CellRunner:
             artefacts=artefacts,
             **facts,
             search=search,
-            seconds=round(time.monotonic() - started, 1),
             environment=self.compute.describe(),
             machine=f"{platform.machine()}, {os.cpu_count()} cores",
             version=__version__,
@@ -178,6 +179,7 @@ class CellRunner:
         )
 
     def _train(self, cell: Cell) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        started = time.monotonic()
         train, test = self.sets(cell.data)
         protected: set[str] = set()
         if cell.poison is not None:
@@ -198,7 +200,30 @@ class CellRunner:
             text = f"{epoch.test_accuracy:.1%}"
             self.on_progress(Event("training", epoch.number, victim.epochs, text))
 
-        learned = learn(victim, pixels, tested, cell.seed, self.compute, chain, report)
+        # beside the results, because an unfinished training is worth nothing to another cell
+        checkpoint = self.cache.path("training", self.hash(cell)) / "checkpoint.safetensors"
+        identity = {"cell": self.hash(cell), "compute": self.compute.describe()}
+        state = load_state(checkpoint, identity)
+        before = 0.0 if state is None else float(state.pop("seconds"))
+
+        def save(state: dict[str, Any]) -> None:
+            save_state(checkpoint, {**state, "seconds": before + time.monotonic() - started}, identity)
+            if time.monotonic() > self.deadline:
+                raise TimeIsUp
+
+        learned = learn(
+            victim,
+            pixels,
+            tested,
+            cell.seed,
+            self.compute,
+            chain,
+            report,
+            state=state,
+            save=save,
+            every=min(self.checkpoint_seconds, TRAINING_SECONDS),
+        )
+        checkpoint.unlink(missing_ok=True)
         epochs, labels, count = learned.epochs, tested.labels.numpy(), tested.classes
         judged = curve([epoch.correct.numpy() for epoch in epochs], labels)
         table = np.zeros((count, count), np.int64)
@@ -212,6 +237,7 @@ class CellRunner:
             "balanced": [round(value, 4) for value in judged.epochs],
             "recall": [round(float(share), 4) for share in table.diagonal() / table.sum(1)],
             "confusion": table.tolist() if count <= CONFUSION else None,
+            "seconds": round(before + time.monotonic() - started, 1),
         }
         return {name: value.detach().cpu() for name, value in learned.model.state_dict().items()}, facts
 

@@ -78,20 +78,16 @@ def run(
     there = [cell for cell in wanted if results.path(cell, hashes[cell]).exists()]
     pending = [cell for cell in wanted if cell not in set(there)]
     made: list[Cell] = []
-    # seconds of the longest training by data, victim and countermeasure: no training begins that would
-    # not end before the deadline
-    longest: dict[str, float] = {}
-    while pending:
+    while pending and time.monotonic() <= cell_runner.deadline:
         before = len(pending)
         for cell in list(pending):
-            if time.monotonic() + longest.get(_kind(cell), 0.0) > cell_runner.deadline:
-                continue
+            if time.monotonic() > cell_runner.deadline:
+                break
             try:
                 with cell_runner.cache.claim("cell", hashes[cell]):
                     if not results.path(cell, hashes[cell]).exists():
                         result = cell_runner.run(cell)
                         results.save(result)
-                        longest[_kind(cell)] = max(result.seconds, longest.get(_kind(cell), 0.0))
                         made.append(cell)
                         on_result(result, len(wanted) - len(pending) + 1, len(wanted))
             except Busy:
@@ -106,14 +102,6 @@ def run(
                 text = f"{cell.label} failed: {words(error)}"
                 cell_runner.on_progress(Event("experiment", text=text))
             pending.remove(cell)
-        if pending and all(
-            time.monotonic() + longest.get(_kind(cell), 0.0) > cell_runner.deadline for cell in pending
-        ):
-            break
         if pending and len(pending) == before:
             time.sleep(pause)
     return RunOutcome(tuple(made), tuple(there), tuple(pending), without, failed)
-
-
-def _kind(cell: Cell) -> str:
-    return f"{cell.data.text} {cell.victim.text} {cell.countermeasure}"

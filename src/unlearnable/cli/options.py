@@ -148,6 +148,25 @@ Download = Annotated[
     bool, option(FILES, "--download", "Download the files of a benchmark if they are missing.")
 ]
 
+# Measurement: the networks and rows of `verify`.
+Weights = Annotated[
+    str | None,
+    option(
+        MEASURE,
+        "--weights",
+        "Weights that the network of --target starts from: pretrained (published ones), or a file.",
+        "FILE",
+    ),
+]
+ReportCard = Annotated[
+    bool,
+    option(
+        MEASURE,
+        "--report-card",
+        "Measure about 30 ways to train on the published files; the same command resumes.",
+    ),
+]
+
 # Run: where, how long, and the output.
 RunFolder = Annotated[
     Path | None,

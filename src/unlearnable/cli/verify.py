@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -14,8 +15,10 @@ from unlearnable.cli.console import Console
 from unlearnable.errors import GoalMissed, UnlearnableError, UsageError
 
 if TYPE_CHECKING:
-    from unlearnable.evaluation.verification import Preparation
+    from unlearnable.evaluation.preparation import Preparation
     from unlearnable.report import Record
+
+SEEDS = 3
 
 
 def verify(
@@ -52,16 +55,19 @@ def verify(
             rich_help_panel=options.MEASURE,
         ),
     ] = None,
+    weights: options.Weights = None,
+    report_card: options.ReportCard = False,
     seeds: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--seeds",
             metavar="N",
             help="Trainings per network and folder, each with another split.",
             min=1,
+            show_default="3; 1 with a countermeasure or pretrained weights",
             rich_help_panel=options.MEASURE,
         ),
-    ] = 3,
+    ] = None,
     require: Annotated[
         str | None,
         typer.Option(
@@ -77,19 +83,21 @@ def verify(
         typer.Option(
             "--countermeasure",
             metavar="CHAIN",
-            help="Train under countermeasures, such as grey+jpeg:30. Repeatable.  [jpeg:75, shrink:2, grey]",
+            help="Train under countermeasures, such as grey+jpeg:30. Repeatable.",
+            show_default="grey, jpeg:30, project, shrink:2",
             rich_help_panel=options.MEASURE,
         ),
     ] = None,
     time_limit: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--time-limit",
             metavar="TIME",
             help="Measure what fits into this time, such as 90s, 15m or 2h, and list the rest.",
+            show_default="15m; none for a report card",
             rich_help_panel=options.MEASURE,
         ),
-    ] = "15m",
+    ] = None,
     run: options.RunFolder = None,
     plugin: options.Plugin = None,
     seed: options.Seed = 0,
@@ -103,7 +111,7 @@ def verify(
     with console.errors():
         from unlearnable import duration
         from unlearnable.cli import protection
-        from unlearnable.evaluation.schedule import COUNTERMEASURES, check
+        from unlearnable.evaluation.schedule import TIME_LIMIT, check
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
         from unlearnable.report import Record, table
@@ -111,11 +119,11 @@ def verify(
         from unlearnable.training.compute import Compute
 
         # everything that can be refused is refused before a photo is read
-        limit = duration.parse(time_limit)
+        usual = math.inf if report_card else TIME_LIMIT
+        limit = usual if time_limit is None else duration.parse(time_limit)
         goal = None if require is None else Goal.parse(require)
         options.load_plugins(plugin)
-        chains = COUNTERMEASURES if countermeasure is None else countermeasure
-        check(target or (), chains, limit)
+        check(target or (), countermeasure or (), limit)
         folder = run or find_run(photos, protected)
         _refuse_exchanged(photos, protected, folder)
         keep_apart(photos, protected, folder)
@@ -129,10 +137,13 @@ def verify(
                 test=test,
                 context=context,
                 run=folder,
-                seeds=range(first, first + seeds),
+                seeds=range(first, first + (seeds or SEEDS)),
+                every_seed=seeds is not None,
                 targets=target or (),
-                countermeasures=chains,
-                time_limit=limit,
+                weights=weights,
+                countermeasures=countermeasure,
+                report_card=report_card,
+                time_limit=None if math.isinf(limit) else limit,
                 compute=compute,
                 on_progress=on_progress,
             )

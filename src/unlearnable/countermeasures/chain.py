@@ -60,6 +60,11 @@ class Chain:
         return {member.name: member.revision for member in self.members}
 
     @property
+    def stages(self) -> frozenset[str]:
+        """The stages that a countermeasure of the chain overrides."""
+        return frozenset(stage for member in self.members for stage in member.stages)
+
+    @property
     def test_time(self) -> bool:
         """Whether a countermeasure of the chain changes test images."""
         return any(member.test_time for member in self.members)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
+import torch
 
 from unlearnable.errors import DataError
-from unlearnable.evaluation.schedule import Trial
 from unlearnable.evaluation.statistics import (
     Answers,
     BoolArray,
@@ -21,6 +23,7 @@ from unlearnable.evaluation.statistics import (
     recalls,
     retained_share,
 )
+from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.verdict import Verdict, judge
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.training.compute import Compute
@@ -38,6 +41,31 @@ class Arm:
 
     train: Labelled
     test: Labelled
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The epochs of a training, with the test images.
+
+    Args:
+        epochs: The epochs after which it was tested.
+        labels: int64 (T,): true classes of the test images.
+        images: int64 (T,): a number for the content of each test image, so that seeds recognise shared ones.
+    """
+
+    epochs: tuple[Epoch, ...]
+    labels: torch.Tensor
+    images: IntArray
+
+
+class Saved(Protocol):
+    """Trainings that are saved as they finish; see ``measured.Measured``."""
+
+    def load(self, trial: Trial, name: str, seed: int) -> Tested | None:
+        """Return a saved training, or None."""
+
+    def save(self, trial: Trial, name: str, seed: int, tested: Tested) -> None:
+        """Save a training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +143,7 @@ def compare(
     judged: Sequence[int] | None = None,
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
+    saved: Saved | None = None,
 ) -> Comparison:
     """Train the trial's victim on every arm, once per seed, and return the results.
 
@@ -128,6 +157,7 @@ def compare(
         judged: Labels of the classes whose recall counts; all by default.
         compute: Device and precision; chosen by default.
         on_progress: Called after every epoch.
+        saved: Finished trainings, which do not run again; None to save none.
 
     Raises:
         DataError: If no test image belongs to a judged class.
@@ -143,29 +173,46 @@ def compare(
                 text = f"{name}: {epoch.test_accuracy:.0%}"
                 on_progress(Event(trial.name, before + epoch.number, total, text))
 
-            runs[name].append(_run(data(name, seed), trial, seed, judged, compute, report))
+            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved))
             done += trial.victim.epochs
     return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, 1 / classes)
 
 
 def _run(
-    arm: Arm,
+    data: Callable[[str, int], Arm],
+    name: str,
     trial: Trial,
     seed: int,
     judged: Sequence[int],
     compute: Compute,
     on_epoch: Callable[[Epoch], None],
+    saved: Saved | None,
 ) -> Run:
-    labels = arm.test.labels.numpy()
-    if not np.isin(labels, judged).any():
+    tested = None if saved is None else saved.load(trial, name, seed)
+    if tested is None:
+        arm = data(name, seed)
+        _refuse_unjudged(arm.test.labels, judged)
+        learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
+        tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test))
+        if saved is not None:
+            saved.save(trial, name, seed, tested)
+    epochs, labels = tested.epochs, tested.labels.numpy()
+    test = curve([epoch.correct.numpy() for epoch in epochs], labels, judged)
+    train = tuple(epoch.train_accuracy for epoch in epochs)
+    return Run(seed, train, test, epochs[test.best].correct.numpy(), labels)
+
+
+def _numbers(images: Labelled) -> IntArray:
+    rows = (blake2b(row.numpy().tobytes(), digest_size=8).digest() for row in images.pixels)
+    return np.frombuffer(b"".join(rows), dtype=np.int64)
+
+
+def _refuse_unjudged(labels: torch.Tensor, judged: Sequence[int]) -> None:
+    if not np.isin(labels.numpy(), judged).any():
         raise DataError(
             "No held-out image belongs to a protected class, so nothing can be measured.",
             "Give more photos, or clean test images with --test FOLDER.",
         )
-    epochs = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch).epochs
-    test = curve([epoch.correct.numpy() for epoch in epochs], labels, judged)
-    train = tuple(epoch.train_accuracy for epoch in epochs)
-    return Run(seed, train, test, epochs[test.best].correct.numpy(), labels)
 
 
 def summarise(

@@ -7,6 +7,7 @@ from typing import Any
 
 from unlearnable.data.photo import Photo
 from unlearnable.evaluation.comparison import ArmResult, Comparison
+from unlearnable.evaluation.conditions import Finding, as_it_is, headline
 from unlearnable.evaluation.verdict import Goal, Verdict
 from unlearnable.evaluation.visibility import Visibility
 
@@ -40,6 +41,8 @@ class Verification:
         environment: Device and versions.
         seconds: Duration.
         pictured: Number of pairs that were found by their pictures, because the names differ.
+        report_card: Whether the trials are the rows of a report card.
+        separability: Balanced accuracy of a linear classifier on the noise alone; None if not measured.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -56,16 +59,20 @@ class Verification:
     environment: dict[str, Any]
     seconds: float
     pictured: int = 0
+    report_card: bool = False
+    separability: float | None = None
 
     @property
     def as_published(self) -> tuple[tuple[Comparison, ArmResult], ...]:
-        """The trials without countermeasures, each with its protected arm."""
-        plain = [comparison for comparison in self.comparisons if not comparison.trial.chain]
+        """The trainings from scratch on the files as published, each with its protected arm."""
+        plain = [comparison for comparison in self.comparisons if comparison.trial.decides]
         return tuple((comparison, comparison.arm("protected")) for comparison in plain)
 
     @property
     def headline(self) -> tuple[Comparison, ArmResult]:
-        """The trial without countermeasures in which the protection is weakest, and its protected arm.
+        """The training from scratch in which the protection is weakest, and its protected arm.
+
+        Only the files as published count, without countermeasures.
 
         That is the trial with the largest retained share, ``cannot tell`` aside, or the first trial if every
         verdict is ``cannot tell``.
@@ -81,6 +88,55 @@ class Verification:
         verdict = self.headline[1].verdict
         assert verdict is not None
         return verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The verdict on every trial, the most important first."""
+        arms = [(comparison.trial, comparison.arm("protected")) for comparison in self.comparisons]
+        return tuple(
+            Finding(trial, arm.verdict, arm.retained) for trial, arm in arms if arm.verdict and arm.retained
+        )
+
+    @property
+    def broken_by(self) -> tuple[str, ...]:
+        """Names of the trials with the verdict ``not protected``."""
+        return tuple(one.trial.name for one in self.findings if one.verdict == "not protected")
+
+    @property
+    def weakened_by(self) -> tuple[str, ...]:
+        """Names of the trials with the verdict ``weakened``."""
+        return tuple(one.trial.name for one in self.findings if one.verdict == "weakened")
+
+    @property
+    def conditions(self) -> str:
+        """The verdict with its conditions, in one line; see ``conditions.headline``."""
+        names = [name.partition(" (")[0].partition(": ")[0] for name, _ in self.unmeasured]
+        return headline(self.verdict, self.findings, names)
+
+    @property
+    def as_it_is(self) -> str:
+        """The verdict on the files as they are, pretrained networks included, in one sentence."""
+        return as_it_is(self.verdict, self.findings)
+
+    @property
+    def mean_retained(self) -> float | None:
+        """Mean of the retained shares over the trials that can tell; shares below 0 count as 0."""
+        shares = self._shares
+        return sum(shares.values()) / len(shares) if shares else None
+
+    @property
+    def worst_retained(self) -> tuple[str, float] | None:
+        """The trial with the largest retained share, of those that can tell, and the share."""
+        shares = self._shares
+        return max(shares.items(), key=lambda pair: pair[1]) if shares else None
+
+    @property
+    def _shares(self) -> dict[str, float]:
+        return {
+            one.trial.name: max(0.0, one.retained.value)
+            for one in self.findings
+            if one.verdict != "cannot tell"
+        }
 
     def meets(self, goal: Goal) -> bool:
         """Return whether every trial without countermeasures meets a goal.

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from unlearnable import countermeasures, duration, models
-from unlearnable.countermeasures import Chain
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UnlearnableError, UsageError
+from unlearnable.evaluation.trial import Trial as Trial
 from unlearnable.training.victim import Victim
 
 HELD_OUT = 0.25
 TIME_LIMIT = 15 * 60.0
-COUNTERMEASURES = ("jpeg:75", "shrink:2", "grey")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A victim, with or without countermeasures.
-
-    Args:
-        name: Name in reports.
-        victim: Network and recipe.
-        chain: Countermeasures; empty for the images as published.
-    """
-
-    name: str
-    victim: Victim
-    chain: Chain = field(default_factory=Chain)
-
-    @property
-    def words(self) -> str:
-        """Description of victim and chain for reports."""
-        after = f"after {self.chain.spec}, " if self.chain else ""
-        return f"{self.victim.model}, {after}{self.victim.words}"
+# those known to undo the noise come first
+COUNTERMEASURES = ("grey", "jpeg:30", "project", "shrink:2")
 
 
 @dataclass(frozen=True)
@@ -86,39 +66,85 @@ def defaults(frame: tuple[int, int]) -> Defaults:
 
 
 def trials(
-    chosen: Defaults, count: int, targets: Sequence[str] = (), specs: Sequence[str] = COUNTERMEASURES
+    chosen: Defaults,
+    count: int,
+    targets: Sequence[str] = (),
+    specs: Sequence[str] = COUNTERMEASURES,
+    pretrained: Sequence[Trial] = (),
 ) -> tuple[Trial, ...]:
-    """Return the trials, the most important first.
+    """Return the trials of ``verify``, the most important first.
 
-    Every target trains with the usual recipe. The first target also trains with a recipe that the search for
-    noise does not use, and with each chain.
+    The first target trains with the usual recipe on the files as published, and later under each chain. In
+    between are the victims with pretrained weights. Then come the first target with a recipe that the search
+    for noise does not use, and the other targets.
 
     Args:
         chosen: The defaults.
         count: Number of training images.
         targets: Networks; by default one of the surrogate's family and one other.
         specs: Chains of countermeasures.
+        pretrained: Trials of victims that start from pretrained weights; see ``from_pretrained``.
 
     Raises:
         UsageError: If a network or a countermeasure is unknown.
     """
     check(targets, specs)
     targets = tuple(targets) or (chosen.victim.model, chosen.other)
+    victims = [usual(chosen, count, target) for target in targets]
+    short = [target.partition(":")[0] for target in targets]
+    names = short if len(set(short)) == len(short) else list(targets)
+    chains = {chain.spec: chain for spec in specs if (chain := countermeasures.create(spec))}
+    first, *others = (Trial(name, victim) for name, victim in zip(names, victims, strict=True))
+    return (
+        first,
+        *pretrained,
+        *(Trial(spec, victims[0], chain) for spec, chain in chains.items()),
+        Trial("unseen recipe", victims[0].model_copy(update=chosen.unseen)),
+        *others,
+    )
+
+
+def usual(chosen: Defaults, count: int, model: str = "") -> Victim:
+    """Return a network with the usual recipe for a number of training images.
+
+    Args:
+        chosen: The defaults.
+        count: Number of training images.
+        model: The network; empty for the default one.
+    """
     fewest, most = chosen.epochs
-    usual = {
+    recipe = {
+        "model": model or chosen.victim.model,
         # small sets need several steps an epoch, or the running statistics of batch normalisation lag behind
         "batch": min(chosen.victim.batch, max(8, count // chosen.steps)),
         "epochs": min(most, max(fewest, round(chosen.images / count))),
     }
-    victims = [chosen.victim.model_copy(update={**usual, "model": target}) for target in targets]
-    short = [target.partition(":")[0] for target in targets]
-    names = short if len(set(short)) == len(short) else list(targets)
-    chains = {chain.spec: chain for spec in specs if (chain := countermeasures.create(spec))}
-    return (
-        *(Trial(name, victim) for name, victim in zip(names, victims, strict=True)),
-        Trial("unseen recipe", victims[0].model_copy(update=chosen.unseen)),
-        *(Trial(spec, victims[0], chain) for spec, chain in chains.items()),
-    )
+    return chosen.victim.model_copy(update=recipe)
+
+
+def from_pretrained(model: str = "", weights: str = "") -> tuple[Trial, ...]:
+    """Return a trial for each recipe that starts from pretrained weights.
+
+    Args:
+        model: The network; empty for the first one whose published weights are at hand. Without any, there
+            are no trials.
+        weights: ``pretrained`` for the published weights, or the path of a file; empty for ``pretrained``.
+
+    Raises:
+        DataError: If the weights are missing.
+        UsageError: If the network is unknown, or has no published weights.
+    """
+    from unlearnable.models.pretrained import at_hand
+    from unlearnable.training.finetuning import recipes
+
+    model = model or next(iter(at_hand()), "")
+    if not model:
+        return ()
+    found = tuple(Trial(name, victim) for name, victim in recipes(model, weights or "pretrained").items())
+    for trial in found:
+        # raises now, before an image is read
+        trial.victim.start_file  # noqa: B018
+    return found
 
 
 def check(targets: Sequence[str], specs: Sequence[str], limit: float = TIME_LIMIT) -> None:

@@ -3,105 +3,32 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from unlearnable import arguments
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
-from unlearnable.evaluation.comparison import Comparison, compare
-from unlearnable.evaluation.enough import Outlook
+from unlearnable.evaluation import report_card as card
+from unlearnable.evaluation.conditions import PRETRAINED
 from unlearnable.evaluation.gathering import Images, gather
+from unlearnable.evaluation.measured import FOLDER, Measured
 from unlearnable.evaluation.pairs import Pairs
-from unlearnable.evaluation.result import Sample, Verification
+from unlearnable.evaluation.preparation import ARMS, Preparation, seeds_of
+from unlearnable.evaluation.result import Verification
 from unlearnable.evaluation.schedule import (
     COUNTERMEASURES,
     TIME_LIMIT,
-    Schedule,
-    Trial,
     check,
+    from_pretrained,
     schedule,
     trials,
 )
 from unlearnable.evaluation.timing import estimate
-from unlearnable.evaluation.visibility import Visibility, overall, visibility
-from unlearnable.events import OnProgress, silent
+from unlearnable.evaluation.trial import Trial
+from unlearnable.events import OnProgress
 from unlearnable.runs import find_run
 from unlearnable.training.compute import Compute
-
-ARMS = ("clean", "protected")
-# pairs whose visibility is measured
-VISIBILITY_PAIRS = 32
-# pairs shown in the report
-SHOWN_PAIRS = 6
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """A verification that is ready to run.
-
-    Args:
-        pairs: The images.
-        schedule: The trials to run, with the estimated time.
-        seeds: Seeds of split, initialisation and order.
-        compute: Device and precision.
-        outlook: The verdicts that the number of test images allows.
-    """
-
-    pairs: Pairs
-    schedule: Schedule
-    seeds: tuple[int, ...]
-    compute: Compute
-    outlook: Outlook
-
-    def measure(self, on_progress: OnProgress = silent) -> Verification:
-        """Train and test every scheduled trial, and return the results."""
-        start = time.perf_counter()
-        pairs = self.pairs
-        comparisons, failed = list[Comparison](), list[tuple[str, float]]()
-        for trial in self.schedule.trials:
-            try:
-                comparisons.append(self._compare(trial, on_progress))
-            except DataError as error:
-                # what was measured so far is worth a report, unless it is the images themselves
-                if not trial.chain:
-                    raise
-                failed.append((f"{trial.name}: {error.problem}", 0.0))
-        ids = _spread(pairs.clean.ids, VISIBILITY_PAIRS)
-        held_out = "photos held out of both trainings, different ones for each seed"
-        return Verification(
-            comparisons=tuple(comparisons),
-            unmeasured=(*failed, *self.schedule.unmeasured),
-            classes=pairs.clean.classes,
-            context=pairs.context.classes if pairs.context else (),
-            pairs=len(pairs.clean),
-            unchanged=pairs.unchanged,
-            pictured=pairs.pictured,
-            left_out=dict(pairs.left_out),
-            tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
-            visibility=_visibility(pairs, ids),
-            sampled=len(ids),
-            samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),
-            environment=self.compute.describe(),
-            seconds=time.perf_counter() - start,
-        )
-
-    def _compare(self, trial: Trial, on_progress: OnProgress) -> Comparison:
-        return compare(
-            ARMS,
-            partial(self.pairs.arm, chain=trial.chain),
-            trial,
-            len(self.pairs.classes),
-            seeds=self.seeds,
-            judged=self.pairs.judged,
-            compute=self.compute,
-            on_progress=on_progress,
-        )
 
 
 def prepare(
@@ -112,8 +39,11 @@ def prepare(
     context: Images | None = None,
     run: str | Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
+    every_seed: bool = False,
     targets: Sequence[str] = (),
-    countermeasures: Sequence[str] = COUNTERMEASURES,
+    weights: str | Path | None = None,
+    countermeasures: Sequence[str] | None = None,
+    report_card: bool = False,
     time_limit: float | None = TIME_LIMIT,
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
@@ -124,12 +54,16 @@ def prepare(
         DataError: If there is no pair, or there are too few classes or photos to measure anything.
         UsageError: If a network or a countermeasure is unknown, or there is no seed.
     """
+    brief = not (every_seed or report_card)
     seeds, on_progress = arguments.seeds(seeds), arguments.callback(on_progress)
     given = arguments.time_limit(time_limit)
     limit = math.inf if given is None else given
     targets = arguments.specs("targets", targets, "resnet18:width=16")
+    if countermeasures is None:
+        countermeasures = () if report_card else COUNTERMEASURES
     countermeasures = arguments.specs("countermeasures", countermeasures, "grey")
     check(targets, countermeasures, limit)
+    tuned, targets = _pretrained(targets, weights, report_card)
     photos = arguments.images_or_folder("photos", photos, ImageSet)
     protected = arguments.images_or_folder("protected", protected, ImageSet)
     if test is not None:
@@ -152,12 +86,60 @@ def prepare(
             f"Give more photos, at least {outlook.per_class} of each class, or clean test images with "
             "--test FOLDER.",
         )
-    tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures)
+    if report_card:
+        tried = card.rows(pairs, next(iter(targets), ""), tuned, countermeasures)
+    else:
+        tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned)
+    kept = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
+    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, kept), limit)
+    impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))
+    return Preparation(pairs, chosen, seeds, compute, outlook, private, report_card, brief, impossible)
+
+
+def _pretrained(
+    targets: tuple[str, ...], weights: str | Path | None, report_card: bool
+) -> tuple[tuple[Trial, ...], tuple[str, ...]]:
+    """Return the trials with pretrained weights, and the networks that train from scratch."""
+    if weights is not None:
+        if len(targets) != 1:
+            raise UsageError(
+                "The weights need the name of their network.",
+                'Give one network: --target efficientnet-lite0 (targets="efficientnet-lite0" in Python).',
+            )
+        return from_pretrained(targets[0], str(weights)), ()
+    if report_card and len(targets) > 1:
+        raise UsageError("The rows of a report card have one network.", "Give one --target.")
+    # somebody who names networks wants those
+    return () if targets else from_pretrained(), targets
+
+
+def _seconds(
+    tried: Sequence[Trial],
+    pairs: Pairs,
+    seeds: tuple[int, ...],
+    brief: bool,
+    compute: Compute,
+    saved: Measured | None,
+) -> list[float]:
+    """Return the estimated seconds of each trial, without the trainings that are saved already."""
+    left = []
+    for trial in tried:
+        own = seeds_of(trial, seeds, brief)
+        left.append(len(ARMS) * len(own) if saved is None else saved.missing(trial, ARMS, own))
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
-    once = estimate(tried, pairs.protected, pairs.settings.side, *size, compute)
-    runs = len(seeds) * len(ARMS)
-    chosen = schedule(tried, [runs * seconds for seconds in once], limit)
-    return Preparation(pairs, chosen, seeds, compute, outlook)
+    return estimate(tried, left, pairs.protected, pairs.settings.side, *size, compute)
+
+
+def _impossible(
+    tuned: tuple[Trial, ...], targets: tuple[str, ...], pairs: Pairs, report_card: bool
+) -> list[str]:
+    """Return the names of the trials that cannot be measured, with the reason."""
+    names = []
+    if not tuned and not targets:
+        names.append(f"{PRETRAINED} (no weights at hand; see `unlearnable models`)")
+    if report_card and not card.other_labels(pairs):
+        names.append("other labels (they take at least three classes)")
+    return names
 
 
 def verify(
@@ -168,8 +150,11 @@ def verify(
     context: Images | None = None,
     run: str | Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
+    every_seed: bool = False,
     targets: Sequence[str] = (),
-    countermeasures: Sequence[str] = COUNTERMEASURES,
+    weights: str | Path | None = None,
+    countermeasures: Sequence[str] | None = None,
+    report_card: bool = False,
     time_limit: float | None = TIME_LIMIT,
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
@@ -188,9 +173,16 @@ def verify(
         run: The run folder of ``protect``, whose list of files has the pairs. By default, the usual run
             folder of the two folders, if it exists.
         seeds: Each changes split, initialisation and order.
-        targets: Networks, as ``models.create`` takes them; one alone may be a text.
+        every_seed: Whether trials that start from pretrained weights or are under countermeasures have all
+            seeds. Otherwise they have the first one, except on a report card.
+        targets: Networks, as ``models.create`` takes them; one alone may be a text. By default two networks
+            from scratch, and one with pretrained weights if they are at hand.
+        weights: Weights that the one network in ``targets`` starts from: ``pretrained`` for its published
+            ones, or a file. The default networks then train from scratch.
         countermeasures: Chains such as ``grey+jpeg:30``. For each chain, the first network trains on clean
-            and on protected images, both under the chain.
+            and on protected images, both under the chain. On a report card, these are further rows.
+        report_card: Whether to measure the rows of the report card instead. The trainings that finish are
+            saved in the run folder, if there is one, and the same call resumes.
         time_limit: Seconds for all trials, None for no limit. The first trial always runs. Trials that do
             not fit are listed in ``unmeasured``.
         compute: Device and precision, or the name of a device; chosen by default.
@@ -211,8 +203,11 @@ def verify(
         context=context,
         run=run,
         seeds=seeds,
+        every_seed=every_seed,
         targets=targets,
+        weights=weights,
         countermeasures=countermeasures,
+        report_card=report_card,
         time_limit=time_limit,
         compute=compute,
         on_progress=on_progress,
@@ -224,33 +219,3 @@ def _same(photos: Images, protected: Images) -> bool:
     if isinstance(photos, ImageSet) or isinstance(protected, ImageSet):
         return photos is protected
     return Path(photos).resolve() == Path(protected).resolve()
-
-
-def _spread(ids: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return about ``count`` ids, evenly spread."""
-    return tuple(ids[i] for i in sorted({int(i) for i in np.linspace(0, len(ids) - 1, min(count, len(ids)))}))
-
-
-def _visibility(pairs: Pairs, ids: tuple[str, ...]) -> Visibility | None:
-    try:
-        return overall([visibility(pairs.clean.photo(id), pairs.protected.photo(id)) for id in ids])
-    except DataError:
-        return None
-
-
-def _shown_ids(pairs: Pairs) -> list[str]:
-    """Return ids of pairs to show: changed ones if there are any, and as many classes as possible."""
-    changed = (pairs.clean_view.pixels != pairs.protected_view.pixels).any(axis=(1, 2, 3))
-    ids = [id for id, differs in zip(pairs.clean.ids, changed, strict=True) if differs]
-    ids = ids or list(pairs.clean.ids)
-    turns: dict[str, int] = {}
-    order: list[tuple[int, str]] = []
-    for id in ids:
-        name = pairs.clean.class_of[id]
-        order.append((turns.get(name, 0), id))
-        turns[name] = turns.get(name, 0) + 1
-    return [id for _, id in sorted(order)[:SHOWN_PAIRS]]
-
-
-def _sample(pairs: Pairs, id: str) -> Sample:
-    return Sample(id, pairs.clean.class_of[id], pairs.clean.photo(id), pairs.protected.photo(id))

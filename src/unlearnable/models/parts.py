@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from unlearnable.errors import UsageError
 
+# mean and standard deviation of the channels of ImageNet, as torchvision and timm normalise with
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
 
 class Normalise(nn.Module):
-    """Maps [0, 1] to about zero mean and unit spread, so that a model takes images as they are."""
+    """Maps [0, 1] to about zero mean and unit spread, so that a model takes images as they are.
+
+    Published weights were trained with a normalisation of their own. It is saved with the weights, in the
+    buffers ``mean`` and ``std``; without them, the mean is 1/2 and the standard deviation 1/4.
+
+    Args:
+        mean: Mean of each channel, in [0, 1]; None for the default.
+        std: Standard deviation of each channel.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, mean: Sequence[float] | None = None, std: Sequence[float] = (0.25, 0.25, 0.25)
+    ) -> None:
+        super().__init__()
+        if mean is not None:
+            self.adopt(torch.tensor(mean), torch.tensor(std))
+
+    def adopt(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Normalise with a mean and a standard deviation of each channel, float with 3 values."""
+        self.register_buffer("mean", mean.reshape(3, 1, 1).clone())
+        self.register_buffer("std", std.reshape(3, 1, 1).clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map a batch."""
-        return (x - 0.5) * 4.0
+        if "mean" not in self._buffers:
+            return (x - 0.5) * 4.0
+        return (x - self.mean) / self.std
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:

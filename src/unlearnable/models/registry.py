@@ -10,19 +10,24 @@ from torch import nn
 
 from unlearnable.arguments import nearest, shown
 from unlearnable.errors import UnlearnableError, UsageError
+from unlearnable.models import from_timm
 from unlearnable.registry import Registry
 
 Builder = Callable[..., nn.Module]
 _BUILDERS: Registry[Builder] = Registry("model")
 
 
-def register(builder: Builder) -> Builder:
-    """Register a function ``name(classes, **settings) -> nn.Module`` under its own name.
+def register(builder: Builder, name: str = "") -> Builder:
+    """Register a function ``name(classes, **settings) -> nn.Module``.
+
+    Args:
+        builder: The function.
+        name: Name of the model; by default that of the function.
 
     Raises:
         UsageError: If the name is taken, or the first parameter is not ``classes``.
     """
-    name = builder.__name__
+    name = name or builder.__name__
     if next(iter(inspect.signature(builder).parameters), "") != "classes":
         raise UsageError(f"The model {name} does not take `classes`.", f"Write def {name}(classes, ...).")
     _BUILDERS.add(name, builder, builder.__module__)
@@ -39,11 +44,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
     Raises:
         UsageError: If the name or a setting is unknown; the message lists the known ones.
+        DataError: If it is a network of timm, which is not installed.
     """
     if not isinstance(spec, str):
         raise UsageError(f"A model is given as a string, not as {shown(spec)}.", 'Write "resnet18:width=16".')
     name, colon, rest = spec.partition(":")
-    parameters = inspect.signature(_BUILDERS.find(name)).parameters
+    parameters = inspect.signature(builder(name)).parameters
     known = {key: value.default for key, value in parameters.items() if key != "classes"}
     listed = f"It has: {', '.join(sorted(known))}." if known else f"Write {name} alone: it has no settings."
     settings: dict[str, Any] = {}
@@ -91,8 +97,26 @@ def builder(spec: str) -> Builder:
 
     Raises:
         UsageError: If there is none.
+        DataError: If it is a network of timm, which is not installed.
     """
-    return _BUILDERS.find(spec.partition(":")[0])
+    name = spec.partition(":")[0]
+    return from_timm.builder(name) if name.startswith(from_timm.PREFIX) else _BUILDERS.find(name)
+
+
+def canonical(spec: str) -> str:
+    """Return a specification without settings at their default, in the order of the function's parameters.
+
+    Raises:
+        UsageError: If the name or a setting is unknown.
+    """
+    name, settings = parse(spec)
+    parameters = inspect.signature(builder(name)).parameters
+    changed = [
+        f"{key}={settings[key]}"
+        for key in parameters
+        if settings.get(key, parameters[key].default) != parameters[key].default
+    ]
+    return f"{name}:{','.join(changed)}" if changed else name
 
 
 def revision(spec: str) -> int:
@@ -100,14 +124,14 @@ def revision(spec: str) -> int:
 
     It is raised when the results of the model change.
     """
-    return int(getattr(_BUILDERS[parse(spec)[0]], "revision", 1))
+    return int(getattr(builder(parse(spec)[0]), "revision", 1))
 
 
 def create(spec: str, classes: int) -> nn.Module:
     """Build a model of a specification, freshly initialised from torch's current random state.
 
     Args:
-        spec: ``name`` or ``name:setting=value,...``.
+        spec: ``name``, ``name:setting=value,...``, or ``timm/NAME`` for a network of timm.
         classes: Number of outputs.
 
     Returns:
@@ -116,10 +140,11 @@ def create(spec: str, classes: int) -> nn.Module:
 
     Raises:
         UsageError: If the name, a setting or a value is unknown, or the model cannot be built.
+        DataError: If it is a network of timm, which is not installed.
     """
     name, settings = parse(spec)
     try:
-        return _BUILDERS[name](classes, **settings)
+        return builder(name)(classes, **settings)
     except UnlearnableError:
         raise
     # the function may be a plugin's, and torch refuses sizes in many ways

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unlearnable.evaluation.verdict import EXPLANATIONS
-from unlearnable.report import figures, text
+from unlearnable.report import card_picture, figures, text
 from unlearnable.report.record import Record
 
 
@@ -21,7 +21,12 @@ def page(record: Record) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": text.percent, "spread": text.spread, "minutes": text.minutes}
+    environment.filters |= {
+        "percent": text.percent,
+        "spread": text.spread,
+        "minutes": text.minutes,
+        "estimated": text.estimated,
+    }
     trial, clean, headline = record.main
     by_class = figures.classes(record)
     values: dict[str, Any] = {
@@ -37,6 +42,8 @@ def page(record: Record) -> str:
         ],
         # Safe: matplotlib escapes the names in its SVG.
         "curves": Markup("\n").join(map(Markup, figures.curves(record))),
+        "bars": Markup(card_picture.bars(record)) if record.kind == "verify" else None,
+        "card_figures": text.card_figures(record),
         "by_class": None if by_class is None else Markup(by_class),
         "seeds": len(clean.curves),
     }

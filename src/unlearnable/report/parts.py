@@ -56,12 +56,17 @@ class ArmRecord(Model):
 class TrialRecord(Model):
     """A network trained in one way on several versions of the images, the clean version first.
 
-    ``countermeasure`` is the chain that it trained under.
+    ``countermeasure`` is the chain that it trained under, ``about`` describes labels or files that differ
+    from those published, and ``condition`` is the condition of its verdict as the end of a sentence.
+    ``decides`` is whether the verdict on the files as published depends on it.
     """
 
     name: str
     target: str
     countermeasure: str = "none"
+    about: str = ""
+    condition: str = ""
+    decides: bool = True
     recipe: str
     settings: dict[str, Any]
     chance: float
@@ -69,8 +74,26 @@ class TrialRecord(Model):
     arms: list[ArmRecord]
 
 
+class CardRecord(Model):
+    """The figures of a report card, by which methods are compared.
+
+    Args:
+        rows: Names of the rows that count: those that can tell.
+        mean: Mean of their retained shares; shares below 0 count as 0.
+        worst: The largest of them.
+        worst_row: The row with the largest share.
+        separability: Balanced accuracy of a linear classifier on the noise alone, cross-validated.
+    """
+
+    rows: list[str]
+    mean: float | None
+    worst: float | None
+    worst_row: str
+    separability: float | None
+
+
 class Unmeasured(Model):
-    """A trial that did not fit into the time limit, with its estimated seconds."""
+    """A trial that was not measured, with its estimated seconds; 0 if it cannot be measured here."""
 
     name: str
     seconds: float

@@ -9,11 +9,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from unlearnable.evaluation.comparison import ArmResult, Comparison
+from unlearnable.evaluation.conditions import condition
 from unlearnable.evaluation.result import Sample, Verification
 from unlearnable.evaluation.statistics import Interval
 from unlearnable.evaluation.verdict import Goal
 from unlearnable.report.parts import (
     ArmRecord,
+    CardRecord,
     CurveRecord,
     GoalRecord,
     Range,
@@ -33,6 +35,11 @@ class Record(BaseModel):
         title: Heading of the page.
         intro: One paragraph under it.
         headline: (index of the trial, name of the arm) of the verdict.
+        conditions: The verdict with its conditions, in one line; empty for a demo.
+        as_it_is: The verdict on the files as they are, in one sentence; empty for a demo.
+        broken_by: Names of the trials with the verdict ``not protected``.
+        weakened_by: Names of the trials with the verdict ``weakened``.
+        card: The figures of a report card, if this is one.
         pictured: Number of pairs that were found by their pictures, because the names differ.
         command: The command line, or empty.
     """
@@ -43,6 +50,11 @@ class Record(BaseModel):
     title: str
     intro: str
     headline: tuple[int, str]
+    conditions: str = ""
+    as_it_is: str = ""
+    broken_by: list[str] = []
+    weakened_by: list[str] = []
+    card: CardRecord | None = None
     trials: list[TrialRecord]
     classes: list[str]
     context: list[str] = []
@@ -90,6 +102,11 @@ class Record(BaseModel):
                 next(index for index, one in enumerate(found.comparisons) if one is comparison),
                 arm.name,
             ),
+            conditions=found.conditions,
+            as_it_is=found.as_it_is,
+            broken_by=list(found.broken_by),
+            weakened_by=list(found.weakened_by),
+            card=_card(found) if found.report_card else None,
             trials=[_trial(one) for one in found.comparisons],
             classes=list(found.classes),
             context=list(found.context),
@@ -154,11 +171,25 @@ def _trial(comparison: Comparison) -> TrialRecord:
         name=trial.name,
         target=trial.victim.model,
         countermeasure=trial.chain.spec,
+        about=trial.about,
+        condition=condition(trial),
+        decides=trial.decides,
         recipe=trial.victim.words,
         settings=trial.victim.model_dump(mode="json", exclude={"model"}),
         chance=comparison.chance,
         tested=comparison.tested,
         arms=[_arm(arm) for arm in comparison.arms],
+    )
+
+
+def _card(found: Verification) -> CardRecord:
+    worst = found.worst_retained
+    return CardRecord(
+        rows=[one.trial.name for one in found.findings if one.verdict != "cannot tell"],
+        mean=found.mean_retained,
+        worst=worst[1] if worst else None,
+        worst_row=worst[0] if worst else "",
+        separability=found.separability,
     )
 
 

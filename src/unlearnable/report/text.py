@@ -20,14 +20,16 @@ def spread(value: Range) -> str:
 
 def network(trial: TrialRecord) -> str:
     """Return the name of a trial's network for a table."""
-    return trial.name if trial.countermeasure == "none" else trial.target.partition(":")[0]
+    return trial.name if trial.decides else trial.target.partition(":")[0]
 
 
 def label(trial: TrialRecord, arm: ArmRecord, kind: str) -> str:
     """Return the name of an arm's images for a table."""
     if kind == "demo":
         return arm.name
-    return "as published" if trial.countermeasure == "none" else f"after {trial.countermeasure}"
+    if trial.countermeasure != "none":
+        return f"after {trial.countermeasure}"
+    return "as published" if trial.decides else trial.name
 
 
 def sentence(record: Record) -> str:
@@ -61,6 +63,34 @@ def table(record: Record) -> str:
     The comparisons have at most 60 columns, unless a name alone is longer.
     """
     out = ["Accuracy on unseen clean photos (95% interval)"]
+    out += card(record) if record.card else _blocks(record)
+    for trial in (one for one in record.trials if one.countermeasure == "none"):
+        about = f"{trial.about}; " if trial.about else ""
+        out.append(f"  {trial.name}: {about}{trial.target}; {trial.recipe}")
+    for left in record.unmeasured:
+        out.append(f"  not measured: {left.name}{estimated(left.seconds)}")
+    if record.left_out:
+        out.append(f"  left out: {len(record.left_out)} files")
+        out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:LISTED]]
+        if len(record.left_out) > LISTED:
+            out.append(f"    and {len(record.left_out) - LISTED} more; the report lists all")
+    if record.seen:
+        psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
+        ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
+        change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
+        out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
+    return "\n".join([*out, "", *_conditions(record), sentence(record), *_goal(record)])
+
+
+def _conditions(record: Record) -> list[str]:
+    """Return the verdict with its conditions, and the verdict on the files as they are."""
+    if not record.conditions:
+        return []
+    return [f"{record.conditions[0].upper()}{record.conditions[1:]}.", record.as_it_is]
+
+
+def _blocks(record: Record) -> list[str]:
+    out = []
     for trial, clean, arm in rows(record):
         assert arm.retained is not None
         out += [
@@ -72,21 +102,48 @@ def table(record: Record) -> str:
                 ("retained", spread(arm.retained), ""),
             ),
         ]
-    for trial in (one for one in record.trials if one.countermeasure == "none"):
-        out.append(f"  {trial.name}: {trial.target}; {trial.recipe}")
-    for left in record.unmeasured:
-        out.append(f"  not measured: {left.name} (estimated {minutes(left.seconds)})")
-    if record.left_out:
-        out.append(f"  left out: {len(record.left_out)} files")
-        out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:LISTED]]
-        if len(record.left_out) > LISTED:
-            out.append(f"    and {len(record.left_out) - LISTED} more; the report lists all")
-    if record.seen:
-        psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
-        ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
-        change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
-        out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
-    return "\n".join([*out, "", sentence(record), *_goal(record)])
+    return out
+
+
+def card(record: Record) -> list[str]:
+    """Return the rows of a report card, a line each, and its figures; best epochs, in percent."""
+    lines = [("", "clean", "prot.", "retained", "verdict")]
+    for trial, clean, arm in rows(record):
+        assert arm.retained is not None
+        share = arm.retained
+        # where the clean arm has learned too little, a share of it means nothing
+        told = arm.verdict != "cannot tell"
+        lines.append(
+            (
+                trial.name,
+                f"{clean.peak.value * 100:.1f}",
+                f"{arm.peak.value * 100:.1f}",
+                f"{share.value * 100:.0f} ({share.low * 100:.0f} to {share.high * 100:.0f})" if told else "-",
+                arm.verdict or "",
+            )
+        )
+    return [*_aligned(*lines), *(f"  {line}" for line in card_figures(record))]
+
+
+def card_figures(record: Record) -> list[str]:
+    """Return the figures of a report card in words: mean and largest share, and linear separability."""
+    found = record.card
+    if found is None or found.mean is None or found.worst is None:
+        return []
+    all_rows = len(record.trials) + len(record.unmeasured)
+    lines = [
+        f"retained: mean {found.mean:.0%}, worst {found.worst:.0%} ({found.worst_row})",
+        f"over {len(found.rows)} of {all_rows} rows; below guessing counts as 0%",
+    ]
+    if found.separability is not None:
+        guessing = f"guessing: {1 / len(record.classes):.0%}"
+        lines.append(f"linear classifier on the noise alone: {found.separability:.0%} ({guessing})")
+    return lines
+
+
+def estimated(seconds: float) -> str:
+    """Return an estimate in brackets; empty if there is none."""
+    return f" (estimated {minutes(seconds)})" if seconds else ""
 
 
 def _aligned(*lines: tuple[str, ...]) -> list[str]:

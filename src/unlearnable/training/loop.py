@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -18,6 +18,10 @@ from unlearnable.training.transforms import Transform
 
 class Stages(Protocol):
     """The stages of countermeasures that run here; ``countermeasures.base`` documents them."""
+
+    @property
+    def stages(self) -> frozenset[str]:
+        """Names of the stages that the chain changes anything at."""
 
     @property
     def test_time(self) -> bool:
@@ -97,14 +101,28 @@ def predict(
         compute: Device and precision.
         batch: Images at a time.
     """
+    with torch.inference_mode():
+        return torch.cat([out.argmax(1).cpu() for out in _outputs(model, pixels, size, compute, batch)])
+
+
+def outputs(
+    model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int = 256
+) -> torch.Tensor:
+    """Return the outputs for images, float (N, D) on the CPU, in eval mode; arguments as in ``predict``."""
+    # not inference mode, whose tensors cannot be trained on
+    with torch.no_grad():
+        return torch.cat([out.cpu() for out in _outputs(model, pixels, size, compute, batch)])
+
+
+def _outputs(
+    model: nn.Module, pixels: torch.Tensor, size: int, compute: Compute, batch: int
+) -> Iterator[torch.Tensor]:
     model.eval()
     resize = Transform()
-    answers = []
-    with torch.inference_mode(), compute.autocast():
+    with compute.autocast():
         for chunk in torch.split(pixels, batch):
             x = resize(_floats(compute.send(chunk), compute), size, None)
-            answers.append(model(x.contiguous(memory_format=torch.channels_last)).argmax(1).cpu())
-    return torch.cat(answers)
+            yield model(x.contiguous(memory_format=torch.channels_last))
 
 
 class Training:
@@ -144,6 +162,29 @@ class Training:
         self.batch = min(recipe.batch, len(labels))
         self.per_epoch = len(labels) // self.batch
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return weights, running statistics and momentum, without copying them.
+
+        All draws depend on the seed and the number of the epoch, so that nothing else is needed to go on.
+        """
+        momentum = {
+            f"momentum/{index}": found["momentum_buffer"]
+            for index, parameter in enumerate(self.model.parameters())
+            if "momentum_buffer" in (found := self.optimizer.state.get(parameter, {}))
+        }
+        return {f"model/{name}": value for name, value in self.model.state_dict().items()} | momentum
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Set weights, running statistics and momentum to those that ``state`` returned."""
+        weights = {name: state[f"model/{name}"] for name in self.model.state_dict()}
+        self.model.load_state_dict(weights)
+        for index, parameter in enumerate(self.model.parameters()):
+            if (momentum := state.get(f"momentum/{index}")) is not None:
+                # the library moves it to the layout and the device of the parameter
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(
+                    momentum
+                )
+
     def epoch(self, number: int) -> float:
         """Train for one epoch and return the accuracy on its augmented batches, in [0, 1].
 
@@ -169,15 +210,24 @@ class Training:
             for group in self.optimizer.param_groups:
                 done = number * self.per_epoch + step
                 group["lr"] = recipe.rate(done, recipe.epochs * self.per_epoch)
-            draw = recipe.transform.draw(len(rows), rng, compute)
-            x = recipe.transform(_floats(self._images[rows], compute), self.size, draw)
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = self.inputs(rows, rng)
             y = self._labels[compute.send(rows)]
             if self.chain:
                 x, y = self.chain.batch(x, self._one_hot[y], other, compute)
                 x = self.chain.step(self.model, x, y, other, compute)
                 x = x.contiguous(memory_format=torch.channels_last)
             yield train_step(self.model, self.optimizer, x, y, compute, recipe.clip, self.frozen)[1]
+
+    def predict(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the predicted classes of images, uint8 (N, 3, S, S) on the host: int64 (N,) on the CPU."""
+        return predict(self.model, pixels, self.size, self.compute)
+
+    def inputs(self, rows: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Return the network input of some images, augmented, float (B, 3, size, size) on the device."""
+        transform = self.recipe.transform
+        draw = transform.draw(len(rows), rng, self.compute)
+        x = transform(_floats(self._images[rows], self.compute), self.size, draw)
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def _floats(pixels: torch.Tensor, compute: Compute) -> torch.Tensor:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from unlearnable import models
+from unlearnable.errors import UsageError
+from unlearnable.models import pretrained
 from unlearnable.spec import Spec
 from unlearnable.training.compute import Compute
+from unlearnable.training.frozen_features import HeadTraining, nearest_neighbour
 from unlearnable.training.loop import Stages, Training, predict
+from unlearnable.training.outcome import Epoch, Labelled, Learned, epochs_of, recorded
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Name, Transform
 from unlearnable.training.weights import freeze_all_but_head, load_weights, read_weights
 
+__all__ = ["FRESH", "PRETRAINED", "Epoch", "Labelled", "Learned", "Victim", "learn"]
 FRESH = "fresh"
+PRETRAINED = "pretrained"
 
 
 class Victim(Spec):
@@ -41,9 +46,13 @@ class Victim(Spec):
         crop_min: ``photo`` only: smallest share of the frame that a crop shows.
         jitter: Largest relative change of brightness, contrast and saturation.
         rotation: Largest angle in degrees.
-        start: ``fresh``, or the path of a safetensors file with weights to start from. If the number of
-            classes differs, the last layer is initialised at random.
-        trains: Layers that train: ``all``, or the last layer only (``head``).
+        start: ``fresh``, ``pretrained`` (the published ImageNet weights of the network, see
+            ``models.pretrained``), or the path of a file with weights to start from: safetensors, or a state
+            dict of torch (``.pth``). If the number of classes differs, the last layer is initialised at
+            random.
+        trains: Layers that train: ``all``, or the last layer only (``head``), all others in eval mode.
+            ``nearest`` trains nothing: an image is classified as the training image with the most similar
+            features, the input of the last layer.
     """
 
     model: str
@@ -61,7 +70,7 @@ class Victim(Spec):
     jitter: float = 0.0
     rotation: float = 0.0
     start: str = FRESH
-    trains: Literal["all", "head"] = "all"
+    trains: Literal["all", "head", "nearest"] = "all"
 
     @property
     def recipe(self) -> Recipe:
@@ -87,9 +96,36 @@ class Victim(Spec):
         }[self.transform]
         colours = f", colour jitter {self.jitter:g}" if self.jitter else ""
         turns = f", rotation by up to {self.rotation:g} degrees" if self.rotation else ""
-        start = "" if self.start == FRESH else f", from the weights in {Path(self.start).name}"
+        if self.start == PRETRAINED:
+            start = ", from published ImageNet weights"
+        else:
+            start = "" if self.start == FRESH else f", from the weights in {Path(self.start).name}"
+        if self.trains == "nearest":
+            return f"nearest neighbour on its features, {self.size} px{start}"
         head = ", the last layer only" if self.trains == "head" else ""
         return f"{crops}{colours}{turns}, {self.size} px, {self.epochs} epochs{start}{head}"
+
+    @property
+    def start_file(self) -> Path | None:
+        """The file of starting weights; None if they are fresh.
+
+        Raises:
+            DataError: If they are published weights that are not on this machine.
+            UsageError: If there are no published weights of the network.
+        """
+        if self.start == FRESH:
+            return None
+        return pretrained.path(self.model) if self.start == PRETRAINED else Path(self.start)
+
+    def frozen_features(self, stages: Collection[str] = ()) -> bool:
+        """Return whether the network maps every image to features once, instead of at every step.
+
+        Args:
+            stages: The stages of the chain of countermeasures.
+        """
+        same = self.transform == "none" and not self.jitter and not self.rotation
+        per_step = {"batch", "step"} & set(stages)
+        return self.trains == "nearest" or (self.trains == "head" and same and not per_step)
 
     def build(self, classes: int, seed: int) -> nn.Module:
         """Return the network with its starting weights, on the host.
@@ -99,63 +135,14 @@ class Victim(Spec):
             seed: Seed of the initialisation.
 
         Raises:
-            DataError: If the file of weights cannot be read.
-            UsageError: If it has the weights of another model.
+            DataError: If the file of weights cannot be read, or published weights are not on this machine.
+            UsageError: If it has the weights of another model, or there are no published weights.
         """
         with seeded(seed, "init"):
             model = models.create(self.model, classes)
-        if self.start != FRESH:
-            load_weights(model, read_weights(Path(self.start)), self.model)
+        if path := self.start_file:
+            load_weights(model, read_weights(path), self.model)
         return model
-
-
-class Labelled(NamedTuple):
-    """Images with labels, to train or test on.
-
-    Attributes:
-        pixels: uint8 (N, 3, S, S) on the host.
-        labels: int64 (N,).
-        classes: Number of classes.
-    """
-
-    pixels: torch.Tensor
-    labels: torch.Tensor
-    classes: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The results of one epoch.
-
-    Args:
-        number: Number of the epoch, from 1.
-        train_accuracy: Accuracy on the augmented training batches during the epoch, in [0, 1].
-        answers: int64 (T,): predicted class of each test image after the epoch.
-        correct: bool (T,): whether each prediction is correct.
-    """
-
-    number: int
-    train_accuracy: float
-    answers: torch.Tensor
-    correct: torch.Tensor
-
-    @property
-    def test_accuracy(self) -> float:
-        """Share of the test images that are classified correctly, in [0, 1]."""
-        return float(self.correct.double().mean())
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The result of a training.
-
-    Args:
-        model: The model after the last epoch.
-        epochs: The epochs after which it was tested.
-    """
-
-    model: nn.Module
-    epochs: tuple[Epoch, ...]
 
 
 def learn(
@@ -167,8 +154,13 @@ def learn(
     chain: Stages | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     test_every: int = 1,
+    state: Mapping[str, Any] | None = None,
+    save: Callable[[dict[str, Any]], None] | None = None,
+    every: float = 60.0,
 ) -> Learned:
     """Train a victim on images and test it on others after its epochs; return model and results.
+
+    On a CPU, a training that goes on from a checkpoint ends with the same weights, bit for bit.
 
     Args:
         victim: Network, recipe and starting weights.
@@ -180,29 +172,55 @@ def learn(
         chain: Countermeasures. Their stage ``photo`` must already be applied, with ``Chain.on_photos``.
         on_epoch: Called after each epoch that is tested.
         test_every: Test after every so many epochs; the last epoch is always tested.
+        state: A checkpoint of the same training to go on from, as ``save`` was given it.
+        save: Called with a checkpoint after an epoch: tensors on the device, and numbers. The tensors change
+            as the training goes on, so it must store or copy them.
+        every: Seconds between two checkpoints.
 
     Raises:
         DataError: If the file of starting weights cannot be read.
-        UsageError: If it has the weights of another model.
+        UsageError: If it has the weights of another model, or the chain changes the training of a victim that
+            does not train.
     """
-    model = victim.build(train.classes, seed)
-    frozen = freeze_all_but_head(model) if victim.trains == "head" else []
-    model = compute.to_device(model)
+    stages = chain.stages if chain else frozenset()
+    if victim.trains == "nearest" and {"batch", "step"} & stages:
+        raise UsageError(
+            "A countermeasure changes training batches, but the nearest neighbour does not train.",
+            "Measure it with another victim, or leave the countermeasure out.",
+        )
+    model = compute.to_device(victim.build(train.classes, seed))
     pixels, tested = train.pixels, test.pixels
     if chain:
         # a generator for each call, so that the draws for test images do not depend on the training images
         pixels = chain.prepare(pixels, train.labels, generator(seed, "prepare"), compute)
         if chain.test_time:
             tested = chain.prepare(tested, None, generator(seed, "prepare"), compute)
-    training = Training(
-        model, victim.recipe, victim.size, pixels, train.labels, train.classes, seed, compute, chain, frozen
-    )
-    epochs: list[Epoch] = []
-    for number in range(victim.epochs):
+    task = (victim.size, pixels, train.labels, train.classes)
+    if victim.trains == "nearest":
+        nearest = nearest_neighbour(model, *task, compute)
+        answers = predict(nearest, tested, victim.size, compute)
+        only = Epoch(1, nearest.accuracy(), answers, answers == test.labels)
+        on_epoch(only)
+        return Learned(nearest, (only,))
+    frozen = freeze_all_but_head(model) if victim.trains == "head" else []
+    training: Training
+    if victim.frozen_features(stages):
+        training = HeadTraining(model, victim.recipe, *task, seed, compute)
+    else:
+        training = Training(model, victim.recipe, *task, seed, compute, chain, frozen)
+    epochs, first = list[Epoch](), 0
+    if state is not None:
+        training.restore(state)
+        epochs, first = epochs_of(state, test.labels), int(state["finished"])
+    saved = time.monotonic()
+    for number in range(first, victim.epochs):
         accuracy = training.epoch(number)
-        if (number + 1) % test_every and number + 1 < victim.epochs:
-            continue
-        answers = predict(model, tested, victim.size, compute)
-        epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
-        on_epoch(epochs[-1])
+        last = number + 1 == victim.epochs
+        if last or (number + 1) % test_every == 0:
+            answers = training.predict(tested)
+            epochs.append(Epoch(number + 1, accuracy, answers, answers == test.labels))
+            on_epoch(epochs[-1])
+        if save is not None and not last and time.monotonic() - saved >= every:
+            save({**training.state(), **recorded(epochs), "finished": number + 1})
+            saved = time.monotonic()
     return Learned(model, tuple(epochs))
