@@ -513,3 +513,14 @@ def test_bare_weights_of_a_search_are_those_of_its_last_round(view: View) -> Non
     assert np.array_equal(fitted.noise.bank, np.rint(states[0]["noise"].numpy()).clip(-8, 8))
     assert fitted.classes == view.classes
     assert fitted.log[-1] == states[0]["error"]
+
+
+def test_a_frozen_copy_is_forgotten_when_the_surrogate_trains_in_the_same_round(view: View) -> None:
+    method = make()
+    plan, state, _ = started(method, view)
+    x = seen_by(view, own_noise(plan, state["noise"]))
+    before = plan.frozen(state)(x)
+    method.train(plan, state, 0)
+    after = plan.frozen(state)(x)
+    assert not torch.allclose(before, after)
+    assert torch.allclose(after, plan.surrogate(state).model.eval()(x), atol=1e-9)
