@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PROCESSES ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal
 
-.PHONY: demo test test-all test-oldest bench results check dist constraints clean
+.PHONY: demo test test-all test-oldest mutate bench results check dist constraints clean
 
 demo: $(READY)  ## the whole story on data that comes with a dependency
 	$(BIN)/unlearnable demo
@@ -31,6 +31,12 @@ test-oldest:  ## the tests with the oldest versions that pyproject.toml allows
 	build/oldest/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	build/oldest/bin/pip install --quiet --disable-pip-version-check -e . $(OLDEST)
 	build/oldest/bin/python -m pytest -m "not slow"
+
+# MODULES="budget noise" for some of them, SAMPLE=0 for every fault and not 60 of each module
+MODULES ?=
+SAMPLE ?= 60
+mutate: $(READY)  ## faults put into the code, one at a time: the share that the tests notice, by module
+	$(BIN)/python benchmarks/mutation.py --sample $(SAMPLE) $(if $(MODULES),--modules $(MODULES)) --out results/mutation
 
 bench: $(READY)  ## how fast the search and the writing are, against the published way, the machine and Pillow
 	rm -f build/speed.json

@@ -320,7 +320,7 @@ class Noise:
                     if meta["format"] == ASSIGNED
                     else Assignment(),
                 )
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
             raise DataError(
                 f"{path} is not a readable noise file ({error}).",
                 "Make it again with `unlearnable fit` or `unlearnable import`.",
