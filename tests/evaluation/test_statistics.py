@@ -9,19 +9,16 @@ from hypothesis import strategies as st
 
 from unlearnable.errors import UsageError
 from unlearnable.evaluation.statistics import (
-    Answers,
+    CONTEXT,
+    Curve,
     Interval,
     balanced,
-    bootstrap,
-    interval,
+    merged,
     recalls,
     retained_share,
+    scored,
 )
-from unlearnable.evaluation.verdict import MIN_TEST_IMAGES, Goal, judge
-
-
-def answers(rng: np.random.Generator, rate: float, count: int = 200, classes: int = 4) -> Answers:
-    return Answers(np.repeat(np.arange(classes), count // classes), rng.random((1, count)) < rate)
+from unlearnable.evaluation.verdict import MIN_PER_CLASS, MIN_TEST_IMAGES, Goal, judge
 
 
 def test_balanced_accuracy_weighs_classes_equally() -> None:
@@ -35,39 +32,39 @@ def test_balanced_accuracy_weighs_classes_equally() -> None:
     assert balanced(correct, labels, [0, 1, 2]) == 0.5
 
 
-def test_the_bootstrap_has_the_spread_of_a_binomial() -> None:
-    rng = np.random.default_rng(0)
-    drawn = bootstrap(
-        [Answers(np.repeat([0, 1], 100), np.tile([True, False], 100)[None])], [0, 1], draws=4000
-    )
-    assert drawn.shape == (1, 4000)
-    assert drawn.mean() == pytest.approx(0.5, abs=0.005)
-    assert drawn.std() == pytest.approx(np.sqrt(0.25 / 200), rel=0.06)
-    assert bootstrap([answers(rng, 1.1)], range(4)).std() == 0
+def test_the_best_epoch_is_the_first_of_the_best() -> None:
+    curve = Curve((0.2, 0.8, 0.5, 0.8, 0.3))
+    assert (curve.last, curve.best, curve.peak) == (0.3, 1, 0.8)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(1)
-    inside = 0
-    for trial in range(200):
-        run = answers(rng, 0.6)
-        found = interval(0.0, bootstrap([run], range(4), draws=400, seed=trial)[0])
-        inside += found.low <= 0.6 <= found.high
-    assert 0.90 <= inside / 200 <= 0.985
+GUESSES = {
+    "always judged": lambda rng, count: np.zeros(count, int),
+    "always context": lambda rng, count: np.full(count, 5),
+    "any class": lambda rng, count: rng.integers(10, size=count),
+}
 
 
-def test_seeds_that_disagree_widen_the_interval() -> None:
-    labels = np.repeat([0, 1], 500)
-    same = [Answers(labels, np.tile([True, False], 500)[None])] * 2
-    apart = [Answers(labels, np.full((1, 1000), value)) for value in (True, False)]
-    assert bootstrap(apart, [0, 1]).std() > 5 * bootstrap(same, [0, 1]).std()
+@pytest.mark.parametrize("guess", GUESSES.values(), ids=GUESSES.keys())
+@pytest.mark.parametrize("judged", [(0,), (0, 1, 2)])
+def test_answers_that_do_not_depend_on_the_image_score_chance(guess, judged) -> None:  # type: ignore[no-untyped-def]
+    """One or three of ten classes are judged: neither a recall of 100% nor many context images impress."""
+    labels = np.repeat(np.arange(10), 3000)
+    answers = guess(np.random.default_rng(0), len(labels))
+    classes, true = scored(judged, 10), merged(labels, judged)
+    assert classes == (*judged, CONTEXT)
+    score = balanced(merged(answers, judged) == true, true, classes)
+    assert score == pytest.approx(1 / (len(judged) + 1), abs=0.01)
 
 
-def test_arms_are_drawn_as_pairs() -> None:
-    rng = np.random.default_rng(2)
-    correct = rng.random(100) < 0.5
-    drawn = bootstrap([Answers(np.repeat([0, 1], 50), np.stack([correct, correct]))], [0, 1])
-    assert np.array_equal(drawn[0], drawn[1])
+def test_a_context_image_is_right_under_any_context_class() -> None:
+    judged, labels = (2,), np.array([0, 1, 2])
+    assert merged(labels, judged).tolist() == [CONTEXT, CONTEXT, 2]
+    true = merged(labels, judged)
+    assert (merged(np.array([1, 0, 2]), judged) == true).all()
+    assert scored((0, 1, 2), 3) == (0, 1, 2)
+    # a class that dies among ten is half of the score, not a tenth
+    dead = merged(np.array([0, 1, 0]), judged) == true
+    assert balanced(dead, true, scored(judged, 3)) == 0.5
 
 
 @given(st.floats(0.3, 1), st.floats(0, 1), st.floats(0.05, 0.2))
@@ -86,20 +83,21 @@ HALF = Interval(0.5, 0.4, 0.6)
 
 
 @pytest.mark.parametrize(
-    ("clean", "protected", "share", "tested", "expected"),
+    ("clean", "protected", "share", "tested", "fewest", "expected"),
     [
-        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, 100, "protected"),
-        (CLEAN, Interval(0.12, 0.10, 0.15), Interval(0.05, 0.0, 0.26), 100, "weakened"),
-        (CLEAN, Interval(0.35, 0.30, 0.40), HALF, 100, "weakened"),
-        (CLEAN, Interval(0.52, 0.48, 0.56), Interval(0.84, 0.7, 0.95), 100, "not protected"),
-        (Interval(0.25, 0.199, 0.30), Interval(0.1, 0.1, 0.1), LITTLE, 100, "cannot tell"),
-        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, MIN_TEST_IMAGES - 1, "cannot tell"),
+        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, 100, 10, "protected"),
+        (CLEAN, Interval(0.12, 0.10, 0.15), Interval(0.05, 0.0, 0.26), 100, 10, "weakened"),
+        (CLEAN, Interval(0.35, 0.30, 0.40), HALF, 100, 10, "weakened"),
+        (CLEAN, Interval(0.52, 0.48, 0.56), Interval(0.84, 0.7, 0.95), 100, 10, "not protected"),
+        (Interval(0.25, 0.199, 0.30), Interval(0.1, 0.1, 0.1), LITTLE, 100, 10, "cannot tell"),
+        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, MIN_TEST_IMAGES - 1, 9, "cannot tell"),
+        (CLEAN, Interval(0.12, 0.10, 0.15), LITTLE, 100, MIN_PER_CLASS - 1, "cannot tell"),
     ],
 )
 def test_every_verdict(
-    clean: Interval, protected: Interval, share: Interval, tested: int, expected: str
+    clean: Interval, protected: Interval, share: Interval, tested: int, fewest: int, expected: str
 ) -> None:
-    assert judge(clean, protected, share, 0.1, tested) == expected
+    assert judge(clean, protected, share, 0.1, tested, fewest) == expected
 
 
 def test_goals_look_at_the_upper_bound_of_kept_or_the_mean_accuracy() -> None:

@@ -23,7 +23,7 @@ from unlearnable.report.card_picture import COLOURS, bars
 CLASSES = ("cats & <dogs>", "fish", "trees")
 
 
-def runs(rate: float, seeds: int = 2) -> tuple[Run, ...]:
+def runs(rate: float, seeds: int = 5) -> tuple[Run, ...]:
     labels = np.arange(90) % 3
     found = []
     for seed in range(seeds):

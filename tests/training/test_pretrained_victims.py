@@ -39,7 +39,7 @@ def features(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         return model.eval()[:-1](images / 255)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("model", [SPEC, "resnet18:width=16", "mobilenet-v2:width=16"])
+@pytest.mark.parametrize("model", [SPEC, "cct:width=16,depth=1", "mobilenet-v2:width=16"])
 def test_a_head_on_features_is_the_head_of_a_frozen_network(model: str) -> None:
     """Computing the features once gives the weights, the accuracies and the answers of a whole training."""
     victim, train, test = HEAD.model_copy(update={"model": model}), labelled(), labelled(9, 5)

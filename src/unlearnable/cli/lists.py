@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from typer import Option
+
 from unlearnable.cli import options
 from unlearnable.cli.console import Console, definitions
+from unlearnable.errors import UsageError
+
+Weights = Annotated[
+    bool, Option("--weights", help="List published ImageNet weights, and the files that are on this machine.")
+]
+Load = Annotated[
+    str | None,
+    Option("--download", help="Download the published weights of a network.", metavar="NETWORK"),
+]
 
 
 def methods(plugin: options.Plugin = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
@@ -16,14 +29,35 @@ def methods(plugin: options.Plugin = None, json: options.Json = False, quiet: op
         _show(console, package.names())
 
 
-def models(plugin: options.Plugin = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
-    """List the network architectures, for surrogates and targets."""
+def models(
+    weights: Weights = False,
+    download: Load = None,
+    plugin: options.Plugin = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """List the network architectures, for surrogates and targets; or their published weights."""
     console = Console(json, quiet)
     with console.errors():
         from unlearnable import models as package
+        from unlearnable.models import pretrained
 
+        if weights and download:
+            raise UsageError("--weights lists and --download loads.", "Give one of them.")
         options.load_plugins(plugin)
-        _show(console, package.names())
+        if download:
+            console.remark(pretrained.describe(download))
+            path = pretrained.download(download)
+            console.result({"model": download, "file": str(path)}, str(path))
+        elif weights:
+            found = {model: one.find() for model, one in pretrained.PUBLISHED.items()}
+            lines = {
+                model: f"{path or 'not on this machine'}: {pretrained.PUBLISHED[model].words}"
+                for model, path in found.items()
+            }
+            console.result({model: str(path or "") for model, path in found.items()}, definitions(lines))
+        else:
+            _show(console, package.names())
 
 
 def countermeasures(

@@ -53,7 +53,7 @@ def announce(console: Console, prepared: Prepared) -> None:
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
     console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
     # said before the search, which may take hours
-    console.remark(f"For `unlearnable verify`: {from_counts(counts, len(images.context)).words}")
+    console.remark(f"For `unlearnable verify`: {from_counts(counts, context).words}")
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return

@@ -169,7 +169,7 @@ def verify(
             raise failure
         if record.goal is not None and not record.goal.met:
             raise GoalMissed(
-                f"The goal was missed, or the measurement cannot tell: {record.goal.text}.",
+                f"The goal was not met: {record.goal.text}. {record.goal.reason}",
                 f"The verdict is {found.verdict!r}; see {report}.",
             )
 
@@ -211,6 +211,10 @@ def _announce(console: Console, prepared: Preparation) -> None:
         console.remark(f"{pairs.pictured} pairs were found by their pictures, because the names differ.")
     if pairs.left_out:
         console.remark(f"{len(pairs.left_out)} files are in no pair; the report says why.")
+    if pairs.near_duplicates:
+        console.remark(
+            f"{pairs.near_duplicates} photos nearly equal another one; the split keeps such photos together."
+        )
     if pairs.unchanged:
         all_ = "All" if pairs.unchanged == len(pairs.clean) else "Some"
         console.remark(

@@ -11,17 +11,18 @@ import numpy as np
 import torch
 
 from unlearnable.errors import DataError
+from unlearnable.evaluation.intervals import Spread
 from unlearnable.evaluation.statistics import (
+    CONTEXT,
     Answers,
     BoolArray,
     Curve,
     IntArray,
     Interval,
-    bootstrap,
     curve,
-    interval,
+    merged,
     recalls,
-    retained_share,
+    scored,
 )
 from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.verdict import Verdict, judge
@@ -77,7 +78,10 @@ class Run:
         train: Accuracy on the training batches after each epoch, in [0, 1].
         test: Balanced accuracy on the test images after each epoch.
         correct: bool (T,): whether the network of the best epoch classified each test image correctly.
-        labels: int64 (T,): true classes of the test images.
+            A context image is classified correctly if the answer is any context class.
+        labels: int64 (T,): true classes of the test images; ``CONTEXT`` for every context class.
+        images: int64 (T,): a number for the content of each test image; None if no other seed was tested on
+            any of these images.
     """
 
     seed: int
@@ -85,6 +89,7 @@ class Run:
     test: Curve
     correct: BoolArray
     labels: IntArray
+    images: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ class ArmResult:
         retained: Share of what clean images teach that these images still teach: (peak - chance) over the
             same difference of the first arm. None for the first arm.
         verdict: None for the first arm.
+        false_positives: Share of the context images that are answered with a judged class at the best epoch,
+            mean over seeds; None without context.
     """
 
     name: str
@@ -110,6 +117,7 @@ class ArmResult:
     recall: tuple[float, ...]
     retained: Interval | None = None
     verdict: Verdict | None = None
+    false_positives: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,14 +127,26 @@ class Comparison:
     Args:
         trial: Victim and countermeasures.
         chance: Accuracy of guessing, in [0, 1].
-        tested: Number of test images (the smallest over seeds).
+        tested: Number of test images of the judged classes (the smallest over seeds).
         arms: One result per arm. The first arm is the clean one, with which the others are compared.
+        tested_context: Number of test images of the context (the smallest over seeds).
     """
 
     trial: Trial
     chance: float
     tested: int
     arms: tuple[ArmResult, ...]
+    tested_context: int = 0
+
+    @property
+    def intervals(self) -> str:
+        """Description of the intervals."""
+        seeds = len(self.arms[0].runs)
+        return (
+            f"95% intervals over test images and {seeds} seeds"
+            if seeds > 1
+            else "95% intervals over test images; one seed, so no spread over seeds"
+        )
 
     def arm(self, name: str) -> ArmResult:
         """Return one arm's result."""
@@ -154,13 +174,14 @@ def compare(
         trial: Victim and countermeasures.
         classes: Number of classes, context included.
         seeds: Each changes initialisation and order, and the split if ``data`` makes one.
-        judged: Labels of the classes whose recall counts; all by default.
+        judged: Labels of the judged classes; all by default. The others are context, which counts as one
+            class (see ``statistics``).
         compute: Device and precision; chosen by default.
         on_progress: Called after every epoch.
         saved: Finished trainings, which do not run again; None to save none.
 
     Raises:
-        DataError: If no test image belongs to a judged class.
+        DataError: If no test image belongs to a judged class, or none to the context although there is one.
     """
     compute = compute or Compute.choose()
     judged = tuple(range(classes)) if judged is None else tuple(judged)
@@ -175,7 +196,8 @@ def compare(
 
             runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved))
             done += trial.victim.epochs
-    return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, 1 / classes)
+    chance = 1 / len(scored(judged, classes))
+    return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, chance)
 
 
 def _run(
@@ -191,15 +213,16 @@ def _run(
     tested = None if saved is None else saved.load(trial, name, seed)
     if tested is None:
         arm = data(name, seed)
-        _refuse_unjudged(arm.test.labels, judged)
+        _refuse_untested(arm, judged)
         learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
         tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test))
         if saved is not None:
             saved.save(trial, name, seed, tested)
-    epochs, labels = tested.epochs, tested.labels.numpy()
-    test = curve([epoch.correct.numpy() for epoch in epochs], labels, judged)
-    train = tuple(epoch.train_accuracy for epoch in epochs)
-    return Run(seed, train, test, epochs[test.best].correct.numpy(), labels)
+    labels = merged(tested.labels.numpy(), judged)
+    correct = [merged(epoch.answers.numpy(), judged) == labels for epoch in tested.epochs]
+    test = curve(correct, labels, np.unique(labels).tolist())
+    train = tuple(epoch.train_accuracy for epoch in tested.epochs)
+    return Run(seed, train, test, correct[test.best], labels, tested.images)
 
 
 def _numbers(images: Labelled) -> IntArray:
@@ -207,11 +230,17 @@ def _numbers(images: Labelled) -> IntArray:
     return np.frombuffer(b"".join(rows), dtype=np.int64)
 
 
-def _refuse_unjudged(labels: torch.Tensor, judged: Sequence[int]) -> None:
-    if not np.isin(labels.numpy(), judged).any():
+def _refuse_untested(arm: Arm, judged: Sequence[int]) -> None:
+    labels, classes = merged(arm.test.labels.numpy(), judged), scored(judged, arm.train.classes)
+    if not (labels != CONTEXT).any():
         raise DataError(
             "No held-out image belongs to a protected class, so nothing can be measured.",
             "Give more photos, or clean test images with --test FOLDER.",
+        )
+    if CONTEXT in classes and not (labels == CONTEXT).any():
+        raise DataError(
+            "No context image can be held out, so false positives cannot be measured.",
+            "Give more photos of other classes with --context FOLDER.",
         )
 
 
@@ -223,29 +252,34 @@ def summarise(
     Args:
         trial: Victim and countermeasures.
         runs: One run per seed of every arm, by name; the clean arm first.
-        judged: Labels of the classes whose recall counts.
+        judged: Labels of the judged classes. Test images of others have the label ``CONTEXT``.
         chance: Accuracy of guessing, in [0, 1].
     """
     by_seed = list(zip(*runs.values(), strict=True))
-    draws = bootstrap(
-        [Answers(arms[0].labels, np.stack([run.correct for run in arms])) for arms in by_seed], judged
-    )
-    tested = min(int(np.isin(arms[0].labels, judged).sum()) for arms in by_seed)
+    answers = [
+        Answers(arms[0].labels, np.stack([run.correct for run in arms]), arms[0].images) for arms in by_seed
+    ]
+    counts = [[int((one.labels == label).sum()) for label in (*judged, CONTEXT)] for one in answers]
+    tested, context = min(sum(own) for *own, _ in counts), min(other for *_, other in counts)
+    fewest = min(min([*own, other] if other else own) for *own, other in counts)
+    spread = Spread.of(answers, (*judged, CONTEXT) if context else judged)
     results: list[ArmResult] = []
     for index, (name, own) in enumerate(runs.items()):
-        peak = interval(float(np.mean([run.test.peak for run in own])), draws[index])
-        recall = np.mean([recalls(run.correct, run.labels, judged) for run in own], axis=0)
-        share: Interval | None = None
-        verdict: Verdict | None = None
+        recall = np.mean([recalls(run.correct, run.labels, (*judged, CONTEXT)) for run in own], axis=0)
+        peak, share, verdict = spread.accuracy(index), None, None
         if results:
-            clean = results[0].peak
-            share = interval(
-                float(retained_share(peak.value, clean.value, chance)),
-                retained_share(draws[index], draws[0], chance),
-            )
-            verdict = judge(clean, peak, share, chance, tested)
-        last = float(np.mean([run.test.last for run in own]))
+            share = spread.retained(index, chance)
+            verdict = judge(results[0].peak, peak, share, chance, tested, fewest)
         results.append(
-            ArmResult(name, own, peak, last, tuple(float(value) for value in recall), share, verdict)
+            ArmResult(
+                name,
+                own,
+                peak,
+                float(np.mean([run.test.last for run in own])),
+                tuple(float(value) for value in recall[:-1]),
+                share,
+                verdict,
+                false_positives=1 - float(recall[-1]) if context else None,
+            )
         )
-    return Comparison(trial, chance, tested, tuple(results))
+    return Comparison(trial, chance, tested, tuple(results), context)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from unlearnable.data.splitting import held_out_of
+from unlearnable.evaluation.intervals import PSEUDO, half_width
 from unlearnable.evaluation.schedule import HELD_OUT
-from unlearnable.evaluation.statistics import LEVEL
-from unlearnable.evaluation.verdict import MAX_RETAINED, MIN_GAIN, MIN_TEST_IMAGES
+from unlearnable.evaluation.verdict import MAX_RETAINED, MIN_GAIN, MIN_PER_CLASS, MIN_TEST_IMAGES
 
-# half the width of an interval, in standard errors
-WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 # a tenth of a percent is finer than any accuracy that is printed
 ACCURACIES = np.linspace(0, 1, 1001)
 
@@ -26,10 +23,12 @@ class Outlook:
     """The verdicts that the number of photos allows.
 
     The accuracies follow from the rules of ``verdict.judge`` and the sampling error of the test images alone.
-    Seeds that disagree widen the intervals, so the real limits are a little higher.
+    Seeds that disagree by more widen the intervals, so the real limits are a little higher.
 
     Args:
         tested: Test images of the judged classes, per seed.
+        tested_context: Test images of the context, per seed.
+        fewest: Test images of the class that has the fewest, per seed, with all context classes as one.
         classes: Number of judged classes.
         chance: Accuracy of guessing, in [0, 1].
         per_class: Photos that each class needs for a verdict if a share of them is held out for testing.
@@ -41,6 +40,8 @@ class Outlook:
     """
 
     tested: int
+    tested_context: int
+    fewest: int
     classes: int
     chance: float
     per_class: int
@@ -59,10 +60,11 @@ class Outlook:
         if self.verdict_from is None:
             source = "would be held out" if self.held_out else "are given"
             photos = f"at least {self.per_class} photos of each class, or " if self.held_out else ""
+            needed = f"{MIN_TEST_IMAGES} clean test images, {MIN_PER_CLASS} or more of each class, with"
             return (
-                f"Too few photos for a verdict: {self.tested} {source} for testing, but "
-                f"{MIN_TEST_IMAGES} are needed. Give {photos}{MIN_TEST_IMAGES} clean test images with "
-                "`verify --test FOLDER`."
+                f"Too few photos for a verdict: {self.tested} {source} for testing, {self.fewest} of the "
+                f"smallest class, but {MIN_TEST_IMAGES} are needed, and {MIN_PER_CLASS} of each class. Give "
+                f"{photos}{needed} `verify --test FOLDER`."
             )
         need = (
             f"the verdict `protected` takes {self.protected_from:.0%}"
@@ -81,6 +83,8 @@ class Outlook:
             "possible": self.possible,
             "tested": self.tested,
             "tested_needed": MIN_TEST_IMAGES,
+            "tested_of_smallest_class": self.fewest,
+            "tested_needed_of_each_class": MIN_PER_CLASS,
             "photos_per_class_needed": self.per_class,
             "clean_accuracy_needed": self.verdict_from,
             "clean_accuracy_needed_for_protected": self.protected_from,
@@ -91,23 +95,33 @@ def outlook(tested: Collection[int], context: int = 0, seeds: int = 3, held_out:
     """Return the verdicts that a number of test images allows.
 
     Args:
-        tested: Test images of each judged class, per seed. Classes without one do not count.
-        context: Number of classes that are not judged.
+        tested: Test images of each judged class, per seed.
+        context: Test images of all other classes, per seed; 0 if there is no other class.
         seeds: Number of seeds.
-        held_out: Whether the test images are held out of the photos.
+        held_out: Whether the test images are held out of the photos, different ones for each seed.
     """
-    chance, counts = 1 / max(1, len(tested) + context), [count for count in tested if count]
+    counts = [*tested, context] if context else [*tested]
+    chance, fewest = 1 / max(1, len(counts)), min(counts, default=0)
     verdict_from: float | None = None
     protected_from: float | None = None
-    if sum(counts) >= MIN_TEST_IMAGES:
-        low = ACCURACIES - WIDTH * _standard_error(ACCURACIES, counts, seeds)
-        verdict_from = _first(low >= chance + MIN_GAIN)
-        # the upper end of the retained share of a network that guesses
-        spread = WIDTH * float(_standard_error(np.array([chance]), counts, seeds)[0])
-        little = spread <= MAX_RETAINED * (ACCURACIES - chance)
-        protected_from = _first((low >= chance + MIN_GAIN) & little)
+    if sum(tested) >= MIN_TEST_IMAGES and fewest >= MIN_PER_CLASS:
+        wide = _half_width(ACCURACIES, counts, seeds, held_out)
+        possible = ACCURACIES - wide >= chance + MIN_GAIN
+        verdict_from = _first(possible)
+        # the upper end of the retained share of a network that guesses, as ``intervals`` computes it
+        guess = _half_width(np.array([chance]), counts, seeds, held_out)
+        gain = np.maximum((ACCURACIES - chance) ** 2 - wide**2, 0)
+        protected_from = _first(possible & (guess <= MAX_RETAINED * np.sqrt(gain)))
     return Outlook(
-        sum(counts), len(tested), chance, _per_class(len(tested)), held_out, verdict_from, protected_from
+        sum(tested),
+        context,
+        fewest,
+        len(tested),
+        chance,
+        _per_class(len(tested)),
+        held_out,
+        verdict_from,
+        protected_from,
     )
 
 
@@ -116,20 +130,25 @@ def from_counts(photos: Collection[int], context: int = 0, seeds: int = 3) -> Ou
 
     Args:
         photos: Photos of each judged class.
-        context: Number of classes that are not judged.
+        context: Photos of all other classes.
         seeds: Number of seeds.
     """
-    return outlook([held_out_of(count, HELD_OUT) for count in photos], context, seeds)
+    others = max(1, round(HELD_OUT * context)) if context else 0
+    return outlook([held_out_of(count, HELD_OUT) for count in photos], others, seeds)
 
 
-def _standard_error(accuracy: Any, tested: Collection[int], seeds: int) -> Any:
-    """Return the standard error of ``statistics.bootstrap`` if seeds differ by nothing but their test images.
+def _half_width(accuracy: Any, tested: Collection[int], seeds: int, held_out: bool) -> Any:
+    """Return half the width that ``intervals`` gives if all classes are equally hard.
 
-    The bootstrap resamples seeds and their test images. The seeds' accuracies differ by sampling error too,
-    which it therefore counts almost twice.
+    Seeds are taken to differ by their test images alone. If they share those, they are taken to give the same
+    answers, so that more seeds do not help.
     """
-    variance = accuracy * (1 - accuracy) * sum(1 / count for count in tested) / len(tested) ** 2
-    return np.sqrt(variance * (2 - 1 / seeds) / seeds)
+    effective = len(tested) ** 2 / sum(1 / count for count in tested)
+    own = accuracy * (1 - accuracy) / effective
+    if held_out:
+        effective, own = effective * seeds, own / seeds
+    pseudo = PSEUDO * (accuracy**2 + (1 - accuracy) ** 2) / effective**2
+    return half_width(own + pseudo, own if held_out and seeds > 1 else 0.0, seeds, effective)
 
 
 def _first(suffices: Any) -> float | None:
@@ -140,7 +159,7 @@ def _first(suffices: Any) -> float | None:
 
 
 def _per_class(classes: int) -> int:
-    wanted = math.ceil(MIN_TEST_IMAGES / max(1, classes))
+    wanted = max(MIN_PER_CLASS, math.ceil(MIN_TEST_IMAGES / max(1, classes)))
     count = wanted + 1
     while held_out_of(count, HELD_OUT) < wanted:
         count += 1

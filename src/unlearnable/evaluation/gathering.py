@@ -10,6 +10,8 @@ from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.joining import free_prefix
 from unlearnable.errors import DataError
+from unlearnable.evaluation.by_picture import Cells
+from unlearnable.evaluation.near_duplicates import copies
 from unlearnable.evaluation.pairing import pair
 from unlearnable.evaluation.pairs import Pairs
 from unlearnable.evaluation.schedule import defaults
@@ -54,8 +56,17 @@ def gather(
     good = [id for id in clean.ids if id not in replaced]
     clean, changed = clean.subset(good), changed.subset(good)
     if others is not None:
+        others = others.readable(on_progress, settings.side)
         # a copy of a held-out photo must not be among the training images, in any class
-        others = _without(others.readable(on_progress, settings.side), _digests(clean))
+        twins = _copies(others, clean, settings.side)
+        prefix = free_prefix("context: ", clean.ids)
+        left_out |= {f"{prefix}{id}": "shows the same picture as a photo" for id in twins}
+        others = _without(others, twins)
+        if not others.ids:
+            raise DataError(
+                "Every context image shows the same picture as a photo.",
+                "Give a --context folder with other photos, of other classes.",
+            )
     pictured = len(matching.pictured.intersection(good))
     made = Pairs(clean, changed, others, None, settings, left_out, pictured)
     return made if tests is None else _with_test(made, tests.readable(on_progress, settings.side))
@@ -109,9 +120,16 @@ def _replaced(clean: ImageSet, digests: Mapping[str, str]) -> dict[str, str]:
     return dict.fromkeys(changed, "has changed since it was protected")
 
 
-def _without(images: ImageSet, digests: Collection[str]) -> ImageSet:
-    """Return the images whose content hash is not among ``digests``."""
-    return images.subset([id for id in images.ids if images.facts[id].digest not in digests])
+def _copies(images: ImageSet, others: ImageSet, side: int) -> set[str]:
+    """Return the ids of images that are copies or near duplicates of others."""
+    known = _digests(others)
+    same = {id for id in images.ids if images.facts[id].digest in known}
+    near = copies(Cells.of(images, side), Cells.of(others, side))
+    return same | {id for id, found in zip(images.ids, near, strict=True) if found}
+
+
+def _without(images: ImageSet, ids: Collection[str]) -> ImageSet:
+    return images.subset([id for id in images.ids if id not in ids])
 
 
 def _with_test(made: Pairs, test: ImageSet) -> Pairs:
@@ -132,4 +150,26 @@ def _with_test(made: Pairs, test: ImageSet) -> Pairs:
             "Give test images of every class, in sub-folders named as in PHOTOS.",
         )
     joined = {**made.left_out, **left_out}
-    return replace(made, test=test.subset(good), left_out=joined)
+    return _without_copies(replace(made, test=test.subset(good), left_out=joined))
+
+
+def _without_copies(made: Pairs) -> Pairs:
+    """Return the pairs and the context without near duplicates of test images."""
+    assert made.test is not None
+    seen = "shows the same picture as a test image"
+    twins = _copies(made.clean, made.test, made.settings.side)
+    good = [id for id in made.clean.ids if id not in twins]
+    missing = set(made.clean.classes) - {made.clean.class_of[id] for id in good}
+    if missing:
+        raise DataError(
+            f"Every photo of class {min(missing)!r} {seen}.",
+            "Give test images that are no copies of the photos.",
+        )
+    left_out, context = {**made.left_out, **dict.fromkeys(twins, seen)}, made.context
+    if context is not None:
+        shown = _copies(context, made.test, made.settings.side)
+        prefix = free_prefix("context: ", made.clean.ids)
+        left_out |= {f"{prefix}{id}": seen for id in shown}
+        context = _without(context, shown)
+    clean, protected = made.clean.subset(good), made.protected.subset(good)
+    return replace(made, clean=clean, protected=protected, context=context, left_out=left_out)

@@ -54,7 +54,8 @@ class Measured:
         """
         victim, chain = trial.victim, trial.chain
         revisions = {**chain.revisions, "model": models.revision(victim.model), "measured": REVISION}
-        split = hashing.of_bytes(self._pairs.held_out(seed).tobytes())
+        held_out = self._pairs.held_out(seed).tobytes() + self._pairs.context_held_out(seed).tobytes()
+        split = hashing.of_bytes(held_out)
         what = [victim.text, self._start(trial), chain.spec, list(trial.labels), trial.share, revisions]
         side = self._pairs.settings.side
         key = hashing.digest(self._images, side, split, what, name, seed, self._where)

@@ -82,7 +82,6 @@ class Preparation:
                     raise
                 failed.append((f"{trial.name}: {error.problem}", 0.0))
         ids = _spread(pairs.clean.ids, VISIBILITY_PAIRS)
-        held_out = "photos held out of both trainings, different ones for each seed"
         return Verification(
             comparisons=tuple(comparisons),
             unmeasured=(*failed, *self.impossible, *self.schedule.unmeasured),
@@ -91,8 +90,10 @@ class Preparation:
             pairs=len(pairs.clean),
             unchanged=pairs.unchanged,
             pictured=pairs.pictured,
+            near_duplicates=pairs.near_duplicates,
+            unjudged=tuple(trial.name for trial in self.schedule.left_out if trial.decides),
             left_out=dict(pairs.left_out),
-            tested_on=held_out if pairs.test is None else "a separate folder of clean photos",
+            tested_on=pairs.tested_on_words,
             visibility=_visibility(pairs, ids),
             sampled=len(ids),
             samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),

@@ -41,6 +41,9 @@ class Verification:
         environment: Device and versions.
         seconds: Duration.
         pictured: Number of pairs that were found by their pictures, because the names differ.
+        near_duplicates: Number of photos that are copies or near duplicates of another photo. No network is
+            tested on one and trained on the other.
+        unjudged: Names of the trials without countermeasures that were not run. A goal needs all of them.
         report_card: Whether the trials are the rows of a report card.
         separability: Balanced accuracy of a linear classifier on the noise alone; None if not measured.
     """
@@ -59,6 +62,8 @@ class Verification:
     environment: dict[str, Any]
     seconds: float
     pictured: int = 0
+    near_duplicates: int = 0
+    unjudged: tuple[str, ...] = ()
     report_card: bool = False
     separability: float | None = None
 
@@ -139,15 +144,26 @@ class Verification:
         }
 
     def meets(self, goal: Goal) -> bool:
-        """Return whether every trial without countermeasures meets a goal.
+        """Return whether every trial without countermeasures was run and meets a goal.
 
         A trial with the verdict ``cannot tell`` does not count, except for the first, which then misses the
         goal.
         """
-        if self.as_published[0][1].verdict == "cannot tell":
-            return False
-        return all(
-            goal.met(arm.peak, arm.retained, comparison.chance)
+        return not self.shortfall(goal)
+
+    def shortfall(self, goal: Goal) -> str:
+        """Return why a goal is not met, in a sentence; empty if it is met."""
+        missed = [
+            comparison.trial.name
             for comparison, arm in self.as_published
-            if arm.retained and arm.verdict != "cannot tell"
-        )
+            if arm.retained
+            and arm.verdict != "cannot tell"
+            and not goal.met(arm.peak, arm.retained, comparison.chance)
+        ]
+        if missed:
+            return f"It was missed by {', '.join(missed)}."
+        if self.as_published[0][1].verdict == "cannot tell":
+            return f"The first trial, {self.as_published[0][0].trial.name}, cannot tell."
+        if self.unjudged:
+            return f"Not run for want of time: {', '.join(self.unjudged)}. Give a longer --time-limit."
+        return ""

@@ -188,6 +188,7 @@ class Schedule:
         seconds: Estimated seconds of all trials to run.
         first: Estimated seconds of the first trial, which runs even if it does not fit.
         limit: The time limit in seconds.
+        left_out: The trials that do not fit.
     """
 
     trials: tuple[Trial, ...]
@@ -195,6 +196,7 @@ class Schedule:
     seconds: float
     first: float
     limit: float
+    left_out: tuple[Trial, ...] = ()
 
     @property
     def needed(self) -> float:
@@ -239,4 +241,5 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
             chosen.append(trial)
         else:
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
-    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit)
+    left_out = tuple(trial for trial in tried if trial not in chosen)
+    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out)

@@ -1,6 +1,14 @@
-"""The definitions of accuracy: balanced accuracy at the last and at the best epoch, and its interval.
+"""The definitions of accuracy: balanced accuracy at the last and at the best epoch, and what it is made of.
 
 ``verify``, the report and the tables of experiments all use these. NumPy only.
+
+**Context.** With context classes, those that are not judged count as one class, "none of these", and the
+score is the balanced accuracy over the judged classes and this one. Two other scores mislead. The recall of
+the judged classes alone gives 100% to a network that answers them to every image. Balanced accuracy over all
+classes hardly moves if one class of ten is no longer recognised. With the context as one class, a network
+whose answers do not depend on the image scores 1 / (judged classes + 1), whatever it answers: it gains in
+recall exactly what it loses in false positives. So guessing has one value. For one judged class the score is
+the mean of recall and specificity.
 """
 
 from __future__ import annotations
@@ -15,8 +23,9 @@ BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-DRAWS = 2000
 LEVEL = 0.95
+# label of every class that is not judged
+CONTEXT = -1
 # The smallest difference between the clean arm and chance that is divided by. Below one point of accuracy,
 # a share of it means nothing.
 SMALLEST_GAIN = 0.01
@@ -24,7 +33,7 @@ SMALLEST_GAIN = 0.01
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured value and its 95% bootstrap interval, as shares (1.0 is 100%)."""
+    """A measured value and its 95% interval (see ``intervals``), as shares (1.0 is 100%)."""
 
     value: float
     low: float
@@ -76,10 +85,28 @@ class Answers:
     Args:
         labels: int64 (T,): true classes of the test images.
         correct: bool (arms, T): whether each arm's network classified each test image correctly.
+        images: int64 (T,): a number for each test image, by which other seeds know it again; None if no other
+            seed was tested on any of these images.
     """
 
     labels: IntArray
     correct: BoolArray
+    images: IntArray | None = None
+
+
+def merged(labels: IntArray, judged: Sequence[int]) -> IntArray:
+    """Return labels, or answers, with ``CONTEXT`` for every class that is not judged: int64, same shape."""
+    return np.where(np.isin(labels, judged), labels, CONTEXT)
+
+
+def scored(judged: Sequence[int], classes: int) -> tuple[int, ...]:
+    """Return the classes of the score: the judged ones, and the context as one class if there is any.
+
+    Args:
+        judged: Labels of the judged classes.
+        classes: Number of classes, context included.
+    """
+    return tuple(judged) if len(judged) == classes else (*judged, CONTEXT)
 
 
 def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
@@ -99,47 +126,6 @@ def recalls(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArr
 def balanced(correct: BoolArray, labels: IntArray, judged: Sequence[int] | IntArray) -> Floats:
     """Return the balanced accuracy, float (...): the mean of ``recalls`` over classes with test images."""
     return np.asarray(np.nanmean(recalls(correct, labels, judged), axis=-1))
-
-
-def bootstrap(runs: Sequence[Answers], judged: Sequence[int], draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Return bootstrap draws of the balanced accuracy, float (arms, draws).
-
-    Seeds are resampled, and for each of them its test images, class by class. All arms use the same draws, so
-    differences and ratios of arms are paired.
-
-    Args:
-        runs: One set of answers per seed.
-        judged: The classes that count.
-        draws: Number of draws.
-        seed: Seed of the generator.
-    """
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(runs), size=(len(runs), draws))
-    total = np.zeros((len(runs[0].correct), draws))
-    for slot in chosen:
-        for index, run in enumerate(runs):
-            columns = np.flatnonzero(slot == index)
-            total[:, columns] += _resampled(run, judged, len(columns), rng)
-    return total / len(runs)
-
-
-def _resampled(run: Answers, judged: Sequence[int], draws: int, rng: np.random.Generator) -> Floats:
-    """Return the balanced accuracy, float (arms, draws), on test images drawn with replacement per class."""
-    rates = []
-    for label in judged:
-        images = np.flatnonzero(run.labels == label)
-        if len(images):
-            rates.append(
-                run.correct[:, images[rng.integers(len(images), size=(draws, len(images)))]].mean(axis=2)
-            )
-    return np.asarray(np.mean(rates, axis=0))
-
-
-def interval(value: float, drawn: Floats) -> Interval:
-    """Return a value with the percentile interval of its bootstrap draws."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
 
 
 def retained_share(protected: Any, clean: Any, chance: float) -> Any:

@@ -15,8 +15,10 @@ Verdict = Literal["protected", "weakened", "not protected", "cannot tell"]
 MAX_RETAINED = 0.25
 # the lower end of the clean arm's interval must be this far above chance, or it has learned too little
 MIN_GAIN = 0.10
-# with fewer test images, bootstrap intervals are too narrow
+# with fewer test images no interval is worth a verdict
 MIN_TEST_IMAGES = 20
+# with fewer of one class, a single image moves its recall by more than 20 points
+MIN_PER_CLASS = 5
 
 
 EXPLANATIONS: dict[Verdict, str] = {
@@ -35,7 +37,9 @@ EXPLANATIONS: dict[Verdict, str] = {
 }
 
 
-def judge(clean: Interval, protected: Interval, retained: Interval, chance: float, tested: int) -> Verdict:
+def judge(
+    clean: Interval, protected: Interval, retained: Interval, chance: float, tested: int, fewest: int
+) -> Verdict:
     """Return the verdict on one protected arm.
 
     Args:
@@ -43,9 +47,10 @@ def judge(clean: Interval, protected: Interval, retained: Interval, chance: floa
         protected: Balanced accuracy of the protected arm.
         retained: Share of what clean images teach that is still learned, from ``statistics.retained_share``.
         chance: Accuracy of guessing, in [0, 1].
-        tested: Number of test images (the smallest over seeds).
+        tested: Number of test images of the judged classes (the smallest over seeds).
+        fewest: Number of test images of the class that has the fewest, with all context classes as one.
     """
-    if clean.low < chance + MIN_GAIN or tested < MIN_TEST_IMAGES:
+    if clean.low < chance + MIN_GAIN or tested < MIN_TEST_IMAGES or fewest < MIN_PER_CLASS:
         return "cannot tell"
     if retained.high <= MAX_RETAINED:
         return "protected"

@@ -86,6 +86,11 @@ def prepare(
             f"Give more photos, at least {outlook.per_class} of each class, or clean test images with "
             "--test FOLDER.",
         )
+    if pairs.context is not None and not outlook.tested_context:
+        raise DataError(
+            "No context image can be held out, so false positives cannot be measured.",
+            "Give more photos of other classes with --context FOLDER.",
+        )
     if report_card:
         tried = card.rows(pairs, next(iter(targets), ""), tuned, countermeasures)
     else:
@@ -169,7 +174,7 @@ def verify(
         test: Clean test images of the same classes. Without them, a quarter of the photos is held out of both
             trainings.
         context: Images of other classes, clean in both trainings, for networks to distinguish the photos
-            from.
+            from. A quarter of them is held out too.
         run: The run folder of ``protect``, whose list of files has the pairs. By default, the usual run
             folder of the two folders, if it exists.
         seeds: Each changes split, initialisation and order.

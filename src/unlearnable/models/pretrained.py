@@ -150,6 +150,16 @@ def path(model: str) -> Path:
     return found
 
 
+def describe(model: str) -> str:
+    """Return file, size, licence, checksum and source of the published weights of a network, for people.
+
+    Raises:
+        UsageError: If there are no published weights of it.
+        DataError: If Hugging Face, which describes those of timm, cannot be reached.
+    """
+    return from_timm.describe(model) if model.startswith(from_timm.PREFIX) else published(model).words
+
+
 def download(model: str) -> Path:
     """Download the published weights of a network unless they are at hand; return their file.
 

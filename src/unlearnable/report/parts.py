@@ -41,7 +41,11 @@ class CurveRecord(Model):
 
 
 class ArmRecord(Model):
-    """One arm of a trial; ``recall`` is per class. The clean arm has neither ``retained`` nor ``verdict``."""
+    """One arm of a trial; ``recall`` is per class. The clean arm has neither ``retained`` nor ``verdict``.
+
+    ``false_positives`` is the share of context images that are answered with one of the judged classes; None
+    without context.
+    """
 
     name: str
     peak: Range
@@ -50,6 +54,7 @@ class ArmRecord(Model):
     retained: Range | None = Field(validation_alias=AliasChoices("retained", "kept"))
     verdict: Verdict | None
     recall: list[Number]
+    false_positives: float | None = None
     curves: list[CurveRecord]
 
 
@@ -58,7 +63,8 @@ class TrialRecord(Model):
 
     ``countermeasure`` is the chain that it trained under, ``about`` describes labels or files that differ
     from those published, and ``condition`` is the condition of its verdict as the end of a sentence.
-    ``decides`` is whether the verdict on the files as published depends on it.
+    ``decides`` is whether the verdict on the files as published depends on it. ``intervals`` says what its
+    intervals cover.
     """
 
     name: str
@@ -71,6 +77,8 @@ class TrialRecord(Model):
     settings: dict[str, Any]
     chance: float
     tested: int
+    tested_context: int = 0
+    intervals: str = ""
     arms: list[ArmRecord]
 
 
@@ -118,7 +126,8 @@ class Seen(Model):
 
 
 class GoalRecord(Model):
-    """The goal of ``--require``, and whether it was met."""
+    """The goal of ``--require``, whether it was met, and the reason why not."""
 
     text: str
     met: bool
+    reason: str = ""

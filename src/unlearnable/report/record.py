@@ -41,6 +41,7 @@ class Record(BaseModel):
         weakened_by: Names of the trials with the verdict ``weakened``.
         card: The figures of a report card, if this is one.
         pictured: Number of pairs that were found by their pictures, because the names differ.
+        near_duplicates: Number of photos that are copies or near duplicates of another photo.
         command: The command line, or empty.
     """
 
@@ -62,6 +63,7 @@ class Record(BaseModel):
     pairs: int
     unchanged: int = 0
     pictured: int = 0
+    near_duplicates: int = 0
     left_out: dict[str, str] = {}
     tested_on: str
     seen: Seen | None = None
@@ -114,6 +116,7 @@ class Record(BaseModel):
             pairs=found.pairs,
             unchanged=found.unchanged,
             pictured=found.pictured,
+            near_duplicates=found.near_duplicates,
             left_out=found.left_out,
             tested_on=found.tested_on,
             seen=Seen(
@@ -121,7 +124,9 @@ class Record(BaseModel):
             )
             if seen
             else None,
-            goal=GoalRecord(text=str(goal), met=found.meets(goal)) if goal else None,
+            goal=GoalRecord(text=str(goal), met=found.meets(goal), reason=found.shortfall(goal))
+            if goal
+            else None,
             pictures=[_picture(one, len(found.samples)) for one in found.samples],
             environment=found.environment,
             command=command,
@@ -178,6 +183,8 @@ def _trial(comparison: Comparison) -> TrialRecord:
         settings=trial.victim.model_dump(mode="json", exclude={"model"}),
         chance=comparison.chance,
         tested=comparison.tested,
+        tested_context=comparison.tested_context,
+        intervals=comparison.intervals,
         arms=[_arm(arm) for arm in comparison.arms],
     )
 
@@ -204,6 +211,7 @@ def _arm(arm: ArmResult) -> ArmRecord:
         retained=_range(arm.retained) if arm.retained else None,
         verdict=arm.verdict,
         recall=list(arm.recall),
+        false_positives=arm.false_positives,
         curves=curves,
     )
 

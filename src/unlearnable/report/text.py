@@ -67,6 +67,7 @@ def table(record: Record) -> str:
     for trial in (one for one in record.trials if one.countermeasure == "none"):
         about = f"{trial.about}; " if trial.about else ""
         out.append(f"  {trial.name}: {about}{trial.target}; {trial.recipe}")
+    out += [f"  {text}" for text in sorted({trial.intervals for trial in record.trials} - {""})]
     for left in record.unmeasured:
         out.append(f"  not measured: {left.name}{estimated(left.seconds)}")
     if record.left_out:
@@ -101,6 +102,7 @@ def _blocks(record: Record) -> list[str]:
                 ("protected", spread(arm.peak), percent(arm.last)),
                 ("retained", spread(arm.retained), ""),
             ),
+            *_false_positives(clean, arm),
         ]
     return out
 
@@ -146,6 +148,14 @@ def estimated(seconds: float) -> str:
     return f" (estimated {minutes(seconds)})" if seconds else ""
 
 
+def _false_positives(clean: ArmRecord, arm: ArmRecord) -> list[str]:
+    if clean.false_positives is None or arm.false_positives is None:
+        return []
+    return [
+        f"  false positives: clean {percent(clean.false_positives)}, protected {percent(arm.false_positives)}"
+    ]
+
+
 def _aligned(*lines: tuple[str, ...]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
@@ -162,4 +172,5 @@ def minutes(seconds: float) -> str:
 def _goal(record: Record) -> list[str]:
     if record.goal is None:
         return []
-    return [f"Required: {record.goal.text}: {'met' if record.goal.met else 'missed'}."]
+    found = "met" if record.goal.met else "not met"
+    return [f"Required: {record.goal.text}: {found}. {record.goal.reason}".rstrip()]
