@@ -16,7 +16,7 @@ from batches import CPU, lived_in, some
 from unlearnable import countermeasures
 from unlearnable.countermeasures import Chain, Countermeasure, create, setting
 from unlearnable.countermeasures import operations as module
-from unlearnable.countermeasures.autoaugment import POLICY, _table
+from unlearnable.countermeasures.autoaugment import POLICY, _policy
 from unlearnable.countermeasures.autoaugment import SPACE as AUTO
 from unlearnable.countermeasures.base import in_chunks
 from unlearnable.countermeasures.blur import matrix
@@ -222,7 +222,7 @@ def test_trivialaugment_draws_one_operation_and_one_of_31_strengths(side: int) -
 
 
 def test_the_policy_of_autoaugment_is_read_line_by_line() -> None:
-    kinds, numbers = _table()
+    kinds, numbers = _policy()
     assert kinds.shape == (25, 2)
     assert numbers.shape == (25, 2, 2)
     names = list(AUTO)
@@ -231,15 +231,15 @@ def test_the_policy_of_autoaugment_is_read_line_by_line() -> None:
         for position in (0, 1):
             name, probability, magnitude = words[3 * position : 3 * position + 3]
             assert names[kinds[row, position]] == name
-            assert numbers[row, position].tolist() == pytest.approx([float(probability), int(magnitude) / 9])
-    # the first line: invert with 0.1, then contrast with 0.2 at 6 of 9
+            assert numbers[row, position].tolist() == pytest.approx([float(probability), int(magnitude) / 10])
+    # the first line: invert with 0.1, then contrast with 0.2 at 6 of 10
     assert [names[kind] for kind in kinds[0]] == ["invert", "contrast"]
-    assert numbers[0].flatten().tolist() == pytest.approx([0.1, 7 / 9, 0.2, 6 / 9])
+    assert numbers[0].flatten().tolist() == pytest.approx([0.1, 0.7, 0.2, 0.6])
 
 
 def test_autoaugment_draws_a_pair_and_applies_each_with_its_probability() -> None:
     x, y = different(80)
-    kinds, numbers = _table()
+    kinds, numbers = _policy()
     rng = generator(4)
     chosen, wanted = torch.randint(0, 25, (80,), generator=rng), x
     for position in (0, 1):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from published import MOBILES, RESNETS, Weights, mobile, mobile_weights, resnet, resnet_weights
+from torchvision_names import MOBILES, RESNETS, Weights, mobile, mobile_weights, resnet, resnet_weights
 
 from unlearnable import models
 from unlearnable.errors import DataError, UsageError
