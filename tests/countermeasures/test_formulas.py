@@ -184,7 +184,7 @@ def drawn_signs(count: int, rng: torch.Generator) -> list[float]:
 
 def test_each_image_gets_its_own_operation_strength_and_sign() -> None:
     x, _ = different(60)
-    kinds = torch.arange(60) % 16 - 1
+    kinds = torch.arange(60) % (len(AUTO) + 1) - 1
     strengths = torch.linspace(0, 1, 60)
     before = x.clone()
     found = apply(x, kinds, strengths, AUTO, generator(7), CPU)

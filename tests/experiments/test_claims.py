@@ -164,7 +164,7 @@ def test_a_line_has_a_bar_of_deviation_where_there_are_seeds(
 
 
 def test_no_code_computes_the_deviation_of_a_population() -> None:
-    """One kind of standard deviation on every page. Textures of demo photos and features of images are no seeds."""
+    """One kind of standard deviation on every page. Textures and features of images are no seeds."""
     for folder in ("src", "docs", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             if path.name in ("demo_photos.py", "simple_networks.py"):
