@@ -275,7 +275,7 @@ def test_flat_images_have_no_contrast_to_stretch_and_no_levels_to_equalise() -> 
     assert stretched[1, 0, 0, 1] == 0
     assert torch.equal(stretched[1, 1:], flat[1, 1:])
     assert torch.allclose(OPERATIONS["equalize"](flat, none)[0], flat[0])
-    assert set(module.OPERATIONS) == {*AUTO}
+    assert set(module.OPERATIONS) >= {*AUTO}
 
 
 # Photos
