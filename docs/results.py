@@ -29,7 +29,7 @@ INTRO = """# Results
 `make results` renders this page from result files. No number is typed by hand, and a test compares the page
 with the files. All runs are on two CPU cores, which other processes share, so times are upper bounds. All but
 [the demo's](#demo) have one thread. The line below each table names the precision. No experiment has run on a
-GPU yet; [Performance](performance.md) has times of one.
+GPU yet; [Performance](performance.md) has the speed of one.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
@@ -44,15 +44,15 @@ most that early stopping could reach. If the result file does not have the best 
 out.
 
 A **seed** is one noise and one training. With one seed there is no deviation, and a few points mean nothing.
-Most settings were chosen on seeds and images of these tables, so they look a little better there than they
-are; [one table](#the-presets-on-fresh-seeds-and-classes) is of others.
+Most settings were chosen on seeds and images of these tables, so they look a little better here than they
+are; [one table](#the-presets-on-fresh-seeds-and-classes) has other seeds and classes.
 
-A **claim** *holds* if it holds for the means over two or more seeds. *Within the spread* means that the gap
-is smaller than the standard deviation of the difference of two seeds. If one of the two positions has one
-seed only, nobody knows the spread, and the claim is *seen once* or *not seen*.
+A **claim** *holds* if it is true of the means over two or more seeds. *Within the spread* means that the gap
+is smaller than the standard deviation of the difference of two seeds. If one of the two positions has only
+one seed, the spread is unknown, and the claim is *seen once* or *not seen*.
 
 **†** marks noise whose search ended at its cap of rounds before its error reached the goal. A sentence below
-the table has the error that was reached.
+the table gives the error that the search reached.
 """
 EXPERIMENTS = """## The experiments
 
@@ -74,8 +74,8 @@ Each file holds the command, the settings, the seeds, the versions and every rep
 """
 CARDS = """## Report cards
 
-What [each way to train](report-card.md) on published photos still learns. Accuracy is at the last epoch, and
-at the best one in brackets; the share is of best epochs.
+The accuracy that [each way to train](report-card.md) on published photos reaches, at the last epoch and, in
+brackets, at the best one. The retained share is that of the best epochs.
 """
 EARLIER = """## Earlier measurements
 

@@ -62,7 +62,7 @@ GREY = trial("grey")
             "weakened",
             [finding(GREY, "weakened", 0.7), finding(trial("project"), "not protected", 1.0)],
             (),
-            f"weakened against {BASE}; not protected if they are projected by a linear classifier",
+            f"weakened against {BASE}; not protected if they are put through a linear projection",
         ),
         ("not protected", [finding(GREY, "not protected", 1.0)], (), f"not protected against {BASE}"),
         ("cannot tell", [finding(GREY, "cannot tell")], (), f"cannot tell for {BASE}"),
@@ -98,9 +98,9 @@ def test_many_conditions_are_counted() -> None:
         (
             "protected",
             ["not protected"],
-            "As it is: no protection at all against fine-tuning a pretrained network.",
+            "As it is: no measurable protection against fine-tuning a pretrained network.",
         ),
-        ("not protected", ["not protected"], "As it is: no protection at all."),
+        ("not protected", ["not protected"], "As it is: no measurable protection."),
         ("cannot tell", [], "As it is: cannot tell for training from scratch only."),
     ],
 )

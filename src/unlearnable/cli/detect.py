@@ -1,4 +1,4 @@
-"""``unlearnable detect FOLDER``: whether a data set looks protected, by any method."""
+"""``unlearnable detect FOLDER``: tells whether a data set looks protected, by any method."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def opened(folder: Path, reading: PhotoOptions) -> ImageSet:
     """Return the images of a folder.
 
     Raises:
-        DataError: If it cannot be used. Other verbs take photos of a single class, which is no remedy here.
+        DataError: If it cannot be used. The remedy does not name ``--class``: ``detect`` needs two classes.
     """
     try:
         return reading.folder(folder)
@@ -89,7 +89,7 @@ def text(found: Detection) -> str:
 
         lines.append(
             f"  Accuracy on held-out images, smallest to largest of {len(found.seeds)} seeds. The lead is in "
-            f"log-odds, with its 95% interval: an interval above {MARGIN} means protected."
+            f"log-odds, with its 95% interval: an interval above {MARGIN} means probably protected."
         )
     if found.classes:
         lines.append(f"  Classes that look protected by themselves: {', '.join(found.classes)}")

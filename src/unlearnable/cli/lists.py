@@ -43,7 +43,7 @@ def models(
         from unlearnable.models import pretrained
 
         if weights and download:
-            raise UsageError("--weights lists and --download loads.", "Give one of them.")
+            raise UsageError("--weights and --download cannot be combined.", "Give one of them.")
         options.load_plugins(plugin)
         if download:
             console.remark(pretrained.describe(download))

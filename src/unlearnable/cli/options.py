@@ -163,7 +163,7 @@ ReportCard = Annotated[
     option(
         MEASURE,
         "--report-card",
-        "Measure about 30 ways to train on the published files; the same command resumes.",
+        "Measure about 25 ways to train on the published files; the same command resumes.",
     ),
 ]
 

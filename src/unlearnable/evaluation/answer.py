@@ -13,7 +13,7 @@ Answer = Literal["probably protected", "no sign of protection", "cannot tell"]
 # Log-odds. Chosen on clean sets (leads up to 0.44) and on noise (from 0.89) that are not in the table of
 # docs/detect.md. Protected data leads by more than MARGIN; SMALLEST is a lead that protection shows.
 MARGIN, SMALLEST = 0.6, 1.0
-# accuracy of the linear network on both parts from which there is no room for a lead; clean digits reach 0.97
+# above this accuracy of the linear network on both parts, a lead has no room; clean digits reach 0.97
 FULL = 0.98
 # the lead of one class against the rest, by areas under ROC curves of the linear network (clean: up to 1.6),
 # and the images that the class must have
@@ -26,8 +26,8 @@ class Detection:
     """The answer for a data set, and the figures behind it.
 
     Args:
-        answer: In plain words.
-        reason: One sentence: why this answer.
+        answer: ``probably protected``, ``no sign of protection`` or ``cannot tell``.
+        reason: The reason for the answer, in one sentence.
         contrasts: One for each simple network; empty if there are too few images.
         classes: Classes that look protected by themselves, by the linear network.
         images: Number of images used.
@@ -72,17 +72,17 @@ def judge(contrasts: Sequence[Contrast], alone: Sequence[str] = ()) -> tuple[Ans
             "network)."
         )
     if alone:
-        return "probably protected", "Fine noise tells single classes from the others."
+        return "probably protected", "Fine noise sets single classes apart from the others."
     if any(one.network == "linear" and min(*one.fine, *one.coarse) > FULL for one in contrasts):
         return (
             "cannot tell",
-            "A linear network tells nearly every image from fine noise and from content alike.",
+            "A linear network classifies nearly every image, both by fine noise and by content.",
         )
     if all(one.lead < MARGIN and one.high < SMALLEST for one in contrasts):
         return "no sign of protection", "Content tells the class of an image, as in natural data."
     if all(one.lead < MARGIN for one in contrasts):
         return "cannot tell", "There are too few images: the intervals are too wide."
-    return "cannot tell", "The lead of the fine part is between that of clean and that of protected data."
+    return "cannot tell", "The lead of the fine part is between those of clean and of protected data."
 
 
 def enough(counts: Mapping[str, int]) -> bool:
@@ -91,7 +91,7 @@ def enough(counts: Mapping[str, int]) -> bool:
 
 
 def too_few(counts: Mapping[str, int]) -> Detection:
-    """Return the answer for data that is not enough."""
+    """Return the answer for too few images."""
     return Detection(
         "cannot tell",
         f"There are too few images: {sum(counts.values())}, {min(counts.values())} in the smallest class. "

@@ -1,4 +1,4 @@
-"""The condition of each verdict in words: against what the files are protected, and what undoes it."""
+"""The condition of each verdict in words: the trainings that files are protected against, or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHANGES: dict[str, Callable[[Any], str]] = {
     "blur": lambda one: "blurred",
     "shrink": lambda one: "shrunk to half their size" if one.factor == 2 else f"shrunk by {one.factor:g}",
     "bitdepth": lambda one: f"reduced to {one.bits} bits a channel",
-    "project": lambda one: "projected by a linear classifier",
+    "project": lambda one: "put through a linear projection",
 }
 TRAININGS: dict[str, Callable[[Any], str]] = {
     "adversarial": lambda one: f"if networks train adversarially with {one.epsilon:g} levels",
@@ -41,7 +41,7 @@ class Finding:
     Args:
         trial: The trial.
         verdict: Its verdict.
-        retained: Share of what clean images teach that is still learned.
+        retained: Retained share: the part of the gain over guessing that is still learned.
     """
 
     trial: Trial
@@ -85,11 +85,11 @@ def headline(base: Verdict, findings: Sequence[Finding], unmeasured: Sequence[st
     Args:
         base: The verdict on networks that train from scratch on the files as published.
         findings: The verdict on every trial.
-        unmeasured: Names of what was not measured and belongs into the line.
+        unmeasured: Names of the trials that were not measured.
     """
     parts = [f"{base} {'for' if base == 'cannot tell' else 'against'} {FROM_SCRATCH}"]
     others = [one for one in findings if not (one.trial.as_published and not one.trial.pretrained)]
-    # where nothing is protected, nothing can undo it
+    # if nothing is protected, nothing can undo it
     if base in ("protected", "weakened"):
         broken = [condition(one.trial) for one in others if one.verdict == "not protected"]
         if broken:
@@ -119,10 +119,10 @@ def as_it_is(base: Verdict, findings: Sequence[Finding]) -> str:
     tuned = [one for one in findings if one.trial.as_published and one.trial.pretrained]
     verdicts = {one.verdict for one in tuned} - {"cannot tell"}
     if base == "not protected":
-        return "As it is: no protection at all."
+        return "As it is: no measurable protection."
     if "not protected" in verdicts:
         worst = [_pretrained(one.trial) for one in tuned if one.verdict == "not protected"]
-        return f"As it is: no protection at all against {_joined(worst)}."
+        return f"As it is: no measurable protection against {_joined(worst)}."
     if not verdicts:
         return f"As it is: {base} {'for' if base == 'cannot tell' else 'against'} training from scratch only."
     if base == "cannot tell":

@@ -1,4 +1,4 @@
-"""How much better a simple network reads the class from one part of the images than from another."""
+"""The lead of a simple network: how much better it tells the class by fine parts than by coarse parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class Contrast:
-    """How much better one simple network reads the class from the fine part than from the coarse part.
+    """The accuracies of a simple network on fine and on coarse parts, and its lead on fine ones.
 
     Args:
         network: ``linear`` or ``convolutional``.

@@ -1,14 +1,14 @@
-"""Detection: whether a data set carries noise that protects it, by any method, from the data set alone.
+"""Detection: tells from a data set alone whether it carries noise that protects it, by any method.
 
 Noise that protects is weak, and depends on the class of the image. The content of natural images is strong,
 and tells the class as well. So simple networks are fitted to two parts of the same images: the *fine* part,
-which is at most 8 levels strong, and the *coarse* part, grey and blurred. Where fine parts tell the class
-much better than coarse parts, they carry noise. Both accuracies come from the data itself, so classes that
+which is at most 8 levels strong, and the *coarse* part, grey and blurred. If fine parts tell the class much
+better than coarse parts, they carry noise. Both accuracies come from the data itself, so classes that
 are easy to tell apart do not count as protected.
 
 Source: Zhu et al., "Detection and defense of unlearnable examples", AAAI 2024, Algorithm 1, which calls data
-protected if a simple network reaches 70% of the held-out images. Clean digits reach 95%, so the absolute
-bound is replaced by the comparison above.
+protected if a simple network reaches 70% on the held-out images. Clean digits reach 95%, so the comparison
+above replaces the absolute bound.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def prepare(
     side = min(MAX_SIDE, max(given.frame))
     if side < MIN_SIDE:
         raise DataError(
-            f"The images are {side} px large, but at least {MIN_SIDE} px are needed.", "Give larger images."
+            f"The images measure {side} px, but at least {MIN_SIDE} px are needed.", "Give larger images."
         )
     some = some_of(given, seeds[0])
     chosen = some.readable(on_progress, side)
@@ -163,7 +163,7 @@ def detect(
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Detection:
-    """Return whether a data set looks protected, by this package or by anybody else's method.
+    """Return whether a data set looks protected, by this package or by any other method.
 
     Args:
         images: A folder with one sub-folder per class, a benchmark by name, or an ImageSet.
@@ -191,11 +191,11 @@ def some_of(images: ImageSet, seed: int) -> ImageSet:
     rng, counts = np.random.default_rng(seed), np.bincount(images.labels, minlength=len(images.classes))
     large = np.flatnonzero(counts >= MIN_PER_CLASS)
     classes = rng.permutation(large if len(large) > 1 else len(counts))[:MAX_CLASSES]
-    # every image gets its place in the random order of its class; the first places of all classes are taken
-    place = np.full(len(images), np.inf)
+    # every image gets its rank in the random order of its class; the first ranks of all classes are taken
+    rank = np.full(len(images), np.inf)
     for label in np.sort(classes):
         members = np.flatnonzero(images.labels == label)
-        place[members] = rng.permutation(len(members))
-    order = np.lexsort((rng.random(len(images)), place))
-    taken = order[: min(MAX_IMAGES, int(np.isfinite(place).sum()))]
+        rank[members] = rng.permutation(len(members))
+    order = np.lexsort((rng.random(len(images)), rank))
+    taken = order[: min(MAX_IMAGES, int(np.isfinite(rank).sum()))]
     return images.subset({images.ids[index] for index in taken})

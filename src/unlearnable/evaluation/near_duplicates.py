@@ -7,8 +7,8 @@ merge plain walls, and so would a comparison of shapes alone, which does not see
 
 On 700 photos of Imagenette, JPEG of quality 30 and half the size gave a share of at most .08, a crop of one
 percent a side at most .29, and the nearest two different photos .37. On 4,000 images of CIFAR-10, the nearest
-different ones were .29 apart. A crop of three percent a side is usually not
-recognised, and a mirror image never.
+different ones were .29 apart. A crop of three percent a side is usually not recognised, and a mirror image
+never.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from unlearnable.evaluation.by_picture import CELLS, Cells
 from unlearnable.evaluation.statistics import BoolArray, IntArray
 
-# Largest distance over contrast, for three sizes of pictures: the fewer pixels they have, the more alike are
-# different ones. At .2, a twelfth of the handwritten digits of scikit-learn (8 px) would pass for others.
+# Largest distance over contrast, for three sizes of pictures: different pictures look more alike the fewer
+# pixels they have. At .2, a twelfth of the handwritten digits of scikit-learn (8 px) would pass for others.
 NEAR, NEAR_SMALL, NEAR_TINY = 0.25, 0.2, 0.1
 # levels; pictures with less contrast are flat, and only equal ones are duplicates
 FLAT = 2.0

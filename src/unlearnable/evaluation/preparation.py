@@ -77,7 +77,7 @@ class Preparation:
             try:
                 comparisons.append(self._compare(trial, saved, on_progress))
             except DataError as error:
-                # what was measured so far is worth a report, unless it is the images themselves
+                # the other trials are worth a report, unless the images themselves cannot be used
                 if not trial.chain:
                     raise
                 failed.append((f"{trial.name}: {error.problem}", 0.0))

@@ -43,7 +43,8 @@ class Verification:
         pictured: Number of pairs that were found by their pictures, because the names differ.
         near_duplicates: Number of photos that are copies or near duplicates of another photo. No network is
             tested on one and trained on the other.
-        unjudged: Names of the trials without countermeasures that were not run. A goal needs all of them.
+        unjudged: Names of the trainings from scratch on the files as published that were not run. A goal
+            needs all of them.
         report_card: Whether the trials are the rows of a report card.
         separability: Balanced accuracy of a linear classifier on the noise alone; None if not measured.
     """
@@ -77,9 +78,7 @@ class Verification:
     def headline(self) -> tuple[Comparison, ArmResult]:
         """The training from scratch in which the protection is weakest, and its protected arm.
 
-        Only the files as published count, without countermeasures.
-
-        That is the trial with the largest retained share, ``cannot tell`` aside, or the first trial if every
+        It is the trial with the largest retained share, ``cannot tell`` aside, or the first trial if every
         verdict is ``cannot tell``.
         """
         conclusive = [pair for pair in self.as_published if pair[1].verdict != "cannot tell"]
@@ -144,7 +143,7 @@ class Verification:
         }
 
     def meets(self, goal: Goal) -> bool:
-        """Return whether every trial without countermeasures was run and meets a goal.
+        """Return whether every training from scratch on the files as published was run and meets a goal.
 
         A trial with the verdict ``cannot tell`` does not count, except for the first, which then misses the
         goal.
@@ -152,7 +151,7 @@ class Verification:
         return not self.shortfall(goal)
 
     def shortfall(self, goal: Goal) -> str:
-        """Return why a goal is not met, in a sentence; empty if it is met."""
+        """Return the reason why a goal is not met, in a sentence; empty if it is met."""
         missed = [
             comparison.trial.name
             for comparison, arm in self.as_published

@@ -74,8 +74,8 @@ def trials(
 ) -> tuple[Trial, ...]:
     """Return the trials of ``verify``, the most important first.
 
-    The first target trains with the usual recipe on the files as published, and later under each chain. In
-    between are the victims with pretrained weights. Then come the other targets, and the first one with a
+    The first target trains with the usual recipe on the files as published. Then come the victims with
+    pretrained weights, the first target under each chain, the other targets, and the first target with a
     recipe that the search for noise does not use.
 
     Args:

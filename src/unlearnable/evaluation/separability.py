@@ -34,7 +34,7 @@ def separability(pairs: Pairs) -> float | None:
 
 
 def of_noise(noise: Any, labels: Any) -> float | None:
-    """Return the balanced accuracy of logistic regression on noise, in [0, 1], or None as above.
+    """Return the balanced accuracy of logistic regression on noise, as ``separability`` does.
 
     The L2-regularised classifier depends on inner products of images only, so it is fitted in the coordinates
     of their span, which gives the same classifier in fewer dimensions.

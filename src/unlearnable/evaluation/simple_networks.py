@@ -1,7 +1,7 @@
 """Simple networks, fitted in closed form and tested on images they were not fitted to.
 
 Two networks: a linear one, and a convolutional one with a random first layer. Their only trained layer is
-fitted by ridge regression, so a data set takes seconds, and nothing depends on a learning rate.
+fitted by ridge regression, which takes seconds for a data set and needs no learning rate.
 
 Sources: Zhu et al., "Detection and defense of unlearnable examples", AAAI 2024, Algorithm 1 (simple networks
 fit a held-out part of protected data); Coates and Ng, "Learning feature representations with k-means", 2012
@@ -42,7 +42,7 @@ Network = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def fine(pixels: torch.Tensor) -> torch.Tensor:
-    """Return what is small in size and in strength: an image less its blurred self, limited to +-8 levels.
+    """Return the fine part of images: each image less its blurred self, limited to +-8 levels.
 
     Args:
         pixels: float (N, 3, S, S) in levels, 0 to 255.
@@ -51,7 +51,7 @@ def fine(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def coarse(pixels: torch.Tensor) -> torch.Tensor:
-    """Return images turned grey and blurred, float (N, 1, S, S): the content without most of the noise.
+    """Return the coarse part of images, grey and blurred, float (N, 1, S, S): content with little noise.
 
     Args:
         pixels: float (N, 3, S, S) in levels.
@@ -111,7 +111,7 @@ def held_out_scores(products: torch.Tensor, labels: torch.Tensor, folds: torch.T
     for fold in range(int(folds.max()) + 1):
         test, train = folds == fold, folds != fold
         targets = one_hot[train]
-        # a class that has more images than another is not the better guess
+        # all classes weigh the same, however many images they have
         weight = (1 / targets.sum(0).clamp_min(1))[labels[train]].sqrt().unsqueeze(1)
         weight = weight / weight.mean()
         ridge = weight * products[train][:, train] * weight.T
@@ -130,9 +130,9 @@ def stratified_folds(
     for label in range(int(labels.max()) + 1):
         mine = dict.fromkeys(digests[int(i)] for i in np.flatnonzero(labels == label))
         new = [digest for digest in mine if digest not in fold_of]
-        for place, index in enumerate(rng.permutation(len(new))):
+        for position, index in enumerate(rng.permutation(len(new))):
             # the next class begins at another fold, so that folds have about the same size
-            fold_of[new[index]] = (place + label) % FOLDS
+            fold_of[new[index]] = (position + label) % FOLDS
     return torch.tensor([fold_of[digest] for digest in digests])
 
 

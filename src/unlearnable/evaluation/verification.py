@@ -95,8 +95,8 @@ def prepare(
         tried = card.rows(pairs, next(iter(targets), ""), tuned, countermeasures)
     else:
         tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned)
-    kept = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
-    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, kept), limit)
+    saved = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
+    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, saved), limit)
     impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))
     return Preparation(pairs, chosen, seeds, compute, outlook, private, report_card, brief, impossible)
 
@@ -108,13 +108,13 @@ def _pretrained(
     if weights is not None:
         if len(targets) != 1:
             raise UsageError(
-                "The weights need the name of their network.",
+                "Starting weights belong to one network, which must be named.",
                 'Give one network: --target efficientnet-lite0 (targets="efficientnet-lite0" in Python).',
             )
         return from_pretrained(targets[0], str(weights)), ()
     if report_card and len(targets) > 1:
-        raise UsageError("The rows of a report card have one network.", "Give one --target.")
-    # somebody who names networks wants those
+        raise UsageError("A report card trains one network from scratch.", "Give --target once.")
+    # a user who names networks wants those and no others
     return () if targets else from_pretrained(), targets
 
 
@@ -141,7 +141,7 @@ def _impossible(
     """Return the names of the trials that cannot be measured, with the reason."""
     names = []
     if not tuned and not targets:
-        names.append(f"{PRETRAINED} (no weights at hand; see `unlearnable models`)")
+        names.append(f"{PRETRAINED} (no weights at hand; see `unlearnable models --weights`)")
     if report_card and not card.other_labels(pairs):
         names.append("other labels (they take at least three classes)")
     return names

@@ -52,7 +52,7 @@ def _filled(words: str) -> str:
 
 def notes(table: Table) -> list[str]:
     """Return the notes below a table: the experiment's own, and the searches that ended at their cap."""
-    told = [table.experiment.note(table.profile)] if table.experiment.note else []
+    found = [table.experiment.note(table.profile)] if table.experiment.note else []
     shown, ends = set[str](), []
     for (row, column), one in table.measured.items():
         # the same noise may be at many positions
@@ -61,8 +61,8 @@ def notes(table: Table) -> list[str]:
         if new:
             ends.append(f"{row} / {column} {_end(new)}")
     if ends:
-        told.append(f"{CAPPED} The search ended at its cap of rounds, before its goal: {'; '.join(ends)}.")
-    return told
+        found.append(f"{CAPPED} The search ended at its cap of rounds, before its goal: {'; '.join(ends)}.")
+    return found
 
 
 def _end(results: Sequence[Result]) -> str:

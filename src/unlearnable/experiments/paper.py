@@ -21,7 +21,7 @@ from unlearnable.experiments.profile_parts import (
 )
 
 _IMAGENET100 = ("imagenet100", "imagenet100, 20%")
-# what the paper's searches on ImageNet have in common
+# shared by the paper's searches on ImageNet
 _IMAGENET: Settings = {"epsilon": 16, "step_size": 1.6, "batch": 32, "stop_error": 0.1}
 _IMAGENET_VICTIM: Settings = {
     "epochs": 100,

@@ -1,4 +1,4 @@
-"""What the profiles have in common: settings of presets by form, and the sets of photos."""
+"""Settings that the profiles share: presets by form, and the sets of photos."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fast_of(name: str, rounds: int) -> Settings:
 
 
 def without(settings: Settings, *names: str) -> Settings:
-    """Return settings but for some."""
+    """Return settings without those named."""
     return {key: value for key, value in settings.items() if key not in names}
 
 

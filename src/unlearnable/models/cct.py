@@ -4,8 +4,8 @@ Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021
 (Dosovitskiy et al., ICLR 2021) needs millions of images; convolutions before it, and an average of all tokens
 weighted by attention after it, let it learn from thousands. Departures: the convolutions have a stride and
 batch normalisation instead of pooling (Xiao et al., "Early Convolutions Help Transformers See Better",
-NeurIPS 2021), without which it did not learn with SGD in our trials; positions are sines and cosines, which
-fit every size of image; there is no dropout and no stochastic depth.
+NeurIPS 2021), because with pooling it did not learn with SGD in our trials; positions are sines and cosines,
+which fit every size of image; there is no dropout and no stochastic depth.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Layer(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
         with torch.no_grad():
-            # a layer changes its input little at first, or the learning rates of the other networks are too
-            # large for it
+            # with larger first weights, the learning rates of the other networks would be too large for it
             self.joined.weight.mul_(RESIDUAL)
             wide[1].weight.mul_(RESIDUAL)
 
@@ -101,8 +100,8 @@ def cct(classes: int, width: int = 128, depth: int = 4, stages: int = 2) -> nn.M
     heads = max(1, width // HEAD)
     if width % 4 or width % heads:
         raise UsageError(
-            f"The width of cct is {width}, but must be a multiple of 4, and above 32 of 32.",
-            "Give width=128, for example.",
+            f"The width of cct is {width}, but must be a multiple of 4 and of its number of heads, {heads}.",
+            "Give a multiple of 32, such as width=128.",
         )
     layers: list[nn.Module] = [Normalise()]
     inputs = 3

@@ -1,4 +1,4 @@
-"""Published state dicts under our names: every library calls the same layers differently."""
+"""Translates the keys of published state dicts: every library names the same layers differently."""
 
 from __future__ import annotations
 

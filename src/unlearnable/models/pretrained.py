@@ -1,4 +1,4 @@
-"""Published ImageNet weights: where they come from, whether they are on this machine, and how to get them.
+"""Published ImageNet weights: their sources, their files on this machine, and their download.
 
 Nothing is downloaded unless ``download`` is called.
 """
@@ -52,16 +52,16 @@ class PublishedWeights:
 
     def find(self) -> Path | None:
         """Return the file, or None if it is not on this machine."""
-        return next((path for path in self._places() if path.is_file()), None)
+        return next((path for path in self._paths() if path.is_file()), None)
 
-    def _places(self) -> list[Path]:
-        places = []
+    def _paths(self) -> list[Path]:
+        folders = []
         # finding a package does not import it
         if self.package and (spec := importlib.util.find_spec(self.package)):
-            places += [Path(base) / self.folder for base in spec.submodule_search_locations or ()]
+            folders += [Path(base) / self.folder for base in spec.submodule_search_locations or ()]
         if self.url:
-            places.append(weights_folder())
-        return [place / self.file for place in places]
+            folders.append(weights_folder())
+        return [folder / self.file for folder in folders]
 
     @property
     def remedy(self) -> str:

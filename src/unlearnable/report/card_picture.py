@@ -1,4 +1,4 @@
-"""The picture of a verification: a bar per row, as long as what is still learned, red where it breaks."""
+"""The picture of a verification: a bar per row, as long as its retained share, red if protection breaks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def bars(record: Record) -> str:
     """Return the picture as SVG: the retained share of every row with its 95% interval, in percent."""
     shown = rows(record)
     figure, (axes,) = canvas(1, 6.2, 0.9 + 0.24 * len(shown))
-    for place, (_, _, arm) in enumerate(shown):
+    for row, (_, _, arm) in enumerate(shown):
         assert arm.retained is not None
         low, value, high = (
             min(LONGEST, max(0.0, share * 100))
             for share in (arm.retained.low, arm.retained.value, arm.retained.high)
         )
-        axes.barh(place, value, 0.72, color=COLOURS[arm.verdict or "cannot tell"])
-        axes.plot([low, high], [place, place], color=INK, linewidth=1.3)
+        axes.barh(row, value, 0.72, color=COLOURS[arm.verdict or "cannot tell"])
+        axes.plot([low, high], [row, row], color=INK, linewidth=1.3)
     axes.axvline(100, color=INK, linewidth=0.9, linestyle=":")
     axes.set(
         xlim=(0, LONGEST),

@@ -113,14 +113,14 @@ def card(record: Record) -> list[str]:
     for trial, clean, arm in rows(record):
         assert arm.retained is not None
         share = arm.retained
-        # where the clean arm has learned too little, a share of it means nothing
-        told = arm.verdict != "cannot tell"
+        # if the clean arm has learned too little, a share of it means nothing
+        ok = arm.verdict != "cannot tell"
         lines.append(
             (
                 trial.name,
                 f"{clean.peak.value * 100:.1f}",
                 f"{arm.peak.value * 100:.1f}",
-                f"{share.value * 100:.0f} ({share.low * 100:.0f} to {share.high * 100:.0f})" if told else "-",
+                f"{share.value * 100:.0f} ({share.low * 100:.0f} to {share.high * 100:.0f})" if ok else "-",
                 arm.verdict or "",
             )
         )

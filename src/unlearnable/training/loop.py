@@ -165,7 +165,7 @@ class Training:
     def state(self) -> dict[str, torch.Tensor]:
         """Return weights, running statistics and momentum, without copying them.
 
-        All draws depend on the seed and the number of the epoch, so that nothing else is needed to go on.
+        All draws depend on the seed and the number of the epoch, so nothing else is needed to resume.
         """
         momentum = {
             f"momentum/{index}": found["momentum_buffer"]

@@ -67,8 +67,8 @@ class Transform:
             )
         if not 0 <= self.hue <= 0.5:
             raise UsageError(
-                f"hue is {self.hue}, but must be a share of the colour circle.",
-                "Give a number in [0, 0.5]; 0 leaves hues as they are.",
+                f"hue is {self.hue}, but must be between 0 and 0.5.",
+                "Give a share of the colour circle, such as 0.2; 0 leaves hues unchanged.",
             )
 
     def draw(self, count: int, rng: torch.Generator, compute: Compute) -> Draw | None:

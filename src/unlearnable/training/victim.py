@@ -163,7 +163,7 @@ def learn(
 ) -> Learned:
     """Train a victim on images and test it on others after its epochs; return model and results.
 
-    On a CPU, a training that goes on from a checkpoint ends with the same weights, bit for bit.
+    On a CPU, a training that resumes from a checkpoint ends with the same weights, bit for bit.
 
     Args:
         victim: Network, recipe and starting weights.
@@ -175,9 +175,9 @@ def learn(
         chain: Countermeasures. Their stage ``photo`` must already be applied, with ``Chain.on_photos``.
         on_epoch: Called after each epoch that is tested.
         test_every: Test after every so many epochs; the last epoch is always tested.
-        state: A checkpoint of the same training to go on from, as ``save`` was given it.
+        state: A checkpoint of the same training to resume from, as ``save`` was given it.
         save: Called with a checkpoint after an epoch: tensors on the device, and numbers. The tensors change
-            as the training goes on, so it must store or copy them.
+            as the training continues, so it must store or copy them.
         every: Seconds between two checkpoints.
 
     Raises:

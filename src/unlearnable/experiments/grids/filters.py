@@ -24,7 +24,7 @@ def filters(p: Profile) -> Iterator[Entry]:
     """Does it help the trainer to compress, blur or project the images before training?
 
     Turning images grey is known to undo this noise, and so is strong JPEG compression. Every countermeasure
-    that acts before the training has a row, but for the noise in the table of augmentations.
+    that acts before the training has a row, except for the noise in the table of augmentations.
     """
     for seed in p.seeds:
         for name in (*FILTERS, *unlisted((*FILTERS, *AUGMENTATIONS), "photo", "prepare")):
