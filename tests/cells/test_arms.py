@@ -1,4 +1,4 @@
-"""What a cell trains and tests on, image by image: noise, share, labels and countermeasures of its words."""
+"""The images that a cell trains and tests on, one by one: noise, share, labels, countermeasures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What surrounds a cell: its images, hashes and search, and a run over many cells. Nothing is trained."""
+"""Images, hashes and searches of cells, and runs over many cells. Nothing is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tables say of claims, of searches at their cap, and of their spread."""
+"""Claims, searches at their cap and spreads in tables."""
 
 from __future__ import annotations
 

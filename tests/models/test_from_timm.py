@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 
 from unlearnable import models
 from unlearnable.errors import DataError, UsageError
-from unlearnable.models import pretrained
+from unlearnable.models import from_timm, pretrained
 from unlearnable.training.victim import Victim
 from unlearnable.training.weights import split
 
@@ -117,3 +118,13 @@ def test_without_timm_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="not installed") as caught:
         models.parse("timm/resnet18")
     assert caught.match(r'pip install "unlearnable\[timm\]"')
+
+
+@pytest.mark.parametrize("act", [from_timm.path, from_timm.describe, from_timm.download, from_timm.builder])
+def test_without_timm_every_door_says_how_to_install_it(
+    act: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("timm", "huggingface_hub"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(DataError, match=r"unlearnable\[timm\]"):
+        act("timm/resnet18")

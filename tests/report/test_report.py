@@ -116,6 +116,15 @@ def test_no_verdict_without_both_numbers(clean: float, protected: float, verdict
         assert verdict in place.lower()
 
 
+@pytest.mark.parametrize(("clean", "shown"), [(0.95, True), (0.34, False)])
+def test_the_share_of_nothing_is_not_shown(clean: float, shown: bool) -> None:
+    made = record(verification(clean, 0.34))
+    lines = [line.split() for line in table(made).splitlines() if line.split()[:1] == ["retained"]]
+    assert lines
+    assert all((line[1] != "-") == shown for line in lines)
+    assert ('data-label="Retained">&ndash;' not in page(made)) == shown
+
+
 def test_the_headline_is_the_trial_in_which_most_was_kept() -> None:
     found = verification()
     retained = [one.arm("protected").retained for one in found.comparisons]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from unlearnable import countermeasures, models
 from unlearnable.errors import DataError, UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.victim import Labelled, Learned, Victim, learn
+from unlearnable.training.weights import read_weights
 
 CPU = Compute()
 SPEC = "cnn:width=8,depth=2"
@@ -63,11 +65,56 @@ def test_training_starts_from_given_weights_and_renews_a_head_of_another_size(
     assert all(torch.equal(other[name], fresh[name]) for name in changed)
 
 
+class Trap:
+    """A pickle that would make a file if it were read as code."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.made,)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.pth", "there is no such file"),
+        ("folder.pth", "is a folder"),
+        ("empty.pth", "is empty, damaged or of another kind"),
+        ("text.pth", "is empty, damaged or of another kind"),
+        ("cut.pth", "is empty, damaged or of another kind"),
+        ("list.pth", "holds no weights by name"),
+        ("numbers.pth", "holds 'epoch', which is not a tensor"),
+        ("trap.pth", "could run code"),
+        ("text.safetensors", "is empty, damaged or of another kind"),
+    ],
+)
+def test_a_bad_file_of_weights_is_named_with_a_reason_of_ours(
+    name: str, reason: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path, made = tmp_path / name, tmp_path / "made"
+    (tmp_path / "folder.pth").mkdir()
+    for file, content in (("empty.pth", b""), ("text.pth", b"hello"), ("text.safetensors", b"hello")):
+        (tmp_path / file).write_bytes(content)
+    torch.save({"a": torch.ones(50)}, tmp_path / "cut.pth")
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "cut.pth").read_bytes()[:200])
+    torch.save([torch.ones(2)], tmp_path / "list.pth")
+    torch.save({"epoch": 3}, tmp_path / "numbers.pth")
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps(Trap(made)))
+    with pytest.raises(DataError) as error:
+        read_weights(path)
+    assert str(path) in str(error.value)
+    assert reason in str(error.value)
+    assert "weights_only" not in str(error.value)
+    assert not made.exists()
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("model", ["cnn:width=16,depth=2", "resnet18:width=16"])
 def test_weights_of_another_model_are_refused(
     start: tuple[Path, dict[str, torch.Tensor]], model: str
 ) -> None:
-    with pytest.raises(UsageError, match="not those of a model"):
+    with pytest.raises(UsageError, match=r"not those of a model .* \((they lack|.* has shape|the model has)"):
         parameters(Victim(model=model, size=16, epochs=1, start=str(start[0])))
 
 

@@ -80,9 +80,11 @@ def path(name: str) -> Path:
         DataError: If timm is not installed, or the weights are not on this machine.
         UsageError: If there is no such network, or it has no weights.
     """
+    # first, because timm brings the client
+    repository, file = _file(name)
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(*_file(name))
+    found = try_to_load_from_cache(repository, file)
     if not isinstance(found, str):
         raise DataError(
             f"The published weights of {name} are not on this machine.",
@@ -98,9 +100,9 @@ def describe(name: str) -> str:
         DataError: If timm is not installed, or Hugging Face cannot be reached.
         UsageError: If there is no such network, or it has no weights.
     """
+    repository, file = _file(name)
     from huggingface_hub import HfApi
 
-    repository, file = _file(name)
     try:
         listed = HfApi().model_info(repository, files_metadata=True).siblings or []
         size, digest = next((one.size, one.lfs.sha256) for one in listed if one.rfilename == file and one.lfs)
@@ -108,7 +110,8 @@ def describe(name: str) -> str:
     except Exception as error:
         raise _unreachable(name, error) from error
     licence = _config(name).license or "no licence stated"
-    return f"{file}, {size / 2**20:.1f} MiB, {licence}, SHA-256 {digest}, from https://huggingface.co/{repository}"
+    source = f"https://huggingface.co/{repository}"
+    return f"{file}, {size / 2**20:.1f} MiB, {licence}, SHA-256 {digest}, from {source}"
 
 
 def download(name: str) -> Path:
@@ -118,11 +121,12 @@ def download(name: str) -> Path:
         DataError: If timm is not installed, or Hugging Face cannot be reached.
         UsageError: If there is no such network, or it has no weights.
     """
+    repository, file = _file(name)
     from huggingface_hub import hf_hub_download
 
     try:
         # it checks length and checksum
-        return Path(hf_hub_download(*_file(name)))
+        return Path(hf_hub_download(repository, file))
     except Exception as error:
         raise _unreachable(name, error) from error
 

@@ -100,7 +100,8 @@ def _blocks(record: Record) -> list[str]:
                 ("", "best epoch", "last epoch"),
                 ("clean", spread(clean.peak), percent(clean.last)),
                 ("protected", spread(arm.peak), percent(arm.last)),
-                ("retained", spread(arm.retained), ""),
+                # if the clean arm has learned too little, a share of it means nothing
+                ("retained", "-" if arm.verdict == "cannot tell" else spread(arm.retained), ""),
             ),
             *_false_positives(clean, arm),
         ]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -15,6 +19,7 @@ from unlearnable.models.key_names import translated
 from unlearnable.models.parts import Normalise
 
 PICKLED = (".pth", ".pt", ".bin")
+REMEDY = "Give a safetensors file, or a state dict of torch as .pth, with the weights of a model."
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -28,18 +33,43 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         DataError: If the file is missing or damaged, or has more than tensors.
     """
     try:
-        if path.suffix.lower() not in PICKLED:
-            return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        # checkpoints of training loops hold the state dict beside other things
-        inside = next((found[key] for key in ("state_dict", "model") if key in found), found)
-        return {key.removeprefix("module."): value for key, value in inside.items()}
-    # torch refuses damaged files, and files with more than tensors, with errors of many types
+        found = _read(path)
+    # libraries refuse what they cannot read with errors of many types, some with advice to read it unsafely
     except Exception as error:
-        raise DataError(
-            f"{path} is not a readable file of weights ({error}).",
-            "Give a safetensors file, or a state dict of torch as .pth, with the weights of a model.",
-        ) from error
+        raise DataError(f"{path}: {_reason(path, error)}.", REMEDY) from error
+    # checkpoints of training loops hold the state dict beside other things
+    if isinstance(found, dict):
+        found = next((found[key] for key in ("state_dict", "model") if key in found), found)
+    if not isinstance(found, dict) or not found:
+        raise DataError(f"{path} holds no weights by name.", REMEDY)
+    others = [str(key) for key, value in found.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise DataError(f"{path} holds {others[0]!r}, which is not a tensor.", REMEDY)
+    return {str(key).removeprefix("module."): value for key, value in found.items()}
+
+
+def _read(path: Path) -> Any:
+    if path.suffix.lower() not in PICKLED:
+        return load_file(path)
+    with warnings.catch_warnings():
+        # torch warns about the age of a file that it refuses anyway
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return in our words why a file cannot be read."""
+    if path.is_dir():
+        return "is a folder, not a file of weights"
+    if not path.exists():
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror})"
+    if isinstance(error, UnpicklingError) and path.stat().st_size:
+        return (
+            "is not a state dict, or holds more than tensors, which is never read because it could run code"
+        )
+    return "is empty, damaged or of another kind"
 
 
 def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
@@ -64,11 +94,21 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], name: str) 
     others = all(weights[key].shape == own[key].shape for key in own.keys() & weights.keys() - resized)
     if weights.keys() != own.keys() or not fits or not others:
         raise UsageError(
-            f"The starting weights are not those of a model {name!r}.",
+            f"The starting weights are not those of a model {name!r} ({_difference(own, weights)}).",
             "Give the weights of the same model.",
         )
     unchanged = head if resized else set()
     model.load_state_dict({key: own[key] if key in unchanged else weights[key] for key in own})
+
+
+def _difference(own: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> str:
+    """Return the first weight that differs, in words."""
+    for key, value in own.items():
+        if key not in weights:
+            return f"they lack {key}"
+        if weights[key].shape != value.shape:
+            return f"{key} has shape {tuple(weights[key].shape)}, not {tuple(value.shape)}"
+    return f"the model has no {min(weights.keys() - own.keys())}"
 
 
 def freeze_all_but_head(model: nn.Module) -> list[nn.Module]:
