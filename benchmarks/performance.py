@@ -176,7 +176,10 @@ TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
 
 
 def name_of(result: dict[str, Any]) -> str:
-    """The processor, without the words that every processor has."""
+    """The GPU, or the processor without the words that every processor has."""
+    found = result["environment"]
+    if found["device"] == "cuda":
+        return str(found["device_name"])
     return " ".join(str(result["processor"]).replace("(R)", "").replace("Processor", "").split())
 
 
