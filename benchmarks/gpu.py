@@ -154,6 +154,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=5, help="networks that are trained on clean images")
+    parser.add_argument("--only", default="", help="parts whose name begins so")
     args = parser.parse_args()
     if args.device != "cuda" and not args.quick:
         parser.error("without a GPU there is nothing to measure; --quick tries the script")
@@ -193,6 +194,7 @@ def main() -> int:
         head("speed", compute, {"FOLDER": args.data_dir}) | {"processor": processor()},
         todo,
         args.quick,
+        args.only,
     )
     return 0
 
