@@ -55,6 +55,7 @@ def test_every_countermeasure_says_in_a_line_what_it_does_and_cites(name: str) -
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("name", countermeasures.names())
 def test_batches_and_steps_never_wait_for_the_gpu(name: str) -> None:
     compute = Compute("cuda", "bfloat16")

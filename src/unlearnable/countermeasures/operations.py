@@ -131,7 +131,7 @@ def _blend(neutral: torch.Tensor, x: torch.Tensor, factor: torch.Tensor) -> torc
 def _smooth(x: torch.Tensor) -> torch.Tensor:
     """Return images after Pillow's filter SMOOTH, which leaves the border unchanged."""
     kernel = torch.ones(3, 3, device=x.device, dtype=x.dtype)
-    kernel[1, 1] = 5
+    kernel[1, 1].fill_(5)
     out = x.clone()
     out[..., 1:-1, 1:-1] = F.conv2d(x, (kernel / 13).expand(3, 1, 3, 3), groups=3)
     return out
