@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 from measurements import KINDS, walk_in_words
@@ -27,11 +28,12 @@ CPU = ROOT / "results" / "cpu"
 INTRO = """# Results
 
 `make results` renders this page from result files. No number is typed by hand, and a test compares the page
-with the files. All runs are on two CPU cores, which other processes share, so times are upper bounds. All but
-[the demo's](#demo) have one thread. The line below each table names the precision. No experiment has run on a
-GPU yet; [Performance](performance.md) has the speed of one.
+with the files. All runs but those [with the paper's settings](#with-the-papers-data-and-settings) are on two
+CPU cores, which other processes share, so times are upper bounds. All of these but [the demo's](#demo) have
+one thread. The line below each table names the precision.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
+- [With the paper's data and settings](#with-the-papers-data-and-settings), from `results/paper/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
 - [Earlier measurements](#earlier-measurements), from `results/earlier/`
 
@@ -63,10 +65,11 @@ The numbers are therefore not those of the paper, but you can compare their orde
 `make results` also writes every table into `results/cpu/`: one HTML page with everything, and CSV files with
 a line for each seed.
 """
-PAPER = """### With the paper's data and settings
+PAPER = """## With the paper's data and settings
 
-Not run yet: these need hours on a GPU. Each command resumes where it stopped. `--time-limit 10m` stops it
-after ten minutes, and `--seed 0` runs one seed only.
+All of these need hours on a GPU, so few are done; the tables have only the rows of which something is. Each
+command resumes where it stopped. `--time-limit 10m` stops it after ten minutes, and `--seed 0` runs one seed
+only.
 """
 TOOL = """## Speed of writing files, and the demo
 
@@ -95,6 +98,7 @@ def render() -> str:
             EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH, break_on_hyphens=False)),
             *(experiment(table) for table in tables),
             PAPER,
+            *paper(),
             commands(),
             TOOL,
             *measurements(ROOT / "benchmarks" / "results"),
@@ -110,6 +114,19 @@ def experiment(table: Table) -> str:
     noise = gallery(table, CPU)
     folder = f"../{CPU.relative_to(ROOT).as_posix()}"
     return section(table, f"{folder}/{table.experiment.name}.svg", noise and f"{folder}/{noise}")
+
+
+def paper() -> list[str]:
+    """Return the tables of what was run under ``paper``, without empty rows and without repeated results."""
+    found, shown, sections = Results(ROOT / "results" / "paper" / "cells").all(), set[str](), []
+    for name in experiments.names():
+        table = tabulate(experiments.get(name), profiles.PAPER, found)
+        new = {result.hash for result in table.results if result.cell.poison} - shown
+        if new:
+            shown |= new
+            rows = {row for row, _ in table.measured}
+            sections.append(section(replace(table, rows=tuple(row for row in table.rows if row in rows))))
+    return sections
 
 
 def commands() -> str:

@@ -54,8 +54,8 @@ def test_a_page_is_rendered_from_the_result_files(
     assert (ROOT / "docs" / page).read_text("utf-8") == found, "run make results"
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_rendering_gives_the_committed_figures_and_every_table(profile: str, tmp_path: Path) -> None:
+def test_rendering_gives_the_committed_figures_and_every_table(tmp_path: Path) -> None:
+    profile = "cpu"  # the page has no figures of the others
     place = tmp_path / profile
     place.mkdir()
     for path in (RESULTS / profile).glob("*.png"):
@@ -99,7 +99,7 @@ class Recorded(CellRunner):
 
 def test_no_committed_cell_has_changed_its_hash(tmp_path: Path) -> None:
     runner = Recorded(Sets(), Cache(tmp_path), Compute("cpu"))
-    assert len(CELLS) >= 163
+    assert len(CELLS) >= 165
     for profile, path in CELLS:
         result = runner.result = Result.model_validate_json(path.read_bytes())
         assert json.loads(result.cell.text) == json.loads(path.read_text("utf-8"))["cell"], path.name
