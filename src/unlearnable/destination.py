@@ -33,12 +33,10 @@ def require_usable(protected: Path, run: RunFolder, encoding: Encoding, refit: b
     """
     listed = run.list_of(protected)
     before = {} if refit else listed.encoding
-    wanted = asdict(encoding)
-    changed = [
-        f"{key} {before[key]}, not {wanted[key]}"
-        for key in wanted
-        if before.get(key, wanted[key]) != wanted[key]
-    ]
+    wanted, usual = asdict(encoding), asdict(Encoding())
+    # an entry of a later version is missing in records of earlier ones, which had its default
+    had = {key: before.get(key, usual[key]) for key in wanted} if before else wanted
+    changed = [f"{key} {had[key]}, not {wanted[key]}" for key in wanted if had[key] != wanted[key]]
     if changed and listed.outputs():
         raise UsageError(
             f"{protected} holds files with {', '.join(changed)}.",

@@ -53,8 +53,8 @@ def require_room(images: ImageSet, ids: Sequence[str], encoding: Encoding, targe
 
 def expected(images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding: Encoding) -> int:
     """Return about how many bytes the protected files need: bytes per pixel of a few, times all pixels."""
-    pixels = {id: math.prod(images.about(id).size) for id in ids}
-    small = [id for id in ids if pixels[id] <= SAMPLED_PIXELS]
+    pixels = {id: math.prod(encoding.size_of(images.about(id).size)) for id in ids}
+    small = [id for id in ids if math.prod(images.about(id).size) <= SAMPLED_PIXELS]
     written = sampled = 0
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
@@ -62,6 +62,7 @@ def expected(images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding
             slot = None if noise is None else noise.slot(id, images.class_of[id], digest)
             if noise is not None and slot is None:
                 continue
+            photo = photo.resized(encoding.size_of(photo.size))
             changed = photo.pixels if noise is None or slot is None else noise.add(photo.pixels, slot)
             written += len(encode(Photo(changed, photo.profile), encoding))
             sampled += pixels[id]

@@ -100,7 +100,7 @@ def publish(
     if not run.noise.exists():
         noise.save(run.noise)
     outputs = outputs_for(images, protected, run, encoding)
-    listed = run.claim(run.list_of(protected), asdict(encoding))
+    listed = run.claim(run.list_of(protected), encoding.record)
     before = listed.records()
     remove_drafts(protected)
     skipped, done = dict(images.skipped), _Tally()
@@ -204,7 +204,7 @@ class _Recipes:
     """Hashes of everything that a file depends on beside its photo: noise, encoding, version of the steps."""
 
     def __init__(self, noise: Noise, encoding: Encoding) -> None:
-        self._noise, self._encoding = noise, asdict(encoding)
+        self._noise, self._encoding = noise, encoding.record
         self._known: dict[Slot, str] = {}
 
     def of(self, slot: Slot) -> str:

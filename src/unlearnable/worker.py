@@ -107,6 +107,7 @@ def make(task: Task, noise_file: Path) -> Outcome:
         if slot is None:
             covered = noise.assignment.covers(task.id, task.class_name)
             return Outcome(task.id, reason=UNKNOWN if covered else LEFT_OUT)
+        photo = photo.resized(task.encoding.size_of(photo.size))
         outcome, data = _protected(task, noise, slot, photo)
     except DataError as error:
         return Outcome(task.id, reason=error.problem)

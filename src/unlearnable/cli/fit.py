@@ -105,8 +105,10 @@ def apply(
             rich_help_panel=options.NOISE,
         ),
     ] = "skip",
-    format: options.ImageFormat = "png",
-    quality: options.Quality = 95,
+    purpose: options.Purpose = None,
+    format: options.ImageFormat = None,
+    quality: options.Quality = None,
+    max_side: options.MaxSide = None,
     keep_metadata: options.KeepMetadata = False,
     workers: options.Workers = 0,
     plugin: options.Plugin = None,
@@ -129,7 +131,7 @@ def apply(
         started = time.monotonic()
         limit = None if time_limit is None else duration.parse(time_limit)
         options.load_plugins(plugin)
-        encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
+        encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         reading = protection.ask_about_splits(photos, reading)
         with console.progress() as on_progress:

@@ -123,10 +123,37 @@ Settings = Annotated[
 ]
 
 # Files: how published files are written.
-ImageFormat = Annotated[
-    str, option(FILES, "--format", "png or webp, both lossless; or jpeg, which weakens the noise.", "NAME")
+Purpose = Annotated[
+    str | None,
+    option(
+        FILES,
+        "--for",
+        "web: JPEG of quality 90, at most 2048 pixels a side, for sites that shrink and compress uploads.",
+        "NAME",
+    ),
 ]
-Quality = Annotated[int, option(FILES, "--quality", "JPEG quality, 1 to 100.", "N")]
+ImageFormat = Annotated[
+    str | None,
+    option(
+        FILES,
+        "--format",
+        "png or webp, both lossless; or jpeg, which weakens the noise.",
+        "NAME",
+        show_default="png",
+    ),
+]
+Quality = Annotated[int | None, option(FILES, "--quality", "JPEG quality, 1 to 100.", "N", show_default="95")]
+MaxSide = Annotated[
+    int | None,
+    option(
+        FILES,
+        "--max-side",
+        "Longest side of a published photo in pixels; larger photos are resized before the noise is added. 0 "
+        "for no limit.",
+        "N",
+        show_default="0",
+    ),
+]
 KeepMetadata = Annotated[
     bool,
     option(FILES, "--keep-metadata", "Copy EXIF (with GPS!) and rights; never thumbnails or edit history."),

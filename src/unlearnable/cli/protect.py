@@ -23,8 +23,10 @@ def protect(
     search: options.Search = None,
     config: options.ConfigFile = None,
     set_: options.Settings = None,
-    format: options.ImageFormat = "png",
-    quality: options.Quality = 95,
+    purpose: options.Purpose = None,
+    format: options.ImageFormat = None,
+    quality: options.Quality = None,
+    max_side: options.MaxSide = None,
     keep_metadata: options.KeepMetadata = False,
     workers: options.Workers = 0,
     run: options.RunFolder = None,
@@ -54,7 +56,7 @@ def protect(
         folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
         given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
-        encoding = Encoding(format, quality, keep_metadata)  # type: ignore[arg-type]  # checked there
+        encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         reading = protection.ask_about_splits(photos, reading)
         compute = Compute.choose(device, precision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,9 @@ MAX_EXIF: dict[Format, int] = {"jpeg": 65_533}
 MAX_XMP: dict[Format, int] = {"jpeg": 65_533 - len(b"http://ns.adobe.com/xap/1.0/\0")}
 MAX_PROFILE: dict[Format, int] = {"jpeg": 255 * (65_533 - len(b"ICC_PROFILE\0") - 2), "png": 1 << 20}
 
+# A site shrinks and compresses what is larger and finer than its own files; it does less to a file like them.
+PURPOSES: dict[str, dict[str, Any]] = {"web": {"format": "jpeg", "quality": 90, "max_side": 2048}}
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -41,19 +44,22 @@ class Encoding:
             has figures).
         quality: JPEG quality, 1 to 100.
         metadata: Whether to save harmless metadata; without it, only the ICC profile is saved.
+        max_side: Longest side in pixels; larger photos are resized before the noise is added. 0 for none.
 
     Raises:
-        UsageError: If the format is unknown or the quality is out of range.
+        UsageError: If the format is unknown, or the quality or the side is out of range.
     """
 
     format: Format = "png"
     quality: int = 95
     metadata: bool = False
+    max_side: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, str) or self.format not in EXTENSION:
             raise UsageError(f"--format {self.format} is unknown.", f"Choose {', '.join(EXTENSION)}.")
         whole("quality", self.quality, 1, 100, "Give 95, which preserves most of the noise.")
+        whole("max_side", self.max_side, 0, None, "Give 2048, or 0 to leave photos at their own size.")
 
     @classmethod
     def of(cls, value: Encoding | Format | None) -> Encoding:
@@ -66,17 +72,61 @@ class Encoding:
             return cls(value or "png")
         return instance("encoding", value, cls, "an Encoding or a format", 'Give encoding="jpeg".')
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The settings, as run folders save them: ``max_side`` only where it is given."""
+        # files of earlier versions are named by a hash over the other three
+        return {name: value for name, value in asdict(self).items() if name != "max_side" or value}
+
+    def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) at which a photo of a size is published."""
+        longest = max(size)
+        if not 0 < self.max_side < longest:
+            return size
+        height, width = (max(1, round(side * self.max_side / longest)) for side in size)
+        return height, width
+
+    @classmethod
+    def chosen(
+        cls,
+        purpose: str | None,
+        format: str | None = None,
+        quality: int | None = None,
+        max_side: int | None = None,
+        metadata: bool = False,
+    ) -> Encoding:
+        """Return the encoding for a purpose, in which whatever is given replaces the purpose's choice.
+
+        Args:
+            purpose: ``web``, for sites that compress and shrink uploads; None for lossless files.
+            format: As in the class; None for that of the purpose.
+            quality: Likewise.
+            max_side: Likewise.
+            metadata: As in the class.
+
+        Raises:
+            UsageError: If the purpose is unknown, or a value is out of range.
+        """
+        if purpose is not None and purpose not in PURPOSES:
+            raise UsageError(f"--for {purpose} is unknown.", f"Choose {', '.join(PURPOSES)}.")
+        usual = {} if purpose is None else PURPOSES[purpose]
+        given = {"format": format, "quality": quality, "max_side": max_side}
+        return cls(
+            **usual | {name: value for name, value in given.items() if value is not None}, metadata=metadata
+        )
+
     def format_for(self, size: tuple[int, int], has_alpha: bool) -> tuple[Format, str]:
         """Return the format for a photo, and the reason if it is not the format asked for.
 
         Args:
-            size: (height, width) of the photo in pixels.
+            size: (height, width) of the photo in pixels, before it is resized.
             has_alpha: Whether it has an alpha channel.
 
         Returns:
             The format and a reason; an empty reason if the format is the one asked for.
         """
-        if max(size) > MAX_SIDE.get(self.format, max(size)):
+        longest = max(self.size_of(size))
+        if longest > MAX_SIDE.get(self.format, longest):
             return (
                 "png",
                 f"written as PNG: {NAMES[self.format]} allows at most {MAX_SIDE[self.format]} pixels a side",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,6 +59,19 @@ class Photo:
         if self.pixels.ndim == 2:
             return self.pixels
         return self.pixels[..., 0] if self.grey else self.pixels[..., :3]
+
+    def resized(self, size: tuple[int, int]) -> Photo:
+        """Return the photo at another (height, width), by Lanczos as sites do; itself at its own size."""
+        if size == self.size:
+            return self
+        from PIL import Image
+
+        image = Image.fromarray(self.pixels)
+        # colours are weighted by alpha, so that those of transparent pixels do not bleed into others
+        mode = {"LA": "La", "RGBA": "RGBa"}.get(image.mode, image.mode)
+        small = image.convert(mode).resize(size[::-1], Image.Resampling.LANCZOS).convert(image.mode)
+        note = "resized from {1} x {0} to {3} x {2} pixels".format(*self.size, *size)
+        return replace(self, pixels=np.asarray(small), notes=(*self.notes, note))
 
     def rgb(self) -> UInt8Array:
         """Return uint8 (H, W, 3) like Pillow's ``convert("RGB")``: alpha dropped, grey repeated."""
