@@ -11,6 +11,7 @@ from conftest import pixels
 from unlearnable import methods
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import DataError
 from unlearnable.methods import Context
 from unlearnable.methods.autoregressive import Autoregressive
 
@@ -80,9 +81,28 @@ def test_the_noise_is_as_strong_at_the_end_as_at_the_beginning() -> None:
         assert 0.2 < float(last / first) < 5
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_process_depends_on_its_class_alone(name: str) -> None:
+def test_processes_of_ten_classes_explain_little_of_the_noise_of_each_other() -> None:
     made = method(named(1))
-    alone = made.motifs((name,), Context(3))[name]
-    assert torch.equal(alone, made.motifs(NAMES, Context(3))[name])
-    assert not torch.equal(alone, made.motifs((name,), Context(4))[name])
+    processes = [windows.numpy() for windows in made.listed(10, Context(0))]
+    for number, windows in enumerate(processes):
+        noise = made.patterns(torch.from_numpy(windows), ("x",), Context(0))[0].numpy()
+        published = noise.clip(-8, 8).round()
+        rests = [unexplained(published, other) for other in processes]
+        assert rests.pop(number) < 0.35
+        assert min(rests) > 0.45
+
+
+def test_a_longer_list_begins_with_the_same_processes() -> None:
+    made = method(named(1))
+    short, long = made.listed(2, Context(3)), made.listed(4, Context(3))
+    assert all(torch.equal(one, other) for one, other in zip(short, long[:2], strict=True))
+    assert len({windows.numpy().tobytes() for windows in long}) == 4
+    assert not torch.equal(short[0], made.listed(1, Context(4))[0])
+
+
+def test_random_noise_is_no_process_and_is_not_extended() -> None:
+    images = named(2)
+    random = methods.create("random", {"form": "samplewise"}).resolve(images.frame, len(images))
+    fitted = random.fit(images.view(32), Context(3))
+    with pytest.raises(DataError, match="not what this version of autoregressive computes"):
+        method(images).extend(fitted, images.view(32), Context(3))

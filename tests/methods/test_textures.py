@@ -126,7 +126,7 @@ def test_noise_of_other_textures_is_not_extended() -> None:
     images = named(2)
     fitted = fit(images, kind="low")
     method = methods.create("textures", {"kind": "middle"}).resolve((32, 32), 2)
-    with pytest.raises(DataError, match="none of the textures"):
+    with pytest.raises(DataError, match="not what this version of textures computes"):
         method.extend(fitted, images.view(32), Context(0))
 
 
@@ -186,3 +186,29 @@ def test_kinds_are_those_of_the_settings() -> None:
         assert methods.create("textures", {"kind": kind}).config.kind == kind
     with pytest.raises(UsageError, match="kind"):
         methods.create("textures", {"kind": "high"})
+
+
+def test_grey_photos_have_all_of_it() -> None:
+    grey = arrays(np.full((2, 32, 32), 100, np.uint8), ["a", "b"])
+    protected = grey.with_noise(fit(grey).noise)
+    for id in grey.ids:
+        assert (np.abs(protected.photo(id).pixels.astype(int) - 100) == 8).all()
+
+
+@pytest.mark.parametrize(("kind", "quality", "least"), [("middle", 30, 0.6), ("low", 10, 0.5)])
+def test_textures_survive_jpeg_where_random_noise_does_not(kind: str, quality: int, least: float) -> None:
+    images = arrays(np.full((10, 64, 64, 3), 120, np.uint8), [f"c{i}" for i in range(10)])
+    random = methods.create("random", {"form": "classwise"}).resolve(images.frame, 10)
+    noises = {
+        "textures": fit(images, kind=kind, cell=1).noise,
+        "random": random.fit(images.view(64), Context(0)).noise,
+    }
+    left: dict[str, list[float]] = {name: [] for name in noises}
+    for name, noise in noises.items():
+        for id in images.ids:
+            photo = images.with_noise(noise).photo(id)
+            back = decode(encode(photo, Encoding("jpeg", quality)), id)
+            share = noise.budget.share_left(images.photo(id).rgb(), photo.rgb(), back.rgb())
+            left[name].append(share)
+    assert np.mean(left["textures"]) > least
+    assert np.mean(left["random"]) < 0.3 < least

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 import torch
 
 from unlearnable.assignment import SEPARATOR
 from unlearnable.data.view import View
+from unlearnable.errors import DataError
 from unlearnable.methods.base import CHUNK, Method
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
@@ -94,3 +96,55 @@ class Computed(Method[C]):
             return [key.partition(SEPARATOR)[0] for key in keys]
         class_of = {id: view.classes[label] for id, label in zip(view.ids, view.labels, strict=True)}
         return [class_of[key] for key in keys]
+
+
+class Numbered(Computed[C]):
+    """Computed noise whose motifs are a list; the motif of a class is that of its number.
+
+    Classes are numbered in code-point order. Classes that come later take the lowest number that the fewest
+    others have, so none shares a motif while others are free. The noise of a run is the record of the
+    numbers: the number of a class is that of the motif in its first row.
+    """
+
+    @abstractmethod
+    def listed(self, count: int, ctx: Context) -> Sequence[torch.Tensor]:
+        """Return the first ``count`` motifs, or all where there are fewer; a longer list begins alike."""
+
+    @abstractmethod
+    def matching(self, row: torch.Tensor, motifs: Sequence[torch.Tensor]) -> int | None:
+        """Return the number of the motif of a row, float (3, h, w) in levels; None if it has none of them."""
+
+    def motifs(
+        self, names: tuple[str, ...], ctx: Context, earlier: Noise | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return the motif of every class; arguments are those of ``Computed.motifs``.
+
+        Raises:
+            DataError: If the earlier noise has other motifs, such as those of another version.
+        """
+        rows = {} if earlier is None else _first_rows(earlier)
+        motifs = self.listed(len(rows.keys() | set(names)), ctx)
+        numbers: dict[str, int] = {}
+        for name, row in rows.items():
+            number = self.matching(row, motifs)
+            if number is None:
+                raise DataError(
+                    f"The noise of class {name!r} is not what this version of {self.name} computes.",
+                    "Make new noise with `unlearnable protect --refit`.",
+                )
+            numbers[name] = number
+        users = [list(numbers.values()).count(number) for number in range(len(motifs))]
+        for name in names:
+            if name not in numbers:
+                numbers[name] = users.index(min(users))
+                users[numbers[name]] += 1
+        return {name: motifs[numbers[name]] for name in names}
+
+
+def _first_rows(noise: Noise) -> dict[str, torch.Tensor]:
+    """Return a row of the bank for each class of noise, float (3, h, w)."""
+    found: dict[str, int] = {}
+    for row, key in enumerate(noise.keys):
+        name = key.partition(SEPARATOR)[0] if noise.form == "classwise" else noise.class_at(row)
+        found.setdefault(name, row)
+    return {name: torch.from_numpy(noise.bank[row].astype("float32")) for name, row in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -10,14 +11,13 @@ from pydantic import Field
 
 from unlearnable.assignment import SEPARATOR, Assignment
 from unlearnable.data.image_set import is_small
-from unlearnable.errors import DataError, UsageError
+from unlearnable.errors import UsageError
 from unlearnable.lifting import Interpolation
 from unlearnable.methods.base import takes
-from unlearnable.methods.computed import Computed
+from unlearnable.methods.computed import Numbered
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
-from unlearnable.noise import Noise
 
 Pairs = tuple[tuple[int, int], ...]
 # (vertical, horizontal) frequencies of the 8x8 DCT
@@ -53,17 +53,16 @@ class TexturesConfig(Config):
 
 
 @register
-class Textures(Computed[TexturesConfig]):
+class Textures(Numbered[TexturesConfig]):
     """Luminance textures: signs of a function of the 8x8 DCT, with its negative on half of a class.
 
     A method of this package, in no paper. The texture of (u, v) is epsilon sign(D_u D_v^T) with the DCT's
     functions D. The three channels are equal, so grey photos and photos turned grey have all of it. Its
     energy is in few coefficients of JPEG, where tiles are 8 px large.
 
-    The seed decides which texture a class gets. Classes are numbered in code-point order; classes that come
-    later take the lowest free numbers. The first ten have a texture each (``mixed``: a low and a high one on
-    alternate tiles), later ones two on alternate tiles: 55 in all, ``mixed`` 100. Beyond that, a class
-    shares the texture that the fewest others have.
+    The seed decides the order of the textures. The first ten classes have one each (``mixed``: a low and a
+    high one on alternate tiles), later ones two on alternate tiles: 55 in all, ``mixed`` 100. Beyond that, a
+    class shares the texture that the fewest others have.
     """
 
     name: ClassVar[str] = "textures"
@@ -91,22 +90,30 @@ class Textures(Computed[TexturesConfig]):
         found = super().resolved(frame, count)
         return {**found, "grid": grid or found["grid"]}
 
-    def motifs(
-        self, names: tuple[str, ...], ctx: Context, earlier: Noise | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Return the texture of every class: -1 and 1, (1, side, side).
+    def listed(self, count: int, ctx: Context) -> Sequence[torch.Tensor]:
+        """Return the textures in the order of numbers: -1 and 1, (1, side, side)."""
+        first, second = (
+            [pairs[i] for i in torch.randperm(len(pairs), generator=ctx.rng("textures", *map(str, pairs)))]
+            for pairs in KINDS[self.config.kind]
+        )
+        length, same = len(first), self.config.kind != "mixed"
+        # of two textures from one list, each pair of them is a board once
+        chosen = [(i, i + step) for step in range(length) for i in range(length - (step if same else 0))]
+        side = self.config.side
+        times = -(-side // (2 * BLOCK))
+        distinct: dict[bytes, torch.Tensor] = {}
+        for i, j in chosen:
+            board = _board(_texture(*first[i]), _texture(*second[j % length]))
+            whole = board.repeat(times, times)[None, :side, :side]
+            # on a pattern too small for a board, many are equal
+            distinct.setdefault(whole.numpy().tobytes(), whole)
+        return list(distinct.values())[:count]
 
-        Raises:
-            DataError: If the earlier noise has other textures, such as those of another version.
-        """
-        textures = self._textures(ctx)
-        numbers = {} if earlier is None else _numbers(earlier, self.config.epsilon * textures)
-        used = [list(numbers.values()).count(number) for number in range(len(textures))]
-        for name in names:
-            if name not in numbers:
-                numbers[name] = used.index(min(used))
-                used[numbers[name]] += 1
-        return {name: textures[numbers[name]] for name in names}
+    def matching(self, row: torch.Tensor, motifs: Sequence[torch.Tensor]) -> int | None:
+        """Return the number of the texture that a row is, or is the negative of."""
+        sign = row[0, 0, 0].sign()
+        equal = [torch.equal(row, sign * self.config.epsilon * one.expand_as(row)) for one in motifs]
+        return equal.index(True) if any(equal) else None
 
     def patterns(self, motif: torch.Tensor, keys: tuple[str, ...], ctx: Context) -> torch.Tensor:
         """Return the texture or its negative for each key, in levels, (keys, 3, side, side)."""
@@ -119,25 +126,6 @@ class Textures(Computed[TexturesConfig]):
             key = Assignment(patterns_per_class=self.config.patterns_per_class, seed=seed).key(key, "")
         return -1.0 if key.endswith(f"{SEPARATOR}1") else 1.0
 
-    def _textures(self, ctx: Context) -> torch.Tensor:
-        """Return every texture in the order of numbers: -1 and 1, (textures, 1, side, side)."""
-        first, second = (
-            [pairs[i] for i in torch.randperm(len(pairs), generator=ctx.rng("textures", *map(str, pairs)))]
-            for pairs in KINDS[self.config.kind]
-        )
-        count, same = len(first), self.config.kind != "mixed"
-        # of two textures from one list, each pair of them is a board once
-        chosen = [(i, i + step) for step in range(count) for i in range(count - (step if same else 0))]
-        boards = [_board(_texture(*first[i]), _texture(*second[j % count])) for i, j in chosen]
-        side = self.config.side
-        times = -(-side // (2 * BLOCK))
-        whole = torch.stack(boards).repeat(1, times, times)[:, None, :side, :side]
-        # on a pattern too small for a board, many are equal
-        distinct: dict[bytes, torch.Tensor] = {}
-        for texture in whole:
-            distinct.setdefault(texture.numpy().tobytes(), texture)
-        return torch.stack(list(distinct.values()))
-
 
 def _texture(u: int, v: int) -> torch.Tensor:
     """Return the signs of a function of the 8x8 DCT, (8, 8); u counts its vertical half-waves."""
@@ -148,22 +136,3 @@ def _texture(u: int, v: int) -> torch.Tensor:
 def _board(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return two textures on alternate tiles, (16, 16)."""
     return torch.cat([torch.cat([first, second], 1), torch.cat([second, first], 1)])
-
-
-def _numbers(earlier: Noise, textures: torch.Tensor) -> dict[str, int]:
-    """Return the number of every class of earlier noise: that of the texture its first row has."""
-    shape, bank = earlier.bank.shape[1:], earlier.bank
-    levels = textures.expand(-1, *shape[:1], -1, -1).numpy().astype("int8")
-    found: dict[str, int] = {}
-    for row, key in enumerate(earlier.keys):
-        name = key.partition(SEPARATOR)[0] if earlier.form == "classwise" else earlier.class_at(row)
-        if name in found or not name:
-            continue
-        equal = [(bank[row] == sign * one).all() for one in levels for sign in (1, -1)]
-        if not any(equal):
-            raise DataError(
-                f"The noise of class {name!r} has none of the textures of this version.",
-                "Make new noise with `unlearnable protect --refit`.",
-            )
-        found[name] = equal.index(True) // 2
-    return found
