@@ -158,7 +158,7 @@ def test_one_class_needs_context_which_is_never_written(photos: Path, tmp_path: 
     shutil.move(photos / "dogs", tmp_path / "others" / "dogs") if (
         tmp_path / "others"
     ).mkdir() is None else None
-    assert "--context" in call("protect", photos, tmp_path / "out", "--method", "random", code=3)
+    assert "--context" in call("protect", photos, tmp_path / "out", code=3)
     call("protect", photos, tmp_path / "out", "--method", "random", "--context", tmp_path / "others")
     assert {name.split("/")[0] for name in tree(tmp_path / "out")} == {"cats"}
 

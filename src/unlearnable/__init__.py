@@ -42,11 +42,14 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
     from unlearnable.methods import Method
+    from unlearnable.methods.autoregressive import Autoregressive
     from unlearnable.methods.error_maximizing import ErrorMaximizing
     from unlearnable.methods.error_minimizing import ErrorMinimizing
     from unlearnable.methods.fitted import Fitted
+    from unlearnable.methods.linear_separable import LinearSeparable
     from unlearnable.methods.random import Random
     from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing
+    from unlearnable.methods.textures import Textures
     from unlearnable.noise import Noise
     from unlearnable.plugins import load_plugin
     from unlearnable.preparation import PhotoOptions, Prepared, Request, open_photos, prepare
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from unlearnable.training.compute import Compute
 
 _HOMES = {
+    "Autoregressive": "methods.autoregressive",
     "Budget": "budget",
     "Compute": "training.compute",
     "DataError": "errors",
@@ -67,6 +71,7 @@ _HOMES = {
     "Fitted": "methods.fitted",
     "GoalMissed": "errors",
     "ImageSet": "data.image_set",
+    "LinearSeparable": "methods.linear_separable",
     "Method": "methods",
     "Noise": "noise",
     "OnProgress": "events",
@@ -79,6 +84,7 @@ _HOMES = {
     "Request": "preparation",
     "RobustErrorMinimizing": "methods.robust_error_minimizing",
     "RunFolder": "runs",
+    "Textures": "methods.textures",
     "Unfinished": "errors",
     "UnlearnableError": "errors",
     "UsageError": "errors",
@@ -96,6 +102,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Autoregressive",
     "Budget",
     "Compute",
     "DataError",
@@ -107,6 +114,7 @@ __all__ = [
     "Fitted",
     "GoalMissed",
     "ImageSet",
+    "LinearSeparable",
     "Method",
     "Noise",
     "OnProgress",
@@ -119,6 +127,7 @@ __all__ = [
     "Request",
     "RobustErrorMinimizing",
     "RunFolder",
+    "Textures",
     "Unfinished",
     "UnlearnableError",
     "UsageError",

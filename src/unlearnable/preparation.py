@@ -165,7 +165,7 @@ def prepare(
     Raises:
         UsageError: If a name, a setting or a value is unknown, the method has no presets, or the run folder
             holds a run with other settings or another seed.
-        DataError: If no photo can be read.
+        DataError: If no photo can be read, or there is one class only and the method needs more.
     """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."
@@ -251,7 +251,7 @@ def open_photos(
         options: How ``photos`` is read; one sub-folder per class by default.
 
     Raises:
-        DataError: If a folder cannot be used, or there is only one class in all.
+        DataError: If a folder cannot be used.
     """
     photos = arguments.path("photos", photos)
     images = PhotoOptions.of(options).folder(photos)
@@ -259,11 +259,6 @@ def open_photos(
         others = folder(arguments.path("context", context))
         # in the order of the search, so that its squares need no copy
         return images.join(others).in_order_of_ids()
-    if len(images.classes) < 2:
-        raise DataError(
-            f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",
-            "Give a folder of other classes with --context FOLDER; they are never published.",
-        )
     return images
 
 
@@ -286,8 +281,10 @@ def read(
         The images, with a reason in ``skipped`` for every photo that cannot be read.
 
     Raises:
-        DataError: If none can be read.
+        DataError: If none can be read, or there is one class only and the method needs more.
     """
+    if method is not None:
+        method.require_classes(len(images.classes))
     if images.checked:
         return images
     side = None

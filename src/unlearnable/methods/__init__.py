@@ -5,6 +5,7 @@ from pkgutil import iter_modules
 
 from unlearnable.methods.base import Method, takes
 from unlearnable.methods.by_surrogate import BySurrogate
+from unlearnable.methods.computed import Computed
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
@@ -20,6 +21,7 @@ from unlearnable.training.transforms import Name as TransformName
 __all__ = [
     "Batch",
     "BySurrogate",
+    "Computed",
     "Config",
     "Context",
     "Draw",
