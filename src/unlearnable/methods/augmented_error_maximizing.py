@@ -25,6 +25,8 @@ class AugmentedErrorMaximizingConfig(AugmentedConfig, ErrorMaximizingConfig):
         steps: Sign steps per batch.
         step_size: Length of a sign step, in levels. The paper: 2.5 epsilon over ``steps``.
         max_rounds: Rounds of that many steps.
+        stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops; 1 for
+            never (the paper).
     """
 
     strength: float = Field(default=0.4, ge=0, le=1)
@@ -34,6 +36,7 @@ class AugmentedErrorMaximizingConfig(AugmentedConfig, ErrorMaximizingConfig):
     step_size: float = Field(default=0.08, gt=0)
     batch: int = Field(default=128, ge=2)
     max_rounds: int = Field(default=1, ge=1)
+    stop_error: float = Field(default=1.0, ge=0, le=1)
 
 
 @register

@@ -27,6 +27,8 @@ class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
         steps: Sign steps per batch.
         lr: Learning rate of the surrogate.
         max_rounds: Rounds of that many steps.
+        stop_error: Error of the surrogate on protected images, in [0, 1], below which the search stops; 0 for
+            never (the paper). It rises while the noise hides the class in the image.
     """
 
     surrogate: str = "linear"
@@ -38,6 +40,7 @@ class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=0.0, ge=0)
     max_rounds: int = Field(default=1, ge=1)
+    stop_error: float = Field(default=0.0, ge=0, le=1)
 
 
 @register

@@ -37,6 +37,8 @@ class SelfEnsembleConfig(ErrorMaximizingConfig):
         steps: Sign steps per batch.
         step_size: Length of a sign step, in levels.
         max_rounds: Rounds of that many steps.
+        stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops; 1 for
+            never (the paper).
     """
 
     checkpoints: int = Field(default=5, ge=1)
@@ -45,6 +47,7 @@ class SelfEnsembleConfig(ErrorMaximizingConfig):
     steps: int = Field(default=30, ge=1)
     step_size: float = Field(default=0.5, gt=0)
     max_rounds: int = Field(default=1, ge=1)
+    stop_error: float = Field(default=1.0, ge=0, le=1)
 
 
 @register

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unlearnable import methods
 from unlearnable.cells import Poison
 from unlearnable.experiments.base import Entry, experiment
-from unlearnable.experiments.profile import WORDS, Profile, Settings
+from unlearnable.experiments.profile import Profile, Settings
 from unlearnable.noise import Form
 
 
@@ -98,8 +98,8 @@ ROWS = (
 
 
 def _note(p: Profile) -> str:
-    named = (f"{name}: `{one.method}`, {WORDS[one.form]}" for name, one in COLUMNS.items())
-    return f"The columns are {'; '.join(named)}."
+    named = (f"{name} (`{one.method}`)" for name, one in COLUMNS.items() if one.form == "samplewise")
+    return f"The sample-wise noises are {', '.join(named)}."
 
 
 @experiment(
@@ -107,6 +107,7 @@ def _note(p: Profile) -> str:
     title="Methods of the field against ways to train",
     rows="countermeasure",
     columns="trained on",
+    figure="heat",
     timed=True,
     note=_note,
 )
