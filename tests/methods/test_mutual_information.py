@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -45,24 +46,38 @@ def reference(z: torch.Tensor, y: list[int], temperature: float) -> torch.Tensor
 def test_the_loss_equals_a_slow_reference(temperature: float) -> None:
     z = torch.randn(7, 5, generator=torch.Generator().manual_seed(0)).double().requires_grad_(True)
     y = [0, 1, 0, 2, 1, 1, 3]
-    fast, slow = contrastive(z, torch.tensor(y), temperature), reference(z, y, temperature)
+    fast, slow = contrastive(z, torch.tensor(y), temperature).sum(), reference(z, y, temperature)
     assert float(fast.detach()) == pytest.approx(float(slow.detach()), rel=1e-12)
     assert torch.allclose(*(torch.autograd.grad(one, z)[0] for one in (fast, slow)), atol=1e-12)
 
 
 def test_features_alike_within_classes_only_have_hardly_any_loss_and_the_reverse_a_large_one() -> None:
     z = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]).double()
-    assert float(contrastive(z, torch.tensor([0, 0, 1, 1]), 0.1)) == pytest.approx(
+    assert float(contrastive(z, torch.tensor([0, 0, 1, 1]), 0.1).sum()) == pytest.approx(
         4 * math.log1p(2 * math.exp(-10)), rel=1e-6
     )
-    assert float(contrastive(z, torch.tensor([0, 1, 0, 1]), 0.1)) > 30
+    assert float(contrastive(z, torch.tensor([0, 1, 0, 1]), 0.1).sum()) > 30
 
 
-def test_images_alone_in_their_class_add_nothing() -> None:
-    z = torch.randn(4, 5, generator=torch.Generator().manual_seed(1)).double().requires_grad_(True)
-    loss = contrastive(z, torch.arange(4), 0.1)
-    assert float(loss.detach()) == 0
-    assert torch.equal(torch.autograd.grad(loss, z)[0], torch.zeros_like(z))
+@pytest.mark.parametrize("count", [1, 4])
+def test_images_alone_in_their_class_have_no_contrastive_loss(count: int) -> None:
+    z = torch.randn(count, 5, generator=torch.Generator().manual_seed(1)).double().requires_grad_(True)
+    losses = contrastive(z, torch.arange(count), 0.1)
+    assert losses.tolist() == [0.0] * count
+    assert torch.equal(torch.autograd.grad(losses.sum(), z)[0], torch.zeros_like(z))
+
+
+def test_a_photo_that_comes_later_alone_gets_the_noise_of_its_cross_entropy(images: ImageSet) -> None:
+    settings = {**SETTINGS, "form": "samplewise", "resolution": 16, "steps": 4, "min_rounds": 1}
+    method = methods.create("mutual_information", settings).resolve((16, 16), 24)
+    fitted = method.fit(images.subset(images.ids[:21]).view(16), Context(4))
+    new = images.subset(images.ids[21:22]).view(16)
+    found = method.extend(fitted, new, Context(4)).bank
+    expected = (
+        methods.create("error_minimizing", settings).resolve((16, 16), 24).extend(fitted, new, Context(4))
+    )
+    assert np.array_equal(found, expected.bank)
+    assert np.abs(found.astype(int)).mean() > 1
 
 
 def features(model: torch.nn.Module, view, noise: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

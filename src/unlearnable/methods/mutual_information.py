@@ -40,8 +40,8 @@ class MutualInformation(ErrorMinimizing):
         sum over i of  -log (sum over j of the class of i, exp(cos(z_i, z_j) / t) / sum over j, exp(...))
 
     where j runs over the other images of the batch. So the step of an image depends on its batch mates,
-    unlike in other methods. An image without another one of its class in the batch adds nothing. Departures
-    are those of error_minimizing.
+    unlike in other methods. Departures: an image without another one of its class in the batch adds its
+    cross-entropy, or a photo that comes later alone would get no noise; and those of error_minimizing.
     """
 
     name: ClassVar[str] = "mutual_information"
@@ -61,13 +61,15 @@ class MutualInformation(ErrorMinimizing):
         rng: torch.Generator,
     ) -> torch.Tensor:
         """Return the summed contrastive loss of the features."""
-        backbone = plan.ctx.keep("backbone", model, lambda: split(model)[0])
+        backbone, head = plan.ctx.keep("layers", model, lambda: split(model))
         z = plan.logits(backbone, plan.show(batch, d, draw))
-        return contrastive(z, batch.y, self.config.temperature)
+        apart = F.cross_entropy(plan.logits(head, z), batch.y, reduction="none")
+        alone = (batch.y == batch.y[:, None]).sum(1) == 1
+        return torch.where(alone, apart, contrastive(z, batch.y, self.config.temperature)).sum()
 
 
 def contrastive(z: torch.Tensor, y: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the loss of the class docstring, a scalar.
+    """Return the loss of the class docstring for every image, float (B,); 0 for one alone in its class.
 
     Args:
         z: float (B, D), features.
@@ -75,11 +77,13 @@ def contrastive(z: torch.Tensor, y: torch.Tensor, temperature: float) -> torch.T
         temperature: t.
     """
     z = F.normalize(z, dim=1)
-    others = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
-    same = others & (y == y[:, None])
-    scaled = z @ z.T / temperature
+    itself = torch.eye(len(y), dtype=torch.bool, device=y.device)
+    same = (y == y[:, None]) & ~itself
+    # an image that is alone is compared with itself, because a sum over nothing has no gradient
     alone = ~same.any(1)
-    # an image that is alone compares itself with itself, which has no gradient, and is masked below
-    over_same = scaled.masked_fill(~same & ~torch.diag(alone), -torch.inf).logsumexp(1)
-    losses = scaled.masked_fill(~others, -torch.inf).logsumexp(1) - over_same
-    return torch.where(alone, 0.0, losses).sum()
+    scaled = z @ z.T / temperature
+    over_same, over_all = (
+        scaled.masked_fill(~torch.where(alone[:, None], itself, chosen), -torch.inf).logsumexp(1)
+        for chosen in (same, ~itself)
+    )
+    return over_all - over_same
