@@ -216,7 +216,7 @@ def test_the_zoo_has_the_settings_of_each_methods_own_paper(profile: Profile) ->
     assert (configs["TAP"].target, configs["TAP"].shift) == ("next", 3)
     assert (configs["SEP"].target, configs["SEP"].shift, configs["SEP"].step_size) == ("next", 0, 0.5)
     assert configs["PIL"].surrogate == "linear"
-    assert (configs["AUE"].strength, configs["AUE"].batch) == (0.6, 128)
+    assert (configs["AUE"].strength, configs["AUE"].batch, configs["AUE"].step_size) == (0.6, 128, 0.8)
     assert (configs["AAP"].strength, configs["AAP"].shift) == (0.4, 1)
     for name in ("TAP", "SEP", "AAP", "PIL"):
         assert configs[name].max_rounds == 1
