@@ -13,6 +13,7 @@ QUICK = {
     "batch": 8,
     "train_batches": 3,
     "pretrain_epochs": 1.0,
+    "checkpoints": 2,
     "steps": 3,
     "samples": 1,
     "adversarial_steps": 2,

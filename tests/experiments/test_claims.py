@@ -112,6 +112,9 @@ def test_searches_that_ended_at_their_cap_are_marked_and_explained(found: dict[s
         ({"stop_error": 0.0}, "error_minimizing", 0.02, "9 rounds are done", False),
         ({"stop_error": 0.8}, "error_maximizing", 0.5, "1 round is done", True),
         ({"stop_error": 0.8}, "error_maximizing", 0.85, "the error, 85.0%, has reached 80.0%", False),
+        ({"stop_error": 1.0}, "error_maximizing", 0.97, "1 round is done", False),
+        ({}, "self_ensemble", 0.97, "1 round is done", False),
+        ({}, "perturbation_induced_linearization", 0.86, "1 round is done", False),
         ({}, "random", None, "1 round is done", False),
     ],
 )

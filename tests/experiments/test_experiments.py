@@ -184,6 +184,51 @@ def test_a_table_of_clean_cells_alone_has_not_begun() -> None:
     assert "|" not in written.replace("Toy | title", "")
 
 
+def test_a_timed_table_gives_the_mean_seconds_of_each_columns_searches() -> None:
+    whole = filled()
+    assert "Seconds" not in markdown.section(whole)
+    results = {}
+    for entry in whole.experiment.entries(profiles.SMOKE):
+        if entry.row != "far":
+            one = made(entry, 0.5, 0.5)
+            if one.search:
+                # a noise for each seed, found in 10, 20 and 30 s
+                seed = entry.cell.seed
+                changes = {"search": {"seconds": 10.0 * (seed + 1)}, "artefacts": {"noise": f"n{seed}"}}
+                one = one.model_copy(update=changes)
+            results[entry.cell.text] = one
+    timed = table.tabulate(replace(whole.experiment, timed=True), profiles.SMOKE, results)
+    assert "Seconds of one search, mean over the seeds: last 20." in markdown.section(timed)
+    untimed = {text: one for text, one in results.items() if one.search is None}
+    clean = table.tabulate(replace(whole.experiment, timed=True), profiles.SMOKE, untimed)
+    assert not any("Seconds" in note for note in markdown.notes(clean))
+
+
+@pytest.mark.parametrize("profile", [profiles.CPU, profiles.PAPER], ids=lambda one: one.name)
+def test_the_zoo_has_the_settings_of_each_methods_own_paper(profile: Profile) -> None:
+    """Also of methods that would otherwise get those of the method that they derive from."""
+    found = {
+        entry.column: methods.create(entry.cell.poison.search.method, dict(entry.cell.poison.search.settings))
+        for entry in experiments.get("zoo").entries(profile, only="grey/")
+        if entry.cell.poison
+    }
+    configs = {name: method.config for name, method in found.items()}
+    assert (configs["TAP"].target, configs["TAP"].shift) == ("next", 3)
+    assert (configs["SEP"].target, configs["SEP"].shift, configs["SEP"].step_size) == ("next", 0, 0.5)
+    assert configs["PIL"].surrogate == "linear"
+    assert (configs["AUE"].strength, configs["AUE"].batch, configs["AUE"].step_size) == (0.6, 128, 0.8)
+    assert (configs["AAP"].strength, configs["AAP"].shift) == (0.4, 1)
+    for name in ("TAP", "SEP", "AAP", "PIL"):
+        assert configs[name].max_rounds == 1
+    # the budget is spent: steps that go one way reach the largest change
+    for name in ("TAP", "SEP", "AAP", "PIL"):
+        assert configs[name].steps * configs[name].step_size >= configs[name].epsilon, name
+    if profile is profiles.PAPER:
+        assert [configs[name].steps for name in ("TAP", "SEP", "AAP", "AUE", "PIL")] == [250, 30, 250, 5, 30]
+        assert (configs["SEP"].checkpoints, configs["SEP"].pretrain_epochs) == (30, 120)
+        assert configs["AAP"].step_size == pytest.approx(2.5 * 8 / 250)
+
+
 def test_rounds_of_a_search_that_no_profile_fixes_are_those_of_the_profile() -> None:
     assert profiles.CPU.max_rounds("photos", "classwise") == 60
     assert profiles.CPU.max_rounds("cifar10", "samplewise") == profiles.CPU.rounds == 30

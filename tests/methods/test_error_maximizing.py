@@ -9,6 +9,7 @@ import torch
 from unlearnable import methods
 from unlearnable.data.digits import digits
 from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import UsageError
 from unlearnable.methods import Context, Fitted, Method, by_surrogate
 from unlearnable.methods.config import stop_reason
 from unlearnable.methods.error_maximizing import ErrorMaximizingConfig
@@ -60,6 +61,28 @@ def test_targeted_noise_makes_it_answer_the_next_class(form: str, scans: ImageSe
     fitted = make("error_maximizing", form, target="next").fit(scans.view(16), Context(1))
     said = answers(fitted, scans.with_noise(fitted.noise))
     assert float((said == (torch.from_numpy(scans.labels) + 1) % 10).double().mean()) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("shift", "classes", "expected"), [(1, 10, [1, 2, 0]), (3, 10, [3, 4, 2]), (0, 4, [2, 3, 1])]
+)
+def test_the_other_class_is_as_many_further_as_the_shift_says(
+    shift: int, classes: int, expected: list[int]
+) -> None:
+    method = make("error_maximizing", "samplewise", target="next", shift=shift)
+    found = method.target(torch.tensor([0, 1, classes - 1]), classes)
+    assert found.tolist() == expected
+    assert make("error_maximizing", "samplewise", shift=shift).target(found, classes) is found
+
+
+def test_a_shift_that_leaves_the_classes_as_they_are_is_refused_before_the_search(images: ImageSet) -> None:
+    view, seen = images.view(16), []
+    with pytest.raises(UsageError, match="with 3 classes") as caught:
+        make("error_maximizing", "samplewise", target="next", shift=6).fit(view, Context(1), seen.append)
+    assert "--" not in caught.value.remedy
+    assert not seen
+    # without a target, it is no other class, and nothing is refused
+    make("error_maximizing", "samplewise", shift=6).start(view, Context(1))
 
 
 def test_it_stops_when_the_error_is_high_enough_and_trains_only_in_the_first_round(images: ImageSet) -> None:

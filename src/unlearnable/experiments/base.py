@@ -73,6 +73,7 @@ class Experiment:
         claims: Claims that can be checked.
         published: Published figures by (row, column), as text, for the profile ``paper``.
         note: Returns a sentence for the caption, from the profile.
+        timed: Whether a note gives the seconds of one search of each column.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Experiment:
     claims: Sequence[Below] = ()
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
     note: Callable[[Profile], str] | None = None
+    timed: bool = False
 
     def entries(self, profile: Profile, seeds: Sequence[int] = (), only: str = "") -> list[Entry]:
         """Return the entries under a profile, all entries of the first seed before those of the second.
@@ -116,6 +118,7 @@ def experiment(
     claims: Sequence[Below] = (),
     published: Mapping[tuple[str, str], str] | None = None,
     note: Callable[[Profile], str] | None = None,
+    timed: bool = False,
 ) -> Callable[[Callable[[Profile], Iterable[Entry]]], Callable[[Profile], Iterable[Entry]]]:
     """Register a grid under its function's name; its docstring is the question that it answers.
 
@@ -127,7 +130,19 @@ def experiment(
         name = grid.__name__.replace("_", "-")
         question = " ".join((inspect.getdoc(grid) or "").split())
         made = Experiment(
-            name, order, title, question, grid, rows, columns, figure, gallery, claims, published or {}, note
+            name,
+            order,
+            title,
+            question,
+            grid,
+            rows,
+            columns,
+            figure,
+            gallery,
+            claims,
+            published or {},
+            note,
+            timed,
         )
         _EXPERIMENTS.add(name, made, grid.__module__)
         return grid

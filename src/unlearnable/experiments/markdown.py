@@ -51,8 +51,10 @@ def _filled(words: str) -> str:
 
 
 def notes(table: Table) -> list[str]:
-    """Return the notes below a table: the experiment's own, and the searches that ended at their cap."""
+    """Return the notes below a table: the experiment's own, seconds, and searches that ended at their cap."""
     found = [table.experiment.note(table.profile)] if table.experiment.note else []
+    if table.experiment.timed and (seconds := _seconds(table)):
+        found.append(f"Seconds of one search, mean over the seeds: {seconds}.")
     shown, ends = set[str](), []
     for (row, column), one in table.measured.items():
         # the same noise may be at many positions
@@ -63,6 +65,17 @@ def notes(table: Table) -> list[str]:
     if ends:
         found.append(f"{CAPPED} The search ended at its cap of rounds, before its goal: {'; '.join(ends)}.")
     return found
+
+
+def _seconds(table: Table) -> str:
+    """Return the mean seconds of a search of each column, as text; the same noise counts once."""
+    columns: dict[str, dict[str, float]] = {}
+    for (_, column), one in table.measured.items():
+        found = {
+            each.artefacts["noise"]: float(each.search["seconds"]) for each in one.results if each.search
+        }
+        columns.setdefault(column, {}).update(found)
+    return ", ".join(f"{name} {mean(found.values()):.0f}" for name, found in columns.items() if found)
 
 
 def _end(results: Sequence[Result]) -> str:

@@ -38,7 +38,10 @@ class Measured:
 
 
 def goal(result: Result) -> float:
-    """Return the error at which the search of a result is to stop, in [0, 1]; 0 if it has no such goal."""
+    """Return the error at which the search of a result is to stop, in [0, 1].
+
+    It has no goal at 0, or at 1 if the method raises the error.
+    """
     return float(_method(result).config.stop_error)
 
 
@@ -52,7 +55,7 @@ def is_capped(result: Result) -> bool:
     """Return whether a search ended at its cap of rounds, before the error that should have ended it."""
     if not result.search or result.search.get("error") is None:
         return False
-    wanted, error = goal(result), float(result.search["error"])
-    missed = error < wanted if _method(result).rises else error >= wanted
+    wanted, error, rises = goal(result), float(result.search["error"]), _method(result).rises
+    missed = error < wanted if rises else error >= wanted
     # without a goal, a search is meant to end after its rounds
-    return wanted > 0 and missed and str(result.search["stopped"]).endswith("done")
+    return wanted != float(rises) and missed and str(result.search["stopped"]).endswith("done")

@@ -34,8 +34,8 @@ class BySurrogate(Rounds[S]):
     """A search in rounds that train a surrogate, move the noise, and measure the error.
 
     A subclass gives ``round_steps`` and ``surrogate_batches``, and overrides hooks: ``train_batch``,
-    ``noise_loss``, ``target``, ``direction``, ``recipe``, ``skip_below``, ``ended``. The class docstring
-    cites paper, section and equation.
+    ``noise_loss``, ``target``, ``frozen``, ``direction``, ``recipe``, ``skip_below``, ``ended``. The class
+    docstring cites paper, section and equation.
     """
 
     @property
@@ -55,6 +55,13 @@ class BySurrogate(Rounds[S]):
     def target(self, y: torch.Tensor, classes: int) -> torch.Tensor:
         """Return the classes for the noise loss, int64 (B,), for images of the classes ``y``."""
         return y
+
+    def frozen(self, plan: SearchPlan, state: State) -> nn.Module:
+        """Return the network of the noise steps, in eval mode, with a gradient to its input only.
+
+        A step averages the gradients of several networks if this is an ``nn.ModuleList``.
+        """
+        return plan.frozen(state)
 
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator
@@ -160,7 +167,7 @@ class BySurrogate(Rounds[S]):
         batch = batch._replace(y=self.target(batch.y, len(plan.classes)))
         rng = plan.ctx.rng("noise", state["round"], number)
         d = plan.noise_of(batch.rows, noise)
-        d = self.sign_steps(plan, plan.frozen(state), batch, d, state["round"], rng)
+        d = self.sign_steps(plan, self.frozen(plan, state), batch, d, state["round"], rng)
         if config.form == "samplewise":
             noise[batch.rows.to(noise.device)] = d.to(noise)
             return
@@ -205,14 +212,17 @@ class BySurrogate(Rounds[S]):
         draws: list[Draw | None],
         rng: torch.Generator,
     ) -> torch.Tensor:
-        """The gradient of the noise loss in the noise, summed over transformations."""
+        """The gradient of the noise loss in the noise: a sum over transformations, a mean over networks."""
         d, total = d.detach().requires_grad_(True), None
+        networks = list(model) if isinstance(model, nn.ModuleList) else [model]
         for draw in draws:
-            loss = self.noise_loss(plan, model, batch, d, draw, rng)
-            gradient = torch.autograd.grad(loss, d)[0]
-            total = gradient if total is None else total + gradient
+            # one network at a time, so that memory does not grow with their number
+            for network in networks:
+                loss = self.noise_loss(plan, network, batch, d, draw, rng)
+                gradient = torch.autograd.grad(loss, d)[0]
+                total = gradient if total is None else total + gradient
         assert total is not None
-        return total
+        return total / len(networks)
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""

@@ -60,7 +60,7 @@ class RobustErrorMinimizingConfig(SurrogateConfig):
 
 @register
 class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
-    """Robust error-minimizing noise (Fu et al., ICLR 2022, arXiv:2203.14533, Section 4).
+    """Robust error-minimizing noise (REM; Fu et al., ICLR 2022, arXiv:2203.14533, Section 4).
 
     "Robust Unlearnable Examples: Protecting Data Against Adversarial Learning". It solves
 

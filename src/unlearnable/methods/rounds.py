@@ -159,17 +159,26 @@ class Rounds(Method[S]):
                 f"The surrogate of this run does not know class {min(unknown)!r}.",
                 "Find new noise with `unlearnable protect --refit`.",
             )
-        state: State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
-        # a state has a momentum for every weight, used or not
-        for name, value in list(state.items()):
-            state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
-        shape = len(self.keys(view)), 3, self.config.side, self.config.side
-        state["noise"] = self.to_device("noise", torch.zeros(shape, dtype=self.state_type(ctx)), ctx)
-        state["round"] = 0
-        rounds = self.config.min_rounds
+        state, rounds = self.extension(fitted, view, ctx), self.config.min_rounds
         plan = self.plan(view, ctx, fitted.classes, rounds)
         for _ in range(rounds):
             for batch in range(self.config.passes * plan.noise_batches(state)):
                 self.move(plan, state, batch)
             state["round"] += 1
         return self.to_noise(state["noise"], view, ctx.seed)
+
+    def extension(self, fitted: Fitted, view: View, ctx: Context) -> State:
+        """Return the state before the first round of photos that came later: no noise, the surrogate found.
+
+        Args:
+            fitted: The search.
+            view: The photos.
+            ctx: Device, precision, draws.
+        """
+        state: State = {f"model.{key}": value for key, value in fitted.surrogate.items()}
+        # a state has a momentum for every weight, used or not
+        for name, value in list(state.items()):
+            state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
+        shape = len(self.keys(view)), 3, self.config.side, self.config.side
+        noise = self.to_device("noise", torch.zeros(shape, dtype=self.state_type(ctx)), ctx)
+        return {**state, "noise": noise, "round": 0}
