@@ -264,7 +264,8 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
             "Use --missing skip (extend=False in Python).",
         )
     require_loaded(record, run.path)
-    method = methods.create(record["method"], record["settings"])
+    # runs of earlier versions record no rule for grey photos
+    method = methods.create(record["method"], {"grey": noise.grey, **record["settings"]})
     view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
     context = Context(record["seed"], compute or Compute.choose())
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))

@@ -91,6 +91,7 @@ class SearchPlan:
             ctx.compute,
             config.jpeg,
             config.budget.epsilon,
+            config.grey,
         )
 
     def _searched(self, share: float) -> torch.Tensor:
