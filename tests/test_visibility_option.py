@@ -59,6 +59,9 @@ def test_names_limit_the_noise_more_and_more() -> None:
     assert all(low < medium for low, medium in zip(limits[2], limits[1], strict=True))
     for name in VISIBILITY:
         methods.create("error_minimizing", presets.limits(name))
+    for wrong in (3, ["low"]):
+        with pytest.raises(un.UsageError, match="A visibility is given by its name"):
+            presets.limits(wrong)  # type: ignore[arg-type]
 
 
 def test_a_request_with_another_visibility_is_another_run(photos: Path, tmp_path: Path) -> None:

@@ -19,6 +19,6 @@ def limits(name: str) -> dict[str, Any]:
     Raises:
         UsageError: If there is no such name.
     """
-    if name not in VISIBILITY:
+    if name not in list(VISIBILITY):
         raise unknown("visibility", name, list(VISIBILITY))
     return dict(VISIBILITY[name])
