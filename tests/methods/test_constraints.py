@@ -125,6 +125,18 @@ def test_a_band_is_a_projection_then_the_budget(shortest: float, longest: float,
     assert same(made.direction(d), wanted)
 
 
+def test_the_clip_leaves_a_tenth_of_the_energy_outside_of_the_band_at_most() -> None:
+    """Noise of the band with a root mean square of the whole budget, which no step exceeds by much."""
+    made = constraints(32, min_wavelength=10.0)
+    d = in_band(strong(3, 32).numpy(), 10, math.inf)
+    d *= 8 / np.sqrt(np.square(d).mean())
+    found = made(torch.from_numpy(d)).numpy()
+    outside = found - in_band(found, 10, math.inf)
+    share = np.square(outside).sum() / np.square(found).sum()
+    assert np.abs(d).max() > 20
+    assert 0.01 < share < 0.1
+
+
 def test_a_tile_that_is_repeated_has_the_frequencies_of_the_repeated_pattern() -> None:
     made = constraints(tile=4, min_wavelength=20.0, epsilon=127)
     repeated = made(strong(1, 4)).tile(1, 1, 2, 2).numpy()

@@ -30,7 +30,7 @@ class Constraints:
 
     Luminance and paired signs hold exactly, also in published files. The band is an orthogonal projection,
     followed once by the clip to the budget, which puts a part of what it cuts off outside of the band again:
-    0.2 to 3% of the energy in searches, and 10% for noise of the largest strength that a step can leave (a
+    0.3 to 2% of the energy in searches, and 10% for noise of the largest strength that a step can leave (a
     normal distribution clipped at its standard deviation). Limits and clip alternate, so that noise that
     fills the budget exceeds a limit by a tenth at most. Rounding to whole levels, after the search, moved
     means by up to 0.2 levels.
