@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from unlearnable.lifting import LARGE, gain, grid_to_view, lift, resample, usual
+from unlearnable.lifting import LARGE, gain, grey_factor, grid_to_view, lift, resample, usual
 
 SIZES = [(1, 1), (1, 7), (7, 1), (5, 8), (8, 5), (9, 3), (3, 10), (4, 4), (64, 7), (2, 6)]
 
@@ -128,3 +129,53 @@ def test_a_photo_with_a_side_of_the_grids_and_a_longer_one_makes_up_for_nothing(
         weaker += float(np.abs(lift(pattern, *size)).mean()) < 0.999 * usual(pattern)
     # some patterns are weaker there than on a large photo
     assert weaker > 3
+
+
+# Grey photos
+
+
+def grey_of(pattern: np.ndarray, factor: float) -> np.ndarray:
+    return np.clip(factor * pattern.mean(0), -8, 8)
+
+
+@pytest.mark.parametrize("kind", ["independent", "signs", "green against magenta", "one channel", "sparse"])
+def test_grey_noise_is_as_strong_as_the_pattern_within_the_budget(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    pattern = rng.integers(-8, 9, (3, 16, 16)).astype(np.float64)
+    if kind == "signs":
+        pattern = 8.0 * np.sign(pattern + 0.5)
+    if kind == "green against magenta":
+        pattern[1] = -pattern[0]
+        pattern[2] = rng.integers(-1, 2, (16, 16))
+    if kind == "one channel":
+        pattern[1:] = 0
+    if kind == "sparse":
+        pattern *= rng.random((1, 16, 16)) < 0.1
+    factor = grey_factor(pattern, 8).item()
+    # the factor that gives the whole strength, by bisection; within the budget there may be none
+    wanted, low, high = np.abs(pattern).mean(), 1.0, 1e6
+    for _ in range(200):
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if np.abs(grey_of(pattern, middle)).mean() < wanted else (low, middle)
+    assert 1 <= factor <= low * 1.0001
+    reached, most = (np.abs(grey_of(pattern, one)).mean() for one in (factor, low))
+    assert reached >= 0.9 * most
+    assert reached >= 0.5 * wanted
+    assert reached <= wanted * 1.0001
+
+
+def test_grey_noise_of_equal_channels_is_the_pattern_and_of_cancelling_ones_nothing() -> None:
+    equal = np.repeat(random_pattern(4, 5)[:1], 3, axis=0).astype(np.float64)
+    assert np.array_equal(grey_factor(equal, 8) * equal.mean(0), equal[:1])
+    cancelling = equal * np.array([1.0, -1.0, 0.0])[:, None, None]
+    assert not (grey_factor(cancelling, 8) * cancelling.mean(0)).any()
+    assert grey_factor(0 * equal, 8).item() == 1
+
+
+def test_the_factor_of_a_batch_is_that_of_each_pattern_in_torch_too() -> None:
+    batch = np.stack([random_pattern(6, 7, seed).astype(np.float64) for seed in range(3)])
+    found = grey_factor(torch.from_numpy(batch), 8)
+    assert found.shape == (3, 1, 1, 1)
+    for one, factor in zip(batch, found, strict=True):
+        assert factor.item() == pytest.approx(grey_factor(one, 8).item())
+        assert factor.item() > 1.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def test_whatever_a_file_depends_on_makes_it_again(
         noise = Noise.load(file)
         other = np.array(noise.bank)
         other[0] = -other[0]
-        Noise(other, noise.keys, noise.form, noise.budget, noise.grid).save(file)
+        replace(noise, bank=other).save(file)
         written = 3
     assert labelled.protect(method).written == written
     assert labelled.protect(method).written == 0

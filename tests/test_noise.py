@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,6 +170,23 @@ def test_a_hash_of_a_slot_covers_everything_that_is_added() -> None:
     pattern = hashing.of_bytes(noise.bank[0].tobytes())
     assert first == hashing.digest(pattern, [3, 4, 5], None, [9, 11], "bilinear")
     assert replace(noise, keys=("d", "e", "f"), provenance={"a": 1}).slot_hash(Slot(0)) == first
+    assert replace(noise, grey="full").slot_hash(Slot(0)) not in {first, *others}
+
+
+@pytest.mark.parametrize("grey", ["mean", "full"])
+def test_a_file_has_the_rule_for_grey_photos(tmp_path: Path, grey) -> None:
+    noise = classwise(grid=(9, 11), grey=grey)
+    noise.save(tmp_path / "noise.safetensors")
+    again = Noise.load(tmp_path / "noise.safetensors")
+    assert again.grey == grey
+    pixels = np.full((18, 22), 128, np.uint8)
+    assert np.array_equal(again.add(pixels, Slot(0)), noise.add(pixels, Slot(0)))
+    assert noise.joined(classwise(grid=(9, 11))).grey == grey
+    # colour photos are the same under both
+    other = classwise(grid=(9, 11), grey="mean" if grey == "full" else "full")
+    colour = np.full((18, 22, 3), 128, np.uint8)
+    assert np.array_equal(other.add(colour, Slot(0)), noise.add(colour, Slot(0)))
+    assert not np.array_equal(other.add(pixels, Slot(0)), noise.add(pixels, Slot(0)))
 
 
 # What is added

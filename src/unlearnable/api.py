@@ -13,6 +13,7 @@ from unlearnable.data.encoding import Encoding, Format
 from unlearnable.data.image_set import ImageSet
 from unlearnable.destination import require_place, require_usable
 from unlearnable.errors import UsageError
+from unlearnable.evaluation.visibility import of_run
 from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
 from unlearnable.preparation import (
@@ -172,9 +173,11 @@ def protect(
             deadline=deadline,
             on_progress=on_progress,
         )
+        seen = _visibility(images, published, opened)
         asked = {**opened.read()["asked"], "stamp": images.stamp}
-        opened.update(photos=str(photos.resolve()), status="protected", asked=asked)
-    return replace(published, fitted=fitted, added=tuple(id for id in added if id not in published.skipped))
+        opened.update(photos=str(photos.resolve()), status="protected", asked=asked, visibility=seen)
+    added = tuple(id for id in added if id not in published.skipped)
+    return replace(published, fitted=fitted, added=added, visibility=seen)
 
 
 def apply(
@@ -237,8 +240,9 @@ def apply(
             deadline=deadline,
             on_progress=on_progress,
         )
-        opened.update(photos=str(photos.resolve()), status="protected")
-    return replace(published, fitted=fitted)
+        seen = _visibility(images, published, opened)
+        opened.update(photos=str(photos.resolve()), status="protected", visibility=seen)
+    return replace(published, fitted=fitted, visibility=seen)
 
 
 def _deadline(time_limit: float | None) -> float:
@@ -248,6 +252,20 @@ def _deadline(time_limit: float | None) -> float:
 
 def _request(method: str | None) -> Request:
     return Request() if method is None else Request(method)
+
+
+def _visibility(images: ImageSet, published: Published, run: RunFolder) -> dict[str, Any] | None:
+    """Visibility of some files, measured where files were written; else what the run recorded."""
+    if not published.written:
+        before: dict[str, Any] | None = run.read().get("visibility")
+        return before
+    records = run.list_of(published.protected).records()
+    files = {
+        id: published.protected / records[id]["output"]
+        for id in images.own
+        if id in records and id not in published.skipped
+    }
+    return of_run(images, files)
 
 
 def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
@@ -264,7 +282,8 @@ def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute
             "Use --missing skip (extend=False in Python).",
         )
     require_loaded(record, run.path)
-    method = methods.create(record["method"], record["settings"])
+    # runs of earlier versions record no rule for grey photos
+    method = methods.create(record["method"], {"grey": noise.grey, **record["settings"]})
     view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
     context = Context(record["seed"], compute or Compute.choose())
     extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))

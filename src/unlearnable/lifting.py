@@ -14,9 +14,13 @@ import numpy as np
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
 Interpolation = Literal["bilinear", "nearest"]
+# the noise of grey photos: the mean over the channels, scaled to the strength of the pattern or as it is
+Grey = Literal["full", "mean"]
 
 # side of a large photo over that of the grid: the mean of lifted noise hardly changes beyond
 LARGE = 4
+# steps towards the factor for grey photos, which the budget bounds; four reach 90% of the strength
+GREY_STEPS = 4
 
 
 @lru_cache(maxsize=256)
@@ -88,6 +92,30 @@ def gain(pattern: np.ndarray[Any, Any], height: int, width: int, how: Interpolat
     lifted = lift(pattern, min(height, LARGE * down), min(width, LARGE * across), how)
     mean = float(np.abs(lifted).mean())
     return max(1.0, usual(pattern, how) / mean) if mean else 1.0
+
+
+def grey_factor(pattern: Any, epsilon: float) -> Any:
+    """Return the factor that gives a grey photo noise as strong as that of a colour photo.
+
+    A grey photo gets the mean over the channels. It is weaker than the channels: about a half for independent
+    ones, and less where they cancel. The factor makes up for that, inside the budget: the mean absolute value
+    of ``clip(factor * mean)`` approaches that of the pattern. The search and the published files use it.
+
+    Args:
+        pattern: (..., C, h, w), in levels: an array or a tensor.
+        epsilon: The budget, in levels.
+
+    Returns:
+        (..., 1, 1, 1) of the same kind, at least 1; anything for channels that cancel everywhere.
+    """
+    axes = (-3, -2, -1)
+    mean = pattern.mean(axis=-3, keepdims=True)
+    wanted = abs(pattern).mean(axis=axes, keepdims=True)
+    factor = wanted * 0 + 1
+    for _ in range(GREY_STEPS):
+        size = abs((factor * mean).clip(-epsilon, epsilon)).mean(axis=axes, keepdims=True)
+        factor = (factor * wanted / (size + (size == 0))).clip(1, None)
+    return factor
 
 
 def grid_to_view(view: int, photo: int, grid: int, how: Interpolation = "bilinear") -> Matrix:

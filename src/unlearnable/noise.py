@@ -23,7 +23,7 @@ from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.files import write_by
-from unlearnable.lifting import Interpolation, lift
+from unlearnable.lifting import Grey, Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
 FORMAT = "unlearnable-noise/1"
@@ -63,6 +63,8 @@ class Noise:
         classes: Sample-wise: the class that each key's noise was found for, or empty; an empty name is an
             unknown class. An image of another class gets no noise, even under a known id: noise that lowers
             the loss of a wrong label does not protect the right one.
+        grey: Noise of grey photos: the ``mean`` over the channels of the pattern, or the mean scaled to the
+            strength of the pattern (``full``; ``lifting.grey_factor``).
         provenance: Origin of the noise: method, configuration, fingerprint, version.
         assignment: The images that get noise, the pattern each gets, and the position of a small pattern. By
             default every image gets noise, there is one pattern per key, and it is repeated over the grid.
@@ -81,6 +83,7 @@ class Noise:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     assignment: Assignment = field(default_factory=Assignment)
     classes: tuple[str, ...] = ()
+    grey: Grey = "mean"
 
     def __post_init__(self) -> None:
         if self.bank.dtype != np.int8 or self.bank.ndim != 4:
@@ -167,8 +170,10 @@ class Noise:
     def slot_hash(self, slot: Slot) -> str:
         """Return a hash of everything that ``add`` takes from a slot: pattern, position, grid, lifting."""
         pattern = hashing.of_bytes(self.bank[slot.row].tobytes())
+        # noise of earlier versions has the rule "mean", and published files are recognised by its hash
+        rule = () if self.grey == "mean" else (self.grey,)
         return hashing.digest(
-            pattern, list(self.bank.shape[1:]), slot.top_left, list(self.grid), self.interpolation
+            pattern, list(self.bank.shape[1:]), slot.top_left, list(self.grid), self.interpolation, *rule
         )
 
     def pattern(self, slot: Slot) -> Int8Array:
@@ -213,7 +218,8 @@ class Noise:
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
         if colours.shape[2] == 1:
             # the same value in the three channels, so that a grey photo stays grey
-            pattern = pattern.mean(axis=0, keepdims=True)
+            factor = self._grey_factor(slot)
+            pattern = self.budget.project(factor * pattern.mean(axis=0, keepdims=True))
         height, width = pixels.shape[:2]
         gain = lifting.gain(pattern, height, width, self.interpolation)
         for top in range(0, height, CHUNK_ROWS):
@@ -221,6 +227,12 @@ class Noise:
             lifted = self.budget.round(gain * lift(pattern, height, width, self.interpolation, rows))
             colours[rows] = _clip(colours[rows], lifted.transpose(1, 2, 0))
         return out
+
+    def _grey_factor(self, slot: Slot) -> Any:
+        if self.grey == "mean":
+            return np.float32(1)
+        # of the pattern itself, as in the search, and not of its repetitions on the grid
+        return lifting.grey_factor(self.bank[slot.row].astype(np.float32), self.budget.epsilon)
 
     @property
     def _kind(self) -> tuple[Any, ...]:
@@ -271,6 +283,7 @@ class Noise:
             "grid": list(self.grid),
             "interpolation": self.interpolation,
             "provenance": dict(self.provenance),
+            **({} if self.grey == "mean" else {"grey": self.grey}),
             **({} if plain else {"assignment": self.assignment.to_json()}),
         }
         tensors = {
@@ -316,6 +329,7 @@ class Noise:
                     digests=_unpack(file.get_tensor("digests")),
                     classes=_unpack(file.get_tensor("classes")) if "classes" in names else (),
                     provenance=meta["provenance"],
+                    grey=meta.get("grey", "mean"),
                     assignment=Assignment.from_json(meta["assignment"])
                     if meta["format"] == ASSIGNED
                     else Assignment(),

@@ -68,19 +68,24 @@ class PhotoOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """The method and settings asked for; settings override the file, which overrides the preset.
+    """The method and settings asked for.
+
+    Settings override the file, which overrides the visibility, which overrides the preset.
 
     Args:
         method: Name of a registered method.
         preset: Name of a preset of ``error_minimizing``, or ``auto`` for the one that fits images and device.
         config: A TOML file of settings.
         settings: Settings by name, and ``search``: ``exact`` or ``fast``.
+        visibility: How visible the noise of a search may be: ``high``, ``medium`` or ``low``; None for the
+            limits of the preset.
     """
 
     method: str = DEFAULT_METHOD
     preset: str = "auto"
     config: str | Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    visibility: str | None = None
 
     def recorded(self) -> dict[str, Any]:
         """Return the request as ``run.json`` records it: JSON, with the content of the file."""
@@ -90,6 +95,7 @@ class Request:
             "preset": self.preset,
             "config": file,
             "settings": {key: value for key, value in self.settings.items() if value is not None},
+            **({} if self.visibility is None else {"visibility": self.visibility}),
         }
         plain: dict[str, Any] = json.loads(json.dumps(record, default=str))
         return plain
@@ -202,6 +208,14 @@ def prepare(
 
 def _settings(request: Request, preset: str) -> dict[str, Any]:
     values = presets.read(preset) if preset else {}
+    if request.visibility is not None:
+        limits = presets.limits(request.visibility)
+        if not limits.keys() <= methods.get(request.method).Config.model_fields.keys():
+            raise UsageError(
+                f"--visibility limits the noise of a search, and {request.method} has no such limits.",
+                "Leave --visibility out, or give a smaller --epsilon.",
+            )
+        values |= limits
     return presets.merge(values, request.config, dict(request.settings))
 
 

@@ -47,6 +47,8 @@ class Published:
         encoded: Largest and mean change after a lossy encoding, over the files where that changed pixels
             further; else None.
         fitted: The noise; None before ``protect`` or ``apply`` adds it.
+        visibility: Visibility of the noise in some of the files (``evaluation.visibility.of_run``); None if
+            it was not measured.
     """
 
     protected: Path
@@ -63,6 +65,7 @@ class Published:
     largest: int = 0
     encoded: tuple[int, float] | None = None
     fitted: Fitted | None = None
+    visibility: Mapping[str, Any] | None = None
 
 
 def publish(

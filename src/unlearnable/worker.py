@@ -24,8 +24,7 @@ FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, er
 UNKNOWN = "the run has no noise for it (`unlearnable apply --missing extend` makes some)"
 LEFT_OUT = "the run leaves it out: its noise is for a share of the images, or for other classes"
 
-# Strength below which a photo is named: half of what a large colour photo gets from the same pattern. Grey
-# photos among colour photos get 0.56 of it (measured on searched and on random noise), and are not named.
+# Strength below which a photo is named: half of what a large colour photo gets from the same pattern.
 LITTLE = 0.5
 
 

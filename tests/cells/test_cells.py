@@ -101,6 +101,14 @@ def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_n
     assert place.stat().st_mtime_ns == before
 
 
+def test_committed_cells_keep_the_rule_for_grey_photos_with_which_they_were_made(
+    cell_runner: CellRunner,
+) -> None:
+    assert cell_runner.fitted(SEARCH)[0].noise.grey == "mean"
+    named = SEARCH.model_copy(update={"settings": {**SETTINGS, "grey": "full"}})
+    assert cell_runner.fitted(named)[0].noise.grey == "full"
+
+
 def test_a_run_makes_what_is_missing_and_nothing_twice(cell_runner: CellRunner, tmp_path: Path) -> None:
     results = Results(tmp_path / "results")
     first = run([CLEAN, PROTECTED, CLEAN], cell_runner, results)

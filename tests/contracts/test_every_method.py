@@ -11,7 +11,10 @@ import torch
 from quick import FORMS, fit, make
 from unlearnable import methods
 from unlearnable.data.arrays import arrays
+from unlearnable.data.decoding import decode
+from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo import Photo
 from unlearnable.methods import Context
 from unlearnable.methods.fitted import load_state, save_state
 
@@ -126,6 +129,41 @@ def test_grey_images_stay_grey(name: str, form: str) -> None:
     noise = fit(name, grey.view(16), form).noise
     protected = grey.with_noise(noise)
     assert all(protected.photo(i).pixels.ndim == 2 for i in grey.ids)
+
+
+@pytest.mark.parametrize(("name", "form"), EVERY)
+def test_grey_images_in_a_coloured_class_get_half_of_the_noise_of_the_others(
+    name: str, form: str, images: ImageSet
+) -> None:
+    mixed = arrays(
+        [
+            images.photo(i).pixels[..., 0] if i in images.ids[:6] else images.photo(i).pixels
+            for i in images.ids
+        ],
+        [images.class_of[i] for i in images.ids],
+        ids=images.ids,
+    )
+    noise = fit(name, mixed.view(16), form).noise
+    change = {}
+    for id in mixed.ids:
+        slot = noise.slot(id, mixed.class_of[id])
+        assert slot is not None
+        # on middle grey, where no pixel is clipped
+        before = np.full((16, 16) if id in mixed.ids[:6] else (16, 16, 3), 128, np.uint8)
+        after = decode(encode(Photo(noise.add(before, slot)), Encoding("png")), id).pixels
+        change[id] = np.abs(after.astype(int) - before).mean()
+    for name in mixed.classes:
+        grey, others = (
+            np.mean(
+                [
+                    change[id]
+                    for id in mixed.ids
+                    if mixed.class_of[id] == name and (id in mixed.ids[:6]) == is_grey
+                ]
+            )
+            for is_grey in (True, False)
+        )
+        assert grey >= 0.5 * others > 0
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)

@@ -33,9 +33,15 @@ def noise(patterns: np.ndarray, **more: object) -> Noise:
     return Noise(patterns, ("a",), "classwise", Budget(8), patterns.shape[2:], **more)  # type: ignore[arg-type]
 
 
-def outcome(tmp_path: Path, pixels: np.ndarray, patterns: np.ndarray, encoding: Encoding | None = None):
+def outcome(
+    tmp_path: Path,
+    pixels: np.ndarray,
+    patterns: np.ndarray,
+    encoding: Encoding | None = None,
+    grey: str = "mean",
+):
     """The result for one photo of class a."""
-    noise(patterns).save(tmp_path / "noise.safetensors")
+    noise(patterns, grey=grey).save(tmp_path / "noise.safetensors")
     task = Task("p", "a", Photo(pixels), tmp_path / "p.png", encoding or Encoding(), 10**9)
     return make(task, tmp_path / "noise.safetensors")
 
@@ -104,6 +110,43 @@ def test_photos_that_get_little_noise_are_named(tmp_path: Path, name: str) -> No
     assert [note for note in done.notes if note.startswith("little noise:")], done.notes
 
 
+@pytest.mark.parametrize("frame", [(48, 64), (20, 31)])
+def test_the_search_sees_grey_photos_as_they_are_published(frame: tuple[int, int]) -> None:
+    patterns, side = bank(8, 32), 40
+    made = noise(patterns, grey="full")
+    slot = made.slot("p", "a")
+    assert slot is not None
+    change = made.add(np.full(frame, 128, np.uint8), slot).astype(np.float64) - 128
+    down, across = (lifting.resample(side, length) for length in frame)
+    view = TrainerView(
+        side,
+        side,
+        32,
+        frame,
+        Transform("none"),
+        "bilinear",
+        Compute("cpu", "float64"),
+        epsilon=8,
+        grey="full",
+    )
+    seen = view.seen(torch.from_numpy(patterns).double(), torch.tensor([True]))[0].numpy()
+    assert np.abs(seen - down @ change @ across.T).max() <= 0.5 + 1e-4
+    weak = view.seen(torch.from_numpy(patterns).double().mean(1, keepdim=True).repeat(1, 3, 1, 1), None)
+    assert np.abs(seen).mean() > 1.3 * float(weak.abs().mean())
+
+
+def test_pixels_of_grey_photos_at_the_budget_get_a_gradient() -> None:
+    view = TrainerView(
+        8, 8, 8, (8, 8), Transform("none"), "bilinear", Compute("cpu", "float64"), epsilon=8, grey="full"
+    )
+    d = torch.from_numpy(bank(9, 8)).double().requires_grad_(True)
+    seen = view.seen(d, torch.tensor([True]))
+    assert float(seen.detach().abs().max()) == 8
+    factor = lifting.grey_factor(d.detach(), 8)
+    gradient = torch.autograd.grad(seen[:, :1].sum(), d)[0]
+    assert torch.allclose(gradient, (factor / 3).expand(d.shape))
+
+
 def test_grey_photos_whose_channels_cancel_are_named(tmp_path: Path) -> None:
     opponent = bank(3)
     opponent[:, 1] = -opponent[:, 0]
@@ -130,6 +173,18 @@ def test_a_large_colour_photo_has_a_strength_of_one(tmp_path: Path) -> None:
 )
 def test_strengths_are_those_of_the_docs(tmp_path: Path, pixels: np.ndarray, strength: float) -> None:
     assert outcome(tmp_path, pixels, bank(6)).strength == pytest.approx(strength, abs=0.06)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (64, 64), (16, 16)])
+def test_grey_photos_have_the_strength_of_the_others(tmp_path: Path, size: tuple[int, int]) -> None:
+    pixels = MIDDLE[: size[0], : size[1]]
+    for seed in (6, 7):
+        colour = outcome(tmp_path, pixels, bank(seed))
+        grey = outcome(tmp_path, pixels[..., 0], bank(seed), grey="full")
+        assert grey.largest <= 8
+        assert 0.85 * colour.strength < grey.strength < 1.1 * colour.strength
+        weak = outcome(tmp_path, pixels[..., 0], bank(seed), grey="mean")
+        assert weak.strength < 0.75 * grey.strength or size == (16, 16)
 
 
 def test_noise_that_jpeg_removes_does_not_count(tmp_path: Path) -> None:

@@ -58,3 +58,47 @@ def test_the_summary_takes_the_largest_change_and_means() -> None:
     assert (found.largest, found.mean) == (8, 4.0)
     assert found.psnr == pytest.approx((one.psnr + two.psnr) / 2)
     assert math.isinf(overall([none]).psnr)
+
+
+# Blurred colours
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of sRGB in [0, 1], from the definitions."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = (
+        linear
+        @ np.array(
+            [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+        ).T
+        / np.array([0.95047, 1.0, 1.08883])
+    )
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    x, y, z = np.moveaxis(root, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (600, 530)])
+def test_a_tint_has_the_colour_difference_of_two_patches(shape: tuple[int, int]) -> None:
+    white = np.full((*shape, 3), 240, np.uint8)
+    pink = white - np.array([0, 8, 0], np.uint8)
+    one, two = lab(white[0, 0] / 255), lab(pink[0, 0] / 255)
+    # for greys, CIEDE2000 weighs chroma by 1.5 along a* (G = 0.5) and lightness by S_L
+    lightness = (one[0] + two[0]) / 2
+    weight = 1 + 0.015 * (lightness - 50) ** 2 / math.sqrt(20 + (lightness - 50) ** 2)
+    chroma = math.hypot(1.5 * (two[1] - one[1]), two[2] - one[2])
+    wanted = math.hypot((two[0] - one[0]) / weight, chroma / (1 + 0.045 * chroma / 2))
+    assert visibility(Photo(white), Photo(pink)).ciede2000 == pytest.approx(wanted, rel=0.02)
+    assert wanted > 5
+
+
+@pytest.mark.parametrize("side", [64, 512])
+def test_grain_is_hardly_seen_after_the_blur_and_a_tint_of_the_same_size_is(side: int) -> None:
+    middle = np.full((side, side, 3), 128, np.uint8)
+    grain = np.where(np.random.default_rng(0).random((side, side, 3)) < 0.5, 124, 132).astype(np.uint8)
+    tint = middle + np.array([4, 0, 4], np.uint8) - np.array([0, 4, 0], np.uint8)
+    seen, tinted = (visibility(Photo(middle), Photo(one)).ciede2000 for one in (grain, tint))
+    assert seen < 0.25 * tinted
+    assert visibility(Photo(middle), Photo(middle)).ciede2000 == 0
+    found = overall([visibility(Photo(middle), Photo(one)) for one in (grain, tint)])
+    assert found.ciede2000 == pytest.approx((seen + tinted) / 2)

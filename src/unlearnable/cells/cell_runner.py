@@ -100,7 +100,9 @@ class CellRunner:
     def _find(self, search: Search, folder: Path) -> None:
         images = with_context(self.sets(search.data)[0], search.own)
         seen = first_share(images, search.found_on)
-        method = methods.create(search.method, dict(search.settings)).resolve(images.frame, len(seen))
+        # the rule for grey photos when the committed cells were made, which have no such setting
+        settings = {"grey": "mean", **search.settings}
+        method = methods.create(search.method, settings).resolve(images.frame, len(seen))
         compute = Compute.choose(self.compute.device, search.precision) if search.precision else self.compute
         context = Context(search.seed, compute)
 

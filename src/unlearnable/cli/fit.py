@@ -26,6 +26,7 @@ def fit(
     epsilon: options.Epsilon = None,
     method: options.MethodName = "error_minimizing",
     preset: options.Preset = "auto",
+    visibility: options.Visibility = None,
     search: options.Search = None,
     config: options.ConfigFile = None,
     set_: options.Settings = None,
@@ -55,7 +56,7 @@ def fit(
         reading = protection.ask_about_splits(photos, reading)
         compute = Compute.choose(device, precision)
         images = open_photos(photos, context, reading)
-        request = Request(method, preset, config, given)
+        request = Request(method, preset, config, given, visibility)
         with RunFolder(run).open(protection.remarks(console)) as opened:
             with console.progress() as on_progress:
                 prepared = prepare(

@@ -99,6 +99,16 @@ Epsilon = Annotated[
     int | None,
     option(NOISE, "--epsilon", "Largest change of a pixel, in levels of 1/255.", "N", show_default="8"),
 ]
+Visibility = Annotated[
+    str | None,
+    option(
+        NOISE,
+        "--visibility",
+        "How visible the noise may be: high, medium or low; limits on tint and shading over the preset.",
+        "NAME",
+        show_default="that of the preset",
+    ),
+]
 Search = Annotated[
     str | None,
     option(

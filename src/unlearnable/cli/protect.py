@@ -20,6 +20,7 @@ def protect(
     epsilon: options.Epsilon = None,
     method: options.MethodName = "error_minimizing",
     preset: options.Preset = "auto",
+    visibility: options.Visibility = None,
     search: options.Search = None,
     config: options.ConfigFile = None,
     set_: options.Settings = None,
@@ -60,7 +61,7 @@ def protect(
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         reading = protection.ask_about_splits(photos, reading)
         compute = Compute.choose(device, precision)
-        request = Request(method, preset, config, given)
+        request = Request(method, preset, config, given, visibility)
         images = open_photos(photos, context, reading)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             # everything that can refuse comes before the first promise

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unicodedata import category
 
 import typer
@@ -98,6 +99,7 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "notes": {id: list(remarks) for id, remarks in published.notes.items()},
         "largest_change": published.largest,
         "encoded_change": list(published.encoded or ()),
+        "visibility": published.visibility,
         "epsilon": fitted.noise.budget.epsilon,
         "form": fitted.noise.form,
         "rounds": len(fitted.log),
@@ -111,6 +113,8 @@ def report(console: Console, published: Published, seconds: float) -> None:
     if published.encoded is not None:
         largest, mean = published.encoded
         lines.append(f"JPEG then changed pixels by up to {largest} levels, {mean:.1f} on average.")
+    if published.visibility is not None:
+        lines.append(f"Visibility: {_visibility(published.visibility)}.")
     if published.retained:
         lines.append(f"{published.retained} finished photos of an earlier run are left unchanged.")
     rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
@@ -157,3 +161,14 @@ def shown(name: str) -> str:
         c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in name
     )
     return "".join(plain)
+
+
+def _visibility(seen: Mapping[str, Any]) -> str:
+    """Return the visibility of the noise in words."""
+    parts = [
+        "" if seen["ssim"] is None else f"SSIM {seen['ssim']:.3f}",
+        "" if seen["psnr"] is None else f"PSNR {seen['psnr']:.1f} dB",
+        f"CIEDE2000 {seen['ciede2000']:.1f} after a blur",
+    ]
+    photos = "1 photo" if seen["photos"] == 1 else f"{seen['photos']} photos"
+    return f"{', '.join(part for part in parts if part)} ({photos})"

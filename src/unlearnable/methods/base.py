@@ -240,6 +240,7 @@ class Method(ABC, Generic[C]):
             budget=budget,
             grid=(self.config.grid, self.config.grid),
             interpolation=self.config.interpolation,
+            grey=self.config.grey,
             digests=digests if self.form == "samplewise" else (),
             classes=tuple(classes) if self.form == "samplewise" else (),
             assignment=self.config.assignment(seed),

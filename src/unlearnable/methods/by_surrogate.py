@@ -4,9 +4,11 @@ One noise step, for the images x of a batch with the classes y, their noise d in
 which does not change:
 
     g = sum over draws of transformations t of the gradient in d of the noise loss(f, x, d, t)
-    d <- project(clip(x + d) - x + direction * length * sign(g))
+    d <- constrain(clip(x + d) - x + direction * length * sign(g))
 
-The default noise loss is the cross-entropy of f(t(x + d)) for the classes ``target(y)``.
+``constrain`` projects onto the constraints of the search and into the budget (``constraints.py``); without
+constraints, only into the budget. The default noise loss is the cross-entropy of f(t(x + d)) for the classes
+``target(y)``.
 """
 
 from __future__ import annotations
@@ -176,7 +178,7 @@ class BySurrogate(Rounds[S]):
         mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
         counts = mine.sum(1).view(-1, 1, 1, 1)
         mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
-        noise.copy_(torch.where(counts > 0, mean, noise))
+        noise.copy_(plan.constraints.whole(torch.where(counts > 0, mean, noise)))
 
     def sign_steps(
         self,
@@ -191,7 +193,7 @@ class BySurrogate(Rounds[S]):
 
         Nothing in the loop waits for the device, so all transformations are drawn before the first step.
         """
-        config, budget, view = self.config, self.config.budget, plan.trainer_view
+        config, view, constraints = self.config, plan.trainer_view, plan.constraints
         length = self.direction * self.step_length(round, plan.rounds)
         samples = config.samples if config.transforms != "none" else 1
         draws = [[view.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
@@ -200,7 +202,7 @@ class BySurrogate(Rounds[S]):
             gradient = self._gradient(plan, model, batch, d, draws[step], rng)
             # the paper starts each step from the clipped image, so noise that clipping removes does not count
             start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
-            d = budget.project(start + length * gradient.sign())
+            d = constraints(start + length * constraints.direction(gradient).sign())
         return d
 
     def _gradient(

@@ -10,7 +10,7 @@ from unlearnable.assignment import Assignment, Offset
 from unlearnable.budget import Budget
 from unlearnable.errors import UsageError
 from unlearnable.fields import Checked
-from unlearnable.lifting import Interpolation
+from unlearnable.lifting import Grey, Interpolation
 
 # ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
 NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
@@ -33,6 +33,9 @@ class Config(Checked):
         patterns_per_class: Class-wise only. Patterns per class; every image gets one of them, drawn by its
             id. Old name: `several`.
         interpolation: How the grid is lifted to a photo's own size.
+        grey: Noise of grey photos, which is equal in the three channels: the mean over the channels of the
+            pattern, as it is (``mean``) or scaled inside the budget to the strength of colour photos
+            (``full``).
         min_rounds: Rounds before the search may stop.
         max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together,
             but at least 60 and at most 300 on each image.
@@ -51,6 +54,7 @@ class Config(Checked):
     offset: Offset = "tile"
     patterns_per_class: int = Field(default=1, ge=1)
     interpolation: Interpolation = "bilinear"
+    grey: Grey = "full"
     min_rounds: int = Field(default=1, ge=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     stop_error: float = Field(default=0.01, ge=0, le=1)

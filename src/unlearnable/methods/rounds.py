@@ -13,6 +13,7 @@ from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods.base import Method
 from unlearnable.methods.config import rounds_for
+from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.search_plan import SearchPlan
@@ -94,6 +95,7 @@ class Rounds(Method[S]):
         if self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-limit, limit, generator=ctx.rng("init", key))
+        noise = Constraints(self.config, view.frame, ctx.compute).started(noise)
         noise = self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
         state: State = {"noise": noise, "round": 0, "step": 0, "error": -1.0}
         ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from unlearnable.data.view import View
+from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.training.frozen import freeze
@@ -79,6 +80,7 @@ class SearchPlan:
         self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
         self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
         self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
+        self.constraints = Constraints(config, view.frame, ctx.compute)
         self.trainer_view = TrainerView(
             int(config.resolution),
             pixels.shape[-1],
@@ -89,6 +91,7 @@ class SearchPlan:
             ctx.compute,
             config.jpeg,
             config.budget.epsilon,
+            config.grey,
         )
 
     def _searched(self, share: float) -> torch.Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from unlearnable import models
+from unlearnable.arguments import shown
+from unlearnable.errors import UsageError
 from unlearnable.methods.config import Config
 from unlearnable.training.transforms import Name
 
@@ -37,6 +40,21 @@ class SurrogateConfig(Config):
         momentum: Momentum of the surrogate's SGD.
         weight_decay: Weight decay of the surrogate's SGD.
         clip: Largest norm of the surrogate's gradient; 0 for no limit.
+        channels: ``luminance`` gives the three channels of a pixel the same noise, which survives when photos
+            turn grey.
+        signs: Class-wise only. ``paired`` gives every class two patterns, the second the negative of the
+            first, so that no linear projection finds a direction of the class. It sets `patterns_per_class`
+            to 2; an image's id decides which of the two it gets.
+        min_wavelength: Shortest wavelength of the noise, in pixels of a published photo of the usual size, so
+            that noise survives blur, resizing and JPEG; 0 for no limit.
+        max_wavelength: Longest wavelength of the noise, in the same pixels; 0 for no limit.
+        free_levels: Part of ``epsilon``, in levels, that ``channels`` and the wavelengths do not bind: the
+            noise is the sum of a part that they bind, within the rest of ``epsilon``, and of a free part
+            within this one.
+        mean_shift: Largest mean of the noise in each channel of a pattern, in levels; ``free`` for no limit.
+        low_limit: Largest root mean square, in levels, of the low frequencies of each channel of a pattern,
+            which people see as a tint; ``free`` for no limit.
+        low_cycles: Cycles per picture up to which frequencies are low.
     """
 
     surrogate: str = "resnet18:width=64,stem=cifar"
@@ -56,6 +74,14 @@ class SurrogateConfig(Config):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
     clip: float = Field(default=5.0, ge=0)
+    channels: Literal["colour", "luminance"] = "colour"
+    signs: Literal["free", "paired"] = "free"
+    min_wavelength: float = Field(default=0.0, ge=0)
+    max_wavelength: float = Field(default=0.0, ge=0)
+    free_levels: int = Field(default=0, ge=0)
+    mean_shift: Annotated[float, Field(ge=0)] | Literal["free"] = "free"
+    low_limit: Annotated[float, Field(ge=0)] | Literal["free"] = "free"
+    low_cycles: float = Field(default=3.0, gt=0)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 50
 
     @field_validator("surrogate")
@@ -64,6 +90,46 @@ class SurrogateConfig(Config):
         """Refuse an unknown network now rather than after all photos have been read."""
         models.parse(surrogate)
         return surrogate
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        """Set two patterns per class for paired signs; refuse another number, and sample-wise noise."""
+        if not isinstance(given, Mapping) or given.get("signs") != "paired":
+            return given
+        if given.get("form") == "samplewise":
+            raise UsageError(
+                "signs = paired is for class-wise noise: sample-wise, an image has one pattern, and no pair.",
+                "Set form = classwise, or signs = free.",
+            )
+        patterns = given.get("patterns_per_class", 1)
+        if patterns not in (1, 2):
+            raise UsageError(
+                f"signs = paired means two patterns per class, but patterns_per_class is {shown(patterns)}.",
+                "Leave patterns_per_class out.",
+            )
+        return {**given, "patterns_per_class": 2}
+
+    @model_validator(mode="after")
+    def _possible(self) -> SurrogateConfig:
+        """Refuse limits that contradict each other."""
+        low, high = self.min_wavelength, self.max_wavelength
+        if low and high and low > high:
+            raise UsageError(
+                f"min_wavelength is {low:g}, but max_wavelength is {high:g}.",
+                "Give a max_wavelength of at least min_wavelength, or 0 for no limit.",
+            )
+        if self.free_levels and self.free_levels >= self.epsilon:
+            raise UsageError(
+                f"free_levels is {self.free_levels}, but must be below epsilon, {self.epsilon}.",
+                "Give fewer free_levels, such as 3 of 8; 0 binds all of the noise.",
+            )
+        if self.free_levels and self.channels == "colour" and not (low or high):
+            raise UsageError(
+                "free_levels has nothing to be free of: channels is colour, and wavelengths have no limit.",
+                "Set channels = luminance or a min_wavelength, or leave free_levels out.",
+            )
+        return self
 
 
 class ErrorMinimizingConfig(SurrogateConfig):

@@ -12,6 +12,7 @@ from unlearnable.arguments import path, unknown
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.noise import Form
+from unlearnable.presets.visibility import limits as limits
 from unlearnable.renamed import to_current
 
 FORMS: tuple[Form, Form] = ("samplewise", "classwise")

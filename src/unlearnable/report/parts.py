@@ -116,6 +116,7 @@ class Seen(Model):
         mean: Mean change of a pixel, in levels.
         psnr: In dB; None if nothing changed.
         ssim: 1 is identical; None if the photos are too small for it.
+        ciede2000: Mean colour difference after a blur; None in records of earlier versions.
     """
 
     sampled: int
@@ -123,6 +124,7 @@ class Seen(Model):
     mean: float
     psnr: Number
     ssim: Number
+    ciede2000: Number = None
 
 
 class GoalRecord(Model):

@@ -120,7 +120,12 @@ class Record(BaseModel):
             left_out=found.left_out,
             tested_on=found.tested_on,
             seen=Seen(
-                sampled=found.sampled, largest=seen.largest, mean=seen.mean, psnr=seen.psnr, ssim=seen.ssim
+                sampled=found.sampled,
+                largest=seen.largest,
+                mean=seen.mean,
+                psnr=seen.psnr,
+                ssim=seen.ssim,
+                ciede2000=seen.ciede2000,
             )
             if seen
             else None,

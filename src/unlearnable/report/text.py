@@ -79,6 +79,8 @@ def table(record: Record) -> str:
         psnr = "unchanged" if record.seen.psnr is None else f"PSNR {record.seen.psnr:.1f} dB"
         ssim = "" if record.seen.ssim is None else f", SSIM {record.seen.ssim:.3f}"
         change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
+        colour = record.seen.ciede2000
+        ssim += "" if colour is None else f", CIEDE2000 {colour:.1f} after a blur"
         out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
     return "\n".join([*out, "", *_conditions(record), sentence(record), *_goal(record)])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unlearnable.lifting import LARGE, Interpolation, grid_to_view, resample
+from unlearnable.lifting import LARGE, Grey, Interpolation, grey_factor, grid_to_view, resample
 from unlearnable.training.compute import Compute
 from unlearnable.training.jpeg import encoded
 from unlearnable.training.transforms import Draw, Transform
@@ -34,6 +34,8 @@ class TrainerView:
         compute: Device and precision.
         jpeg: Quality of a JPEG step between publishing and training; 0 for none.
         epsilon: Largest change of a published pixel, in levels.
+        grey: Rule for grey photos: ``mean``, the mean over the channels, or ``full``, the mean scaled by
+            ``lifting.grey_factor``, which the gradient takes as constant.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class TrainerView:
         compute: Compute,
         jpeg: int = 0,
         epsilon: float = math.inf,
+        grey: Grey = "mean",
     ) -> None:
+        self._epsilon, self._grey = epsilon, grey
         self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
         down, across = (torch.tensor(grid_to_view(side, length, grid, interpolation)) for length in frame)
         self.plain = side == grid == size and bool(
@@ -71,13 +75,23 @@ class TrainerView:
             grey: bool (N,): photos whose noise is equal in every channel; None if there are none.
         """
         if grey is not None:
-            d = torch.where(grey.view(-1, 1, 1, 1), d.mean(1, keepdim=True), d)
+            d = torch.where(grey.view(-1, 1, 1, 1), self._of_grey(d), d)
         height, width = d.shape[-2:]
         if height < self.grid or width < self.grid:
             d = d.repeat(1, 1, -(-self.grid // height), -(-self.grid // width))[..., : self.grid, : self.grid]
         if self._small is not None:
             return self._small(d)
         return d if self.plain else self._down @ d @ self._across
+
+    def _of_grey(self, d: torch.Tensor) -> torch.Tensor:
+        mean = d.mean(1, keepdim=True)
+        if self._grey == "mean":
+            return mean
+        with torch.no_grad():
+            factor: torch.Tensor = grey_factor(d, self._epsilon)
+        scaled = factor * mean
+        # as at the ends of the range, pixels at the budget still get a gradient
+        return scaled + (scaled.clamp(-self._epsilon, self._epsilon) - scaled).detach()
 
     def __call__(
         self, x: torch.Tensor, d: torch.Tensor, grey: torch.Tensor | None, draw: Draw | None
