@@ -8,9 +8,9 @@ from pkgutil import iter_modules
 
 from unlearnable.countermeasures.base import Countermeasure, setting
 from unlearnable.countermeasures.chain import Chain
-from unlearnable.countermeasures.registry import create, names, register, unlisted
+from unlearnable.countermeasures.registry import alternatives, create, names, register, unlisted
 
-__all__ = ["Chain", "Countermeasure", "create", "names", "register", "setting", "unlisted"]
+__all__ = ["Chain", "Countermeasure", "alternatives", "create", "names", "register", "setting", "unlisted"]
 
 # Every module of this package is imported, so that a new file registers its countermeasure without any list.
 for _module in iter_modules(__path__):

@@ -43,3 +43,7 @@ class Cutout(Countermeasure):
         position = torch.arange(side, device=x.device)
         down, across = (first <= position) & (position < first + length)
         return x.masked_fill((down.unsqueeze(2) & across.unsqueeze(1)).unsqueeze(1), 0.0), y
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the images without their squares."""
+        return self.batch(x, x, rng, compute)[0]

@@ -35,6 +35,10 @@ class AddedNoise(Countermeasure):
         noise = compute.send((2 * torch.rand(x.shape, generator=rng) - 1) * (self.epsilon / 255))
         return (x + noise).clamp(0, 1), y
 
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the images with noise."""
+        return self.batch(x, x, rng, compute)[0]
+
 
 @register
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from unlearnable import countermeasures
 from unlearnable.data.view import View
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SurrogateConfig
@@ -79,6 +80,8 @@ class SearchPlan:
         self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
         self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
         self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
+        chains = countermeasures.alternatives(config.countermeasures)
+        stand_ins = [chain.stand_in for chain in chains] if any(chains) else []
         self.trainer_view = TrainerView(
             int(config.resolution),
             pixels.shape[-1],
@@ -87,7 +90,7 @@ class SearchPlan:
             Transform(config.transforms, (config.crop_min, 1.0)),
             config.interpolation,
             ctx.compute,
-            config.jpeg,
+            stand_ins,
             config.budget.epsilon,
         )
 
@@ -110,6 +113,10 @@ class SearchPlan:
         assignment, side, grid = self.config.assignment(self.ctx.seed), self.config.side, self.config.grid
         found = [assignment.top_left(id, (side, side), (grid, grid)) for id in self.view.ids]
         return None if assignment.offset == "tile" else torch.tensor(found)
+
+    def begin(self, round: int) -> None:
+        """Prepare for a round of the search: countermeasures are off before ``countermeasures_from``."""
+        self.trainer_view.switched_on = round >= self.config.rounds_without_countermeasures
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
         """Return the positions of the images whose noise this round moves, int64."""
