@@ -8,6 +8,7 @@ import torch
 
 from batches import CPU, before_training
 from unlearnable.countermeasures import create, names
+from unlearnable.countermeasures.operations import OPERATIONS, Magnitude, apply
 from unlearnable.data.demo_photos import photograph
 from unlearnable.errors import UsageError
 from unlearnable.training import jpeg
@@ -68,11 +69,13 @@ def test_a_stand_in_is_close_to_its_countermeasure(spec: str, side: int) -> None
     assert torch.equal(before, images.double())
     single = create(spec).stand_in(images / 255, generator(5), CPU)
     assert single.dtype == torch.float32
-    if spec.partition(":")[0] not in ("jpeg", "bitdepth"):  # which may round the other way
+    if spec in SMOOTH:  # others may round the other way
         assert torch.allclose(255 * single.double(), found, atol=0.01)
 
 
-SMOOTH = [spec for spec in SPECS if spec.partition(":")[0] not in ("jpeg", "bitdepth")]
+STEPS = ("jpeg", "bitdepth", "posterize", "equalize")
+DRAWN = ("autoaugment", "fastautoaugment", "randaugment", "trivialaugment")  # from operations with steps
+SMOOTH = [spec for spec in SPECS if spec.partition(":")[0] not in (*STEPS, *DRAWN)]
 
 
 @pytest.mark.parametrize("spec", [*SMOOTH, "grey+blur", "shrink+blur+cutout"])
@@ -86,6 +89,50 @@ def test_the_gradient_of_a_smooth_stand_in_is_that_of_finite_differences(spec: s
     expected = float((weights * (after - before)).sum() / 0.02)
     assert abs(expected) > 1
     assert float((gradient * change).sum()) == pytest.approx(expected, rel=1e-6)
+
+
+VALUES = {
+    "posterize": 3.0,
+    "solarize": 128.0,
+    "rotate": 20.0,
+    **dict.fromkeys(("shear_x", "shear_y", "translate_x", "translate_y"), 0.2),
+}
+
+
+def operated(name: str, levels: torch.Tensor) -> torch.Tensor:
+    """Images in levels after an operation at a fixed value."""
+    kinds, strengths = torch.zeros(len(levels), dtype=torch.long), torch.ones(len(levels))
+    space = {name: Magnitude(VALUES.get(name, 1.4))}
+    return 255 * apply(levels / 255, kinds, strengths, space, generator(0), EXACT)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - set(STEPS)))
+def test_the_gradient_of_an_operation_is_that_of_finite_differences(name: str) -> None:
+    x = 40 + crops(24, each=1).double() * 0.65
+    x += torch.rand(x.shape, generator=generator(2))  # no pixel equals another one
+    weights, change = (torch.randn(x.shape, generator=generator(seed)).double() for seed in (0, 1))
+    x.requires_grad_(True)
+    (gradient,) = torch.autograd.grad((weights * operated(name, x)).sum(), x)
+    with torch.no_grad():
+        after, before = (operated(name, x + sign * 1e-4 * change) for sign in (1, -1))
+    expected = float((weights * (after - before)).sum() / 2e-4)
+    assert abs(expected) > 1
+    assert float((gradient * change).sum()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_gradient_of_an_operation_in_steps_is_its_mean_effect_or_points_its_way() -> None:
+    x = 32 + 192 * torch.rand(40, 3, 24, 24, generator=generator(0)).double()  # six whole steps of 32
+    change = 8 * torch.sign(torch.randn(3, 24, 24, generator=generator(1))).double()
+    effects = {}
+    for name, images in (("posterize", x), ("equalize", crops(24, each=8, low=8, high=247).double())):
+        effect = operated(name, images + change) - operated(name, images - change)
+        effects[name] = float((effect * change).mean()) / 2
+        levels = images.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad((operated(name, levels) * change).sum(), levels)
+        assert float((gradient * change).mean()) == pytest.approx(64)
+    assert effects["posterize"] == pytest.approx(64, rel=0.05)
+    # equalisation stretches the levels of a photograph
+    assert effects["equalize"] > 64
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5])

@@ -178,3 +178,15 @@ class Countermeasure:
             float (B, 3, s, s) in [0, 1].
         """
         raise NotImplementedError(f"{self.name} has no stand-in.")
+
+
+@dataclass(frozen=True)
+class Augmentation(Countermeasure):
+    """A countermeasure that changes images of a batch differentiably, whatever their labels.
+
+    Its stand-in is its stage ``batch``.
+    """
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the images after the stage ``batch``."""
+        return self.batch(x, torch.empty(len(x), 0, device=x.device), rng, compute)[0]

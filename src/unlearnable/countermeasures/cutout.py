@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure, setting
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Augmentation, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
 
 @register
 @dataclass(frozen=True)
-class Cutout(Countermeasure):
+class Cutout(Augmentation):
     """Blacks out a square at a random pixel of each image (DeVries and Taylor 2017).
 
     The pixel is the centre of the square, so the border may clip it. The paper fills the square with the mean
@@ -43,7 +43,3 @@ class Cutout(Countermeasure):
         position = torch.arange(side, device=x.device)
         down, across = (first <= position) & (position < first + length)
         return x.masked_fill((down.unsqueeze(2) & across.unsqueeze(1)).unsqueeze(1), 0.0), y
-
-    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
-        """Return the images without their squares."""
-        return self.batch(x, x, rng, compute)[0]

@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure, in_chunks, setting
+from unlearnable.countermeasures.base import Augmentation, Countermeasure, in_chunks, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
 
 @register
 @dataclass(frozen=True)
-class AddedNoise(Countermeasure):
+class AddedNoise(Augmentation):
     """Adds uniform noise to every pixel, new in each batch.
 
     Args:
@@ -34,10 +34,6 @@ class AddedNoise(Countermeasure):
         """Return the images with noise, clipped to [0, 1], and the labels unchanged."""
         noise = compute.send((2 * torch.rand(x.shape, generator=rng) - 1) * (self.epsilon / 255))
         return (x + noise).clamp(0, 1), y
-
-    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
-        """Return the images with noise."""
-        return self.batch(x, x, rng, compute)[0]
 
 
 @register
