@@ -23,8 +23,9 @@ class SurrogateConfig(Config):
         countermeasures: Countermeasures that the noise is to survive, such as ``none|grey|jpeg:30+blur``. In
             every step of the surrogate and of the noise, each image goes through one of the chains between
             the ``|``, all equally likely; ``none`` leaves it as published. They act before ``transforms``, at
-            the search's resolution: on photos, ``jpeg`` and ``shrink`` are stronger than on the files. Errors
-            are measured without them. Replaces the setting `jpeg`.
+            the search's resolution: on photos, ``jpeg`` and ``shrink`` are stronger than on the files. An
+            error measured on all images is that without them; the error of the training batches is that with
+            them. Replaces the setting `jpeg`.
         countermeasures_from: Share of ``max_rounds`` after which countermeasures are switched on. A search
             under many of them may not converge from the start. It cannot stop by its error before.
         zoom: Side of the view as a multiple of the resolution, so that a crop of the view is as sharp as a
