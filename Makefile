@@ -23,7 +23,7 @@ test-all: $(READY)  ## the slow tests too
 	$(PYTEST)
 
 # floors of pyproject.toml as exact versions, but the torch of constraints.txt: older builds are large
-OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|jpeg\|pretrained\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
+OLDEST = $(shell sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",*$$/\1==\2/p; s/^\(heic\|pretrained\) = \["\([a-z0-9-]*\)>=\([0-9.]*\)"\]$$/\2==\3/p' \
 	pyproject.toml | grep -v -e '^torch=' -e '^pytest-xdist=' -e '^pyvips' -e '^mypy=' -e '^ruff=' -e '^pre-commit=' -e '^twine=' -e '^build=' -e '^deptry=')
 
 test-oldest:  ## the tests with the oldest versions that pyproject.toml allows

@@ -33,6 +33,9 @@ def test_names_are_translated_both_ways_and_others_stay() -> None:
     assert to_current({**OLD, "epsilon": 4}) == {**NEW, "epsilon": 4}
     assert to_recorded({**NEW, "epsilon": 4}) == {**OLD, "epsilon": 4}
     assert to_current(NEW) == NEW
+    assert to_current({"jpeg": 75}) == {"countermeasures": "jpeg:75"}
+    assert to_current({"jpeg": 0}) == {"countermeasures": "none"}
+    assert to_recorded({"countermeasures": "jpeg:75"}) == {"countermeasures": "jpeg:75"}
     assert set(RENAMED.values()) <= set(methods.ErrorMinimizingConfig.model_fields)
     assert not set(RENAMED) & set(methods.ErrorMinimizingConfig.model_fields)
 
@@ -40,6 +43,15 @@ def test_names_are_translated_both_ways_and_others_stay() -> None:
 def test_old_settings_make_the_same_method() -> None:
     old, new = (methods.create("error_minimizing", settings).config for settings in (OLD, NEW))
     assert old == new
+    old, new = (
+        methods.create("error_minimizing", {name: value}).config
+        for name, value in (("jpeg", 30), ("countermeasures", "jpeg:30"))
+    )
+    assert old == new
+    with pytest.raises(UsageError, match="quality must be a whole number, not 'high'"):
+        methods.create("error_minimizing", {"jpeg": "high"})
+    with pytest.raises(UsageError, match="It is called countermeasures now"):
+        methods.ErrorMinimizing(jpeg=30)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="settled and skip_below are one setting"):
         methods.create("error_minimizing", {"settled": 0.1, "skip_below": 0.1})
 

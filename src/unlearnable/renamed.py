@@ -16,12 +16,15 @@ RENAMED = {
     "several": "patterns_per_class",
     "settled": "skip_below",
     "place": "offset",
+    "jpeg": "countermeasures",
 }
-_OLD = {new: old for old, new in RENAMED.items()}
+# settings whose value is written in another way too; records are not translated back to them
+_VALUES = {"jpeg": lambda quality: f"jpeg:{quality}" if quality else "none"}
+_OLD = {new: old for old, new in RENAMED.items() if old not in _VALUES}
 
 
 def to_current(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings under the names of today.
+    """Return settings under the names, and in the spelling, of today.
 
     Raises:
         UsageError: If a setting is given under both of its names.
@@ -31,7 +34,10 @@ def to_current(settings: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(
                 f"{old} and {new} are one setting, and both are given.", f"Remove {old}, its old name."
             )
-    return {RENAMED.get(name, name): value for name, value in settings.items()}
+    return {
+        RENAMED.get(name, name): _VALUES[name](value) if name in _VALUES else value
+        for name, value in settings.items()
+    }
 
 
 def to_recorded(settings: Mapping[str, Any]) -> dict[str, Any]:

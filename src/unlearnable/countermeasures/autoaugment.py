@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Augmentation
 from unlearnable.countermeasures.operations import Magnitude
 from unlearnable.countermeasures.policies import apply_pairs, read_policy
 from unlearnable.countermeasures.registry import register
@@ -64,7 +64,7 @@ translate_y 0.7 9 autocontrast 0.9 1
 
 @register
 @dataclass(frozen=True)
-class AutoAugment(Countermeasure):
+class AutoAugment(Augmentation):
     """Applies one of the 25 pairs of operations found on CIFAR-10 to each image (Cubuk et al., CVPR 2019)."""
 
     name: ClassVar[str] = "autoaugment"

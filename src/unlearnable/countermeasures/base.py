@@ -54,9 +54,10 @@ def in_chunks(
 class Countermeasure:
     """A way to train on protected images despite the noise.
 
-    A subclass is a frozen dataclass of ``setting``s and overrides one or more stages. No stage changes its
-    inputs in place. ``batch`` and ``step`` must not wait for the device, so their random draws come from a
-    CPU generator and go to the device with ``compute.send``.
+    A subclass is a frozen dataclass of ``setting``s and overrides one or more stages. It may also override
+    ``stand_in``, so that a search can find noise that survives it. Nothing changes its inputs in place.
+    ``batch`` and ``step`` must not wait for the device, so their random draws come from a CPU generator and
+    go to the device with ``compute.send``.
 
     Attributes:
         name: Name in specifications, as in ``jpeg:10``.
@@ -93,6 +94,11 @@ class Countermeasure:
         return tuple(
             stage for stage in STAGES if getattr(type(self), stage) is not getattr(Countermeasure, stage)
         )
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether a search can apply it: whether it overrides ``stand_in``."""
+        return type(self).stand_in is not Countermeasure.stand_in
 
     def photo(self, photo: Photo, rng: torch.Generator) -> Photo:
         """Return a photo to train on, at its own size. Runs once per photo, before it is resized.
@@ -156,3 +162,31 @@ class Countermeasure:
             float (B, 3, s, s) in [0, 1].
         """
         return x
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return images after the countermeasure, differentiable in ``x``; for searches.
+
+        The result is close to that of the stages on images of this size. Where a countermeasure rounds, the
+        gradient is that of its mean effect on many images. Like ``batch``, it must not wait for the device.
+
+        Args:
+            x: float (B, 3, s, s) in [0, 1], on the device: protected images in the view of the search.
+            rng: Generator for draws.
+            compute: Device and precision.
+
+        Returns:
+            float (B, 3, s, s) in [0, 1].
+        """
+        raise NotImplementedError(f"{self.name} has no stand-in.")
+
+
+@dataclass(frozen=True)
+class Augmentation(Countermeasure):
+    """A countermeasure that changes images of a batch differentiably, whatever their labels.
+
+    Its stand-in is its stage ``batch``.
+    """
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the images after the stage ``batch``."""
+        return self.batch(x, torch.empty(len(x), 0, device=x.device), rng, compute)[0]

@@ -31,10 +31,23 @@ class BitDepth(Countermeasure):
     name: ClassVar[str] = "bitdepth"
     bits: int = setting(3, 1, 8)
 
+    @property
+    def top(self) -> int:
+        """The number of steps between black and white."""
+        return (1 << self.bits) - 1
+
     def prepare(
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return images with at most 2^bits levels per channel."""
-        top = 2**self.bits - 1
+        top = self.top
         table = (torch.arange(256).double() * top / 255).round().mul(255 / top).round().byte()
         return in_chunks(pixels, lambda chunk: table[chunk.int()])
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return images on a few levels, with the gradient of the identity.
+
+        Pixels lie anywhere between two levels, so on average over images a small change of a pixel changes
+        its rounded value by as much.
+        """
+        return x + ((x * self.top).round() / self.top - x).detach()

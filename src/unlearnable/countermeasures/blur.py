@@ -34,8 +34,16 @@ class Blur(Countermeasure):
         self, pixels: torch.Tensor, labels: torch.Tensor | None, rng: torch.Generator, compute: Compute
     ) -> torch.Tensor:
         """Return blurred images."""
-        kernel = matrix(pixels.shape[-1], self.sigma * pixels.shape[-1] / REFERENCE_SIDE)
+        kernel = self._kernel(pixels.shape[-1])
         return in_chunks(pixels, lambda chunk: (kernel @ chunk.float() @ kernel).round().clamp(0, 255))
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return blurred images."""
+        kernel = compute.send(self._kernel(x.shape[-1]))
+        return kernel @ x @ kernel
+
+    def _kernel(self, side: int) -> torch.Tensor:
+        return matrix(side, self.sigma * side / REFERENCE_SIDE)
 
 
 def matrix(side: int, sigma: float) -> torch.Tensor:

@@ -122,6 +122,12 @@ class Chain:
             x = member.step(model, x, y, rng, compute)
         return x
 
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return images after the stand-in of every member: see ``Countermeasure.stand_in``."""
+        for member in self.members:
+            x = member.stand_in(x, rng, compute)
+        return x
+
 
 def _first_stage(member: Countermeasure) -> int:
     return min((STAGES.index(stage) for stage in member.stages), default=0)

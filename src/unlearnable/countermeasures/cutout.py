@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure, setting
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Augmentation, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
 
 @register
 @dataclass(frozen=True)
-class Cutout(Countermeasure):
+class Cutout(Augmentation):
     """Blacks out a square at a random pixel of each image (DeVries and Taylor 2017).
 
     The pixel is the centre of the square, so the border may clip it. The paper fills the square with the mean

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure
+from unlearnable.countermeasures.base import Augmentation
 from unlearnable.countermeasures.operations import Magnitude
 from unlearnable.countermeasures.policies import apply_pairs, read_policy
 from unlearnable.countermeasures.registry import register
@@ -35,7 +35,7 @@ SPACE = {
 
 @register
 @dataclass(frozen=True)
-class FastAutoAugment(Countermeasure):
+class FastAutoAugment(Augmentation):
     """Applies one of 493 pairs of operations found on CIFAR-10 to each image (Lim et al., NeurIPS 2019)."""
 
     name: ClassVar[str] = "fastautoaugment"

@@ -14,6 +14,7 @@ import torch
 from unlearnable.countermeasures.base import Countermeasure
 from unlearnable.countermeasures.registry import register
 from unlearnable.data.photo import Photo
+from unlearnable.training.compute import Compute
 
 
 @register
@@ -35,3 +36,8 @@ class Grey(Countermeasure):
         red, green, blue = photo.opaque.astype(np.int32).transpose(2, 0, 1)
         luminance = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
         return replace(photo, pixels=luminance.astype(np.uint8), profile=None)
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the luminance in each channel."""
+        luminance = 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
+        return luminance.expand_as(x)

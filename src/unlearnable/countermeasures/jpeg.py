@@ -15,6 +15,8 @@ import torch
 from unlearnable.countermeasures.base import Countermeasure, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.data.photo import Photo
+from unlearnable.training.compute import Compute
+from unlearnable.training.jpeg import compressed
 
 
 @register
@@ -38,3 +40,7 @@ class Jpeg(Countermeasure):
         buffer = io.BytesIO()
         Image.fromarray(photo.opaque).save(buffer, "JPEG", quality=self.quality, subsampling="4:2:0")
         return replace(photo, pixels=np.array(Image.open(buffer, formats=["JPEG"])))
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return the images after compression, with the gradient of a soft dead zone."""
+        return compressed(x, self.quality, compute)

@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure, in_chunks, setting
+from unlearnable.countermeasures.base import Augmentation, Countermeasure, in_chunks, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
 
 
 @register
 @dataclass(frozen=True)
-class AddedNoise(Countermeasure):
+class AddedNoise(Augmentation):
     """Adds uniform noise to every pixel, new in each batch.
 
     Args:

@@ -120,6 +120,11 @@ def _levels(x: torch.Tensor) -> torch.Tensor:
     return (x * 255).round()
 
 
+def _stepwise(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Return ``out``, a step function of ``x``, with the gradient of the identity: about its mean slope."""
+    return x + (out - x).detach() if x.requires_grad else out
+
+
 def _luminance(x: torch.Tensor) -> torch.Tensor:
     return 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
 
@@ -152,12 +157,12 @@ def _equalize(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     step = (levels.shape[1] - counts.gather(1, levels.amax(1, keepdim=True))) // 255
     table = (step // 2 + counts.cumsum(1) - counts) // step.clamp(min=1)
     out = torch.where(step > 0, table.gather(1, levels).clamp(max=255), levels)
-    return (out.to(x.dtype) / 255).view(x.shape)
+    return _stepwise(x, (out.to(x.dtype) / 255).view(x.shape))
 
 
 def _posterize(x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     width = torch.exp2(8 - bits.round())
-    return torch.floor(_levels(x) / width) * width / 255
+    return _stepwise(x, torch.floor(_levels(x) / width) * width / 255)
 
 
 def _solarize(x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import Countermeasure, setting
+from unlearnable.countermeasures.base import Augmentation, setting
 from unlearnable.countermeasures.operations import apply, space
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
@@ -24,7 +24,7 @@ SPACE = space(rotate=30, shear=0.3, shift=150 / 331, blend=0.9, bits=4)
 
 @register
 @dataclass(frozen=True)
-class RandAugment(Countermeasure):
+class RandAugment(Augmentation):
     """Applies to each image a few operations drawn from 14, all equally strong (Cubuk et al., NeurIPS 2020).
 
     The paper tunes both settings to model and data. The defaults are its numbers for ResNet-50 on ImageNet;

@@ -71,6 +71,31 @@ def create(spec: str) -> Chain:
     return Chain(tuple(_one(part) for part in parts if part not in ("none", "")))
 
 
+def alternatives(spec: str) -> tuple[Chain, ...]:
+    """Return the chains of which a search applies one to each image.
+
+    Args:
+        spec: Chains joined by ``|``, such as ``none|grey|jpeg:30+cutout``. All are equally likely; a chain
+            that is written twice is twice as likely.
+
+    Raises:
+        UsageError: If a chain is not valid, or has a countermeasure without a stand-in.
+    """
+    parts = [part.strip() for part in spec.split("|")] if isinstance(spec, str) else [spec]
+    if "" in parts and len(parts) > 1:
+        raise UsageError(
+            f"{spec!r} has a | with no chain beside it.", "Write none for images as they are published."
+        )
+    chains = tuple(create(part) for part in parts)
+    for member in (member for chain in chains for member in chain.members):
+        if not member.has_stand_in:
+            able = ", ".join(name for name, kind in sorted(_COUNTERMEASURES.items()) if kind().has_stand_in)
+            raise UsageError(
+                f"{member.name} is not differentiable, so a search cannot apply it.", f"Choose from {able}."
+            )
+    return chains
+
+
 def _one(spec: str) -> Countermeasure:
     name, colon, rest = spec.partition(":")
     kind = _COUNTERMEASURES.find(name)

@@ -11,6 +11,8 @@ import torch
 from unlearnable.countermeasures.base import Countermeasure, setting
 from unlearnable.countermeasures.registry import register
 from unlearnable.data.photo import Photo
+from unlearnable.lifting import resample
+from unlearnable.training.compute import Compute
 
 
 @register
@@ -33,7 +35,17 @@ class Shrink(Countermeasure):
         from PIL import Image
 
         height, width = photo.size
-        small = max(1, round(width / self.factor)), max(1, round(height / self.factor))
+        small = self._shrunk(width), self._shrunk(height)
         image = Image.fromarray(photo.opaque).resize(small, Image.Resampling.BILINEAR)
         back = image.resize((width, height), Image.Resampling.BILINEAR)
         return replace(photo, pixels=np.asarray(back))
+
+    def stand_in(self, x: torch.Tensor, rng: torch.Generator, compute: Compute) -> torch.Tensor:
+        """Return images after they were shrunk and enlarged again."""
+        side = x.shape[-1]
+        small = self._shrunk(side)
+        both = compute.send(torch.tensor(resample(side, small) @ resample(small, side)))
+        return both @ x @ both.T
+
+    def _shrunk(self, side: int) -> int:
+        return max(1, round(side / self.factor))

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearnable.countermeasures.base import REFERENCE_SIDE, Countermeasure
+from unlearnable.countermeasures.base import REFERENCE_SIDE, Augmentation
 from unlearnable.countermeasures.operations import apply, space
 from unlearnable.countermeasures.registry import register
 from unlearnable.training.compute import Compute
@@ -19,7 +19,7 @@ from unlearnable.training.compute import Compute
 
 @register
 @dataclass(frozen=True)
-class TrivialAugment(Countermeasure):
+class TrivialAugment(Augmentation):
     """Applies to each image one operation drawn from 14, with random strength (Müller and Hutter, ICCV 2021).
 
     The strength is drawn from 31 values. The ranges are those of the paper's "Wide" space, where shifts are

@@ -195,7 +195,7 @@ class BySurrogate(Rounds[S]):
         """
         config, view, constraints = self.config, plan.trainer_view, plan.constraints
         length = self.direction * self.step_length(round, plan.rounds)
-        samples = config.samples if config.transforms != "none" else 1
+        samples = config.samples if view.varies else 1
         draws = [[view.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
         under = plan.under(batch, d)
         for step in range(config.steps):

@@ -40,10 +40,10 @@ class CleanSurrogate(BySurrogate[C]):
     def train_batch(
         self, plan: SearchPlan, model: nn.Module, batch: Batch, d: torch.Tensor, rng: torch.Generator
     ) -> torch.Tensor:
-        """Return the clean images, transformed as ``pretrain_transforms`` says."""
+        """Return the clean images, changed as ``countermeasures`` and ``pretrain_transforms`` say."""
         name, config = self.config.pretrain_transforms, self.config
         transform = Transform(config.transforms if name == "auto" else name, (config.crop_min, 1.0))
-        return plan.show(batch, torch.zeros_like(d), transform.draw(len(d), rng, plan.ctx.compute))
+        return plan.show(batch, torch.zeros_like(d), plan.trainer_view.draw(len(d), rng, transform))
 
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained: once and to the end, so at a rate that falls to zero."""

@@ -70,6 +70,11 @@ class Config(Checked):
         """Side of a pattern, in pixels of the grid."""
         return self.tile or self.grid
 
+    @property
+    def earliest_stop(self) -> int:
+        """Rounds before the search may stop by its error."""
+        return self.min_rounds
+
     def assignment(self, seed: int) -> Assignment:
         """Return the assignment of patterns and offsets to images in a run with this seed.
 
@@ -99,7 +104,7 @@ def stop_reason(config: Config, log: list[float | None], *, rises: bool = False)
         rises: Whether the method raises the error: it then stops when the error is high enough.
     """
     errors = [error for error in log if error is not None]
-    if len(log) >= config.min_rounds and errors:
+    if len(log) >= config.earliest_stop and errors:
         if rises and errors[-1] >= config.stop_error:
             return f"the error, {errors[-1]:.1%}, has reached {config.stop_error:.1%}"
         if not rises and errors[-1] < config.stop_error:

@@ -118,6 +118,7 @@ class Rounds(Method[S]):
     def advance(self, state: State, view: View, ctx: Context) -> Progress:
         """Take the next step of the round: a surrogate batch, a measurement, or T sign steps on a batch."""
         plan = ctx.keep("plan", view, lambda: self.plan(view, ctx))
+        plan.begin(state["round"])
         left, before = state["step"], Counter[str]()
         for part in self._round(plan, state):
             if left < part.count:

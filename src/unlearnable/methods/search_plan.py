@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from unlearnable import countermeasures
 from unlearnable.data.view import View
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
@@ -81,6 +82,8 @@ class SearchPlan:
         self._frozen: tuple[dict[str, Any], int, nn.Module] | None = None
         self._orders: dict[str, tuple[tuple[int, ...], torch.Tensor]] = {}
         self.constraints = Constraints(config, view.frame, ctx.compute)
+        chains = countermeasures.alternatives(config.countermeasures)
+        stand_ins = [chain.stand_in for chain in chains] if any(chains) else []
         self.trainer_view = TrainerView(
             int(config.resolution),
             pixels.shape[-1],
@@ -89,7 +92,7 @@ class SearchPlan:
             Transform(config.transforms, (config.crop_min, 1.0)),
             config.interpolation,
             ctx.compute,
-            config.jpeg,
+            stand_ins,
             config.budget.epsilon,
             config.grey,
         )
@@ -113,6 +116,10 @@ class SearchPlan:
         assignment, side, grid = self.config.assignment(self.ctx.seed), self.config.side, self.config.grid
         found = [assignment.top_left(id, (side, side), (grid, grid)) for id in self.view.ids]
         return None if assignment.offset == "tile" else torch.tensor(found)
+
+    def begin(self, round: int) -> None:
+        """Prepare for a round of the search: countermeasures are off before ``countermeasures_from``."""
+        self.trainer_view.switched_on = round >= self.config.rounds_without_countermeasures
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
         """Return the positions of the images whose noise this round moves, int64."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from unlearnable import models
+from unlearnable import countermeasures, models
 from unlearnable.arguments import shown
 from unlearnable.errors import UsageError
 from unlearnable.methods.config import Config
@@ -22,9 +23,14 @@ class SurrogateConfig(Config):
         transforms: The transformations that a trainer is expected to apply to a batch: ``none`` (the paper),
             ``flip-crop`` or ``photo``.
         crop_min: ``photo`` only. Smallest share of the frame that a crop retains.
-        jpeg: Quality of a JPEG step before both the surrogate's and the noise's step, so that the noise
-            survives JPEG; 0 for no JPEG. Needs kornia. It acts at the search's resolution: it is JPEG itself
-            for images of that size, and stronger than JPEG for photos.
+        countermeasures: Countermeasures that the noise is to survive, such as ``none|grey|jpeg:30+blur``. In
+            every step of the surrogate and of the noise, each image goes through one of the chains between
+            the ``|``, all equally likely; ``none`` leaves it as published. They act before ``transforms``, at
+            the search's resolution: on photos, ``jpeg`` and ``shrink`` are stronger than on the files. An
+            error measured on all images is that without them; the error of the training batches is that with
+            them. Replaces the setting `jpeg`.
+        countermeasures_from: Share of ``max_rounds`` after which countermeasures are switched on. A search
+            under many of them may not converge from the start. It cannot stop by its error before.
         zoom: Side of the view as a multiple of the resolution, so that a crop of the view is as sharp as a
             crop of the photo.
         steps: T, sign steps per batch.
@@ -60,7 +66,8 @@ class SurrogateConfig(Config):
     surrogate: str = "resnet18:width=64,stem=cifar"
     transforms: Name = "none"
     crop_min: float = Field(default=0.35, gt=0, le=1)
-    jpeg: int = Field(default=0, ge=0, le=100)
+    countermeasures: str = "none"
+    countermeasures_from: float = Field(default=0.0, ge=0, lt=1)
     zoom: float = Field(default=1.0, ge=1, le=4)
     steps: int = Field(default=20, ge=1)
     samples: int = Field(default=1, ge=1)
@@ -90,6 +97,12 @@ class SurrogateConfig(Config):
         """Refuse an unknown network now rather than after all photos have been read."""
         models.parse(surrogate)
         return surrogate
+
+    @field_validator("countermeasures")
+    @classmethod
+    def _with_stand_ins(cls, spec: str) -> str:
+        """Refuse unknown countermeasures now, and write out their settings."""
+        return "|".join(chain.spec for chain in countermeasures.alternatives(spec))
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +143,19 @@ class SurrogateConfig(Config):
                 "Set channels = luminance or a min_wavelength, or leave free_levels out.",
             )
         return self
+
+    @property
+    def rounds_without_countermeasures(self) -> int:
+        """Rounds before countermeasures are switched on."""
+        if self.countermeasures == "none":
+            return 0
+        return math.ceil(self.countermeasures_from * int(self.max_rounds))
+
+    @property
+    def earliest_stop(self) -> int:
+        """Rounds before the search may stop by its error: at least one with countermeasures."""
+        without = self.rounds_without_countermeasures
+        return max(self.min_rounds, without + 1 if without else 0)
 
 
 class ErrorMinimizingConfig(SurrogateConfig):

@@ -6,13 +6,15 @@ Every training step, noise step and measurement of a search uses it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from unlearnable.lifting import LARGE, Grey, Interpolation, grey_factor, grid_to_view, resample
 from unlearnable.training.compute import Compute
-from unlearnable.training.jpeg import encoded
+from unlearnable.training.stand_ins import StandIn, StandIns
 from unlearnable.training.transforms import Draw, Transform
 
 
@@ -32,10 +34,14 @@ class TrainerView:
         transform: The trainer's transformations of a batch.
         interpolation: How the grid is lifted.
         compute: Device and precision.
-        jpeg: Quality of a JPEG step between publishing and training; 0 for none.
+        countermeasures: Stand-ins for what happens to images between publishing and training. Each image goes
+            through one of them, all equally likely.
         epsilon: Largest change of a published pixel, in levels.
         grey: Rule for grey photos: ``mean``, the mean over the channels, or ``full``, the mean scaled by
             ``lifting.grey_factor``, which the gradient takes as constant.
+
+    Attributes:
+        switched_on: Whether ``draw`` draws countermeasures, as it does unless a search begins without them.
     """
 
     def __init__(
@@ -47,12 +53,13 @@ class TrainerView:
         transform: Transform,
         interpolation: Interpolation,
         compute: Compute,
-        jpeg: int = 0,
+        countermeasures: Sequence[StandIn] = (),
         epsilon: float = math.inf,
         grey: Grey = "mean",
     ) -> None:
         self._epsilon, self._grey = epsilon, grey
-        self.size, self.grid, self.transform, self.compute, self.jpeg = size, grid, transform, compute, jpeg
+        self.size, self.grid, self.transform, self.compute = size, grid, transform, compute
+        self.countermeasures, self.switched_on = StandIns(tuple(countermeasures), compute), True
         down, across = (torch.tensor(grid_to_view(side, length, grid, interpolation)) for length in frame)
         self.plain = side == grid == size and bool(
             (down == torch.eye(side, grid)).all() and (across == torch.eye(side, grid)).all()
@@ -63,9 +70,26 @@ class TrainerView:
             None if min(frame) >= grid else _Small(side, grid, frame, interpolation, compute, epsilon)
         )
 
-    def draw(self, count: int, rng: torch.Generator) -> Draw | None:
-        """Draw a transformation for each of ``count`` images; None if the trainer transforms nothing."""
-        return self.transform.draw(count, rng, self.compute)
+    @property
+    def varies(self) -> bool:
+        """Whether two draws may differ."""
+        return self.transform.name != "none" or (self.switched_on and bool(self.countermeasures))
+
+    def draw(self, count: int, rng: torch.Generator, transform: Transform | None = None) -> Draw | None:
+        """Draw a transformation, and a countermeasure if there are any, for each of ``count`` images.
+
+        Args:
+            count: Number of images.
+            rng: Generator on the CPU. The draws are sent to the device.
+            transform: Transformations other than the trainer's.
+
+        Returns:
+            None if nothing changes images.
+        """
+        draw = (transform or self.transform).draw(count, rng, self.compute)
+        if not self.countermeasures or not self.switched_on:
+            return draw
+        return replace(draw or Draw(), countermeasures=self.countermeasures.draw(count, rng))
 
     def seen(self, d: torch.Tensor, grey: torch.Tensor | None) -> torch.Tensor:
         """Return the noise in the view, K d, in levels: float (N, C, side, side).
@@ -105,9 +129,9 @@ class TrainerView:
             draw: The result of ``draw``; None for the whole frame, resized, on which errors are measured.
         """
         x = _Published.apply(x, self.seen(d, grey))  # type: ignore[no-untyped-call]
-        # files are compressed before a trainer crops and flips what they contain
-        if self.jpeg:
-            x = encoded(x, self.jpeg)
+        # files are changed before a trainer crops and flips what they contain
+        if draw is not None and draw.countermeasures is not None:
+            x = self.countermeasures(x, draw.countermeasures)
         return self.transform(x, self.size, draw).contiguous(memory_format=torch.channels_last)
 
 

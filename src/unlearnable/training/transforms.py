@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
+from unlearnable.training.stand_ins import Choice
 
 Name = Literal["none", "flip-crop", "photo"]
 
@@ -26,15 +27,18 @@ class Draw:
     """One sampled transformation for every image of a batch, on the device.
 
     Args:
-        maps: float (N, 2, 3), affine maps from pixels of the result to positions in the frame.
+        maps: float (N, 2, 3), affine maps from pixels of the result to positions in the frame; None for the
+            whole frame, resized.
         colours: float (3, N, 1, 1, 1), factors of brightness, contrast and saturation; None for colours as
             they are.
         hues: float (N, 1, 1, 1), turns of the hue in [-0.5, 0.5]; None for hues as they are.
+        countermeasures: The countermeasure that changes each image before all this; None for none.
     """
 
-    maps: torch.Tensor
+    maps: torch.Tensor | None = None
     colours: torch.Tensor | None = None
     hues: torch.Tensor | None = None
+    countermeasures: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Transform:
         Returns:
             float (N, C, size, size).
         """
-        if draw is None:
+        if draw is None or draw.maps is None:
             return (
                 x
                 if x.shape[-1] == size

@@ -9,6 +9,7 @@ from unlearnable.experiments.profile import Profile
 
 FILES = {"PNG": "png", **{f"JPEG {quality}": f"jpeg:{quality}" for quality in (95, 85, 75, 50)}}
 INSIDE = 75  # quality of the JPEG inside the search
+SEARCH = {"countermeasures": f"jpeg:{INSIDE}"}
 DATA = ("photos", "cifar10")
 
 
@@ -43,7 +44,7 @@ def published(p: Profile) -> Iterator[Entry]:
             for inside in (0, INSIDE):
                 column = _column(data, inside)
                 yield Entry("no noise", column, p.cell(data, seed))
-                poison = p.poison(data, "classwise", seed, **({"jpeg": inside} if inside else {}))
+                poison = p.poison(data, "classwise", seed, **(SEARCH if inside else {}))
                 for row, encoding in FILES.items():
                     written = poison.model_copy(update={"encoding": encoding})
                     yield Entry(row, column, p.cell(data, seed, written))
