@@ -16,6 +16,8 @@ from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method
+from unlearnable.models.from_timm import PREFIX
+from unlearnable.models.starts import models_of
 from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.search import as_before, estimate, require_same, rounds_done
@@ -165,7 +167,7 @@ def prepare(
     Raises:
         UsageError: If a name, a setting or a value is unknown, the method has no presets, or the run folder
             holds a run with other settings or another seed.
-        DataError: If no photo can be read.
+        DataError: If no photo can be read, or there is one class only and the method needs more.
     """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."
@@ -251,7 +253,7 @@ def open_photos(
         options: How ``photos`` is read; one sub-folder per class by default.
 
     Raises:
-        DataError: If a folder cannot be used, or there is only one class in all.
+        DataError: If a folder cannot be used.
     """
     photos = arguments.path("photos", photos)
     images = PhotoOptions.of(options).folder(photos)
@@ -259,11 +261,6 @@ def open_photos(
         others = folder(arguments.path("context", context))
         # in the order of the search, so that its squares need no copy
         return images.join(others).in_order_of_ids()
-    if len(images.classes) < 2:
-        raise DataError(
-            f"{photos} holds one class only, {images.classes[0]!r}: there is nothing to tell it apart from.",
-            "Give a folder of other classes with --context FOLDER; they are never published.",
-        )
     return images
 
 
@@ -286,8 +283,10 @@ def read(
         The images, with a reason in ``skipped`` for every photo that cannot be read.
 
     Raises:
-        DataError: If none can be read.
+        DataError: If none can be read, or there is one class only and the method needs more.
     """
+    if method is not None:
+        method.require_classes(len(images.classes))
     if images.checked:
         return images
     side = None
@@ -316,12 +315,14 @@ def require_loaded(record: Mapping[str, Any], run: Path) -> None:
         record: The content of ``run.json``.
         run: The run folder.
     """
-    surrogate = str(record.get("settings", {}).get("surrogate", "")).partition(":")[0]
+    networks = models_of(str(record.get("settings", {}).get("surrogate", "")))
+    # the networks of timm are in no registry of ours
+    surrogates = [name.partition(":")[0] for name in networks if not name.startswith(PREFIX)]
     for kind, name, known in (
         ("method", record["method"], methods.names()),
-        ("surrogate", surrogate, models.names()),
+        *(("surrogate", name, models.names()) for name in surrogates),
     ):
-        if name and name not in known:
+        if name not in known:
             plugin = record.get("plugin")
             raise UsageError(
                 f"{run} was made by the {kind} {name!r}, which is not loaded.",

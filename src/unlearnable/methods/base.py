@@ -117,6 +117,23 @@ class Method(ABC, Generic[C]):
         return type(self)(self.config.model_copy(update=self.resolved(frame, count)))
 
     @property
+    def tells_classes_apart(self) -> bool:
+        """Whether the search needs two classes or more, own or context: one with a trained surrogate does."""
+        return type(self).surrogate is not Method.surrogate
+
+    def require_classes(self, count: int) -> None:
+        """Refuse images of a single class if the search needs more.
+
+        Raises:
+            DataError: If it does.
+        """
+        if count < 2 and self.tells_classes_apart:
+            raise DataError(
+                "There is one class only, so there is nothing to tell it apart from.",
+                "Add other classes with --context FOLDER, or use --method feature_shift, which needs none.",
+            )
+
+    @property
     def zoom(self) -> float:
         """How much larger than the resolution the view must be."""
         return 1.0
@@ -260,17 +277,13 @@ class Method(ABC, Generic[C]):
             The noise, inside its budget and on whole levels, with everything needed to extend it.
 
         Raises:
-            DataError: If there is only one class and the method has a surrogate.
+            DataError: If there is only one class and the method tells classes apart.
             UsageError: If a setting is still ``auto``.
         """
         require_resolved(self.config)
         # so that the same images give the same noise, in whatever order their source has them
         view = view.in_order_of_ids()
-        if len(view.classes) < 2 and type(self).surrogate is not Method.surrogate:
-            raise DataError(
-                "There is one class only, so there is nothing to tell it apart from.",
-                "Add other classes with --context FOLDER.",
-            )
+        self.require_classes(len(view.classes))
         if state is None:
             state = self.start(view, ctx)
         else:
