@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
     from unlearnable.methods import Method
+    from unlearnable.methods.bait import Bait
     from unlearnable.methods.error_maximizing import ErrorMaximizing
     from unlearnable.methods.error_minimizing import ErrorMinimizing
+    from unlearnable.methods.feature_shift import FeatureShift
     from unlearnable.methods.fitted import Fitted
     from unlearnable.methods.random import Random
     from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from unlearnable.training.compute import Compute
 
 _HOMES = {
+    "Bait": "methods.bait",
     "Budget": "budget",
     "Compute": "training.compute",
     "DataError": "errors",
@@ -64,6 +67,7 @@ _HOMES = {
     "ErrorMaximizing": "methods.error_maximizing",
     "ErrorMinimizing": "methods.error_minimizing",
     "Event": "events",
+    "FeatureShift": "methods.feature_shift",
     "Fitted": "methods.fitted",
     "GoalMissed": "errors",
     "ImageSet": "data.image_set",
@@ -96,6 +100,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bait",
     "Budget",
     "Compute",
     "DataError",
@@ -104,6 +109,7 @@ __all__ = [
     "ErrorMaximizing",
     "ErrorMinimizing",
     "Event",
+    "FeatureShift",
     "Fitted",
     "GoalMissed",
     "ImageSet",
