@@ -12,6 +12,8 @@ number) are outcomes, not exceptions.
 
 from __future__ import annotations
 
+import errno
+
 DONE = 0
 SKIPPED = 4
 INTERRUPTED = 130
@@ -55,3 +57,15 @@ class Unfinished(UnlearnableError):
     """The time limit was reached and work is left. Finished work is saved, and the same call resumes."""
 
     exit_code = 6
+
+
+# PyTorch has no type of its own for the memory of the CPU
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, the system or PyTorch says that there is not enough memory."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    words = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY)
+    return words or isinstance(error, MemoryError)

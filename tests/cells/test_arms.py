@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -246,6 +247,7 @@ def test_a_result_has_every_epoch_and_the_confusion_of_the_last(
     assert 0 <= result.search["seconds"] <= time.monotonic() - started + 0.1
     assert 0 <= result.seconds <= time.monotonic() - started + 0.1
     assert result.environment == runner.compute.describe()
+    assert abs(datetime.date.today() - datetime.date.fromisoformat(result.date)).days <= 1
     results = Results(tmp_path / "results")
     results.save(result)
     assert Results(tmp_path / "results").all() == {cell.text: result}

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from unlearnable import hashing
 from unlearnable.budget import Budget
 from unlearnable.cells import Cell, Data, Poison, Search, Victim
 from unlearnable.cells.cache import Busy, Cache
@@ -298,6 +299,8 @@ def test_a_cell_that_starts_from_a_file_is_named_by_its_content(
     cell = Cell(data=DIGITS, victim=VICTIM.model_copy(update={"start": str(path)}))
     before = cell_runner.hash(cell)
     assert before != cell_runner.hash(CLEAN)
+    # the entry's name is part of the hash that names committed results
+    assert cell_runner.fingerprints(cell)["start"] == hashing.of_file(path)
     later = Cell(data=DIGITS, victim=VICTIM, start=cell)
     after = cell_runner.hash(later)
     save_file(second, path)

@@ -137,8 +137,11 @@ def test_models_lists_published_weights_and_names_what_it_downloads(
     folder.mkdir(parents=True)
     (folder / "resnet18-f37072fd.pth").write_bytes(b"no weights")
     found = json.loads(call("models", "--weights", "--json"))
-    assert found["resnet18:stem=imagenet"] == str(folder / "resnet18-f37072fd.pth")
-    assert found["resnet50:stem=imagenet"] == ""
+    assert found["resnet18:stem=imagenet"]["file"] == str(folder / "resnet18-f37072fd.pth")
+    missing = found["resnet50:stem=imagenet"]
+    assert missing["file"] == ""
+    assert missing["source"] == "https://download.pytorch.org/models/resnet50-0676ba61.pth"
+    assert (missing["size"], missing["licence"], missing["sha256"]) == (102530333, "BSD-3-Clause", "0676ba61")
     listed = call("models", "--weights")
     assert "resnet50-0676ba61.pth, 97.8 MiB, BSD-3-Clause, SHA-256 0676ba61" in " ".join(listed.split())
     error = " ".join(call("models", "--download", "resnet18:stem=imagenet", code=3).split())

@@ -116,3 +116,8 @@ def test_a_frozen_copy_gives_the_same_logits_and_gradient(name: str, stem: str) 
     assert len(kept) == (
         58 + 3 + 1 if name == "densenet121" else 0
     )  # one at the head of each layer and transition, and the last
+
+
+def test_a_network_too_large_for_memory_is_named_in_words_of_ours() -> None:
+    with pytest.raises(UsageError, match="'cnn:width=1000000' needs more memory than there is"):
+        models.create("cnn:width=1000000", 10)

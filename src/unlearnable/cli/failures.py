@@ -9,15 +9,13 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from unlearnable.errors import Unfinished, UnlearnableError
+from unlearnable.errors import Unfinished, UnlearnableError, is_out_of_memory
 from unlearnable.user_cache import user_cache
 
 # With this variable set, the traceback of every error is printed.
 TRACEBACK = "UNLEARNABLE_TRACEBACK"
 RESUME = "Run the same command again to resume."
 SAVED = "Finished work is saved. Correct the cause, then run the same command again."
-# errors of PyTorch, which has no type of its own for the memory of the CPU
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def require_current_folder() -> None:
@@ -56,7 +54,7 @@ def _explained(error: BaseException, resumes: bool) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)
         return f"Interrupted. {RESUME if resumes else 'Nothing was written.'}", 128 + number
-    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+    if is_out_of_memory(error):
         remedy = "Close other programs, or use a machine with more memory."
         if "cuda" in str(error).lower():
             remedy = "Close other programs that use the device, or give --device cpu."
@@ -117,9 +115,3 @@ def _is_in_cache(path: Path) -> bool:
         return user_cache("").parent in (path, *path.parents)
     except UnlearnableError:
         return False
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)

@@ -50,12 +50,12 @@ def models(
             path = pretrained.download(download)
             console.result({"model": download, "file": str(path)}, str(path))
         elif weights:
-            found = {model: one.find() for model, one in pretrained.PUBLISHED.items()}
             lines = {
-                model: f"{path or 'not on this machine'}: {pretrained.PUBLISHED[model].words}"
-                for model, path in found.items()
+                model: f"{one.find() or 'not on this machine'}: {one.words}"
+                for model, one in pretrained.PUBLISHED.items()
             }
-            console.result({model: str(path or "") for model, path in found.items()}, definitions(lines))
+            records = {model: one.record for model, one in pretrained.PUBLISHED.items()}
+            console.result(records, definitions(lines))
         else:
             _show(console, package.names())
 

@@ -46,9 +46,27 @@ class PublishedWeights:
     @property
     def words(self) -> str:
         """File, size, licence, checksum and source, for people."""
-        source = self.url or self.package
         size = f"{self.size / 2**20:.1f} MiB"
-        return f"{self.file}, {size}, {self.licence}, SHA-256 {self.sha256[:16]}, from {source}"
+        return f"{self.file}, {size}, {self.licence}, SHA-256 {self.sha256[:16]}, from {self.source}"
+
+    @property
+    def record(self) -> dict[str, str | int]:
+        """Path on this machine or an empty text, size in bytes, licence, checksum and source."""
+        return {
+            "file": str(self.find() or ""),
+            "size": self.size,
+            "licence": self.licence,
+            "sha256": self.sha256,
+            "source": self.source,
+        }
+
+    @property
+    def source(self) -> str:
+        """The package that has the file on this machine, or else where it can be had."""
+        found = self.find()
+        if found is not None and found.parent != weights_folder():
+            return self.package
+        return self.url or self.package
 
     def find(self) -> Path | None:
         """Return the file, or None if it is not on this machine."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from unlearnable.arguments import nearest, shown
-from unlearnable.errors import UnlearnableError, UsageError
+from unlearnable.errors import UnlearnableError, UsageError, is_out_of_memory
 from unlearnable.models import from_timm
 from unlearnable.registry import Registry
 
@@ -149,6 +149,10 @@ def create(spec: str, classes: int) -> nn.Module:
         raise
     # the function may be a plugin's, and torch refuses sizes in many ways
     except Exception as error:
+        if is_out_of_memory(error):
+            raise UsageError(
+                f"The model {spec!r} needs more memory than there is.", "Give a smaller network, or width."
+            ) from error
         raise UsageError(
             f"The model {spec!r} cannot be built ({type(error).__name__}: {error}).",
             "Give other settings, or correct the function that builds it.",
