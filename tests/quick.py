@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from unlearnable import methods, models
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
+from unlearnable.hashing import digest
 from unlearnable.methods import Context, ErrorMinimizing
 from unlearnable.methods.pretrained_surrogates import PretrainedConfig
 from unlearnable.training.compute import Compute
@@ -44,7 +45,7 @@ def weights_folder() -> tempfile.TemporaryDirectory[str]:
 @functools.cache
 def drawn(seed: int = 0, network: str = NETWORK) -> str:
     """A network with weights, as a setting names it: a file with what it is initialised with."""
-    file = Path(weights_folder().name) / f"{seed}.safetensors"
+    file = Path(weights_folder().name) / f"{digest(network, seed)}.safetensors"
     with seeded(seed, "weights"):
         save_file(models.create(network, 5).state_dict(), file)
     return f"{network}={file}"

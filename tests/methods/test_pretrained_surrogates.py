@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from quick import drawn, make
@@ -15,6 +19,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
 from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare
+from unlearnable.training.compute import Compute
 
 NAMES = ["feature_shift", "bait"]
 
@@ -104,6 +109,14 @@ def test_networks_that_do_not_fit_are_refused(name: str) -> None:
         ).start(None, Context(0))  # type: ignore[arg-type]
 
 
+def test_a_size_that_a_network_does_not_take_is_refused(images: ImageSet) -> None:
+    # three convolutions with pooling leave nothing of 8 pixels
+    spec = drawn(0, "cnn:width=8,depth=5")
+    with pytest.raises(UsageError, match="no images of 8 pixels") as caught:
+        make("feature_shift", surrogate=spec, resolution=8).fit(images.view(8), Context(1))
+    assert "resolution=224" in caught.value.remedy
+
+
 def test_one_class_alone_is_protected_and_extended_from_the_command_line(
     photos: Path, tmp_path: Path
 ) -> None:
@@ -136,3 +149,30 @@ def test_a_method_that_tells_classes_apart_refuses_one_class_before_it_is_read(p
             prepare(alone, Request(name, settings=settings), on_progress=read.append)
         assert "--context" in caught.value.remedy
     assert not read
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_normalisation_of_the_weights_is_used_and_survives_a_checkpoint(
+    name: str, images: ImageSet, tmp_path: Path
+) -> None:
+    weights = load_file(file_of(drawn(0)))
+    own = {"0.mean": torch.full((3, 1, 1), 0.4), "0.std": torch.full((3, 1, 1), 0.1)}
+    save_file(weights | own, tmp_path / "own.safetensors")
+    spec = f"cnn:width=8,depth=2={tmp_path / 'own.safetensors'}"
+    view, saved = images.view(16), []
+    method = make(name, surrogate=spec)
+    whole = method.fit(view, Context(1), save=lambda state: saved.append(copy.deepcopy(state)), every=-1.0)
+    assert not np.array_equal(whole.noise.bank, make(name).fit(view, Context(1)).noise.bank)
+    again = method.fit(view, Context(1), state=saved[len(saved) // 2])
+    assert np.array_equal(again.noise.bank, whole.noise.bank)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_small_images_are_enlarged_for_a_mobile_network(name: str, precision: str, images: ImageSet) -> None:
+    network = "mobilenet-v2:width=8"
+    method = make(name, "classwise", surrogate=drawn(0, network), resolution=40, max_rounds=2, momentum=0.5)
+    assert method.config.grid == 16
+    fitted = method.fit(images.view(40, method.zoom), Context(1, Compute("cpu", precision)))
+    assert fitted.noise.bank.shape == (3, 3, 16, 16)
+    assert np.abs(fitted.noise.bank).max(axis=(1, 2, 3)).min() > 0

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unlearnable.errors import UsageError
 from unlearnable.methods.pretrained_surrogates import PretrainedConfig, backbones, require_weights
 from unlearnable.methods.steps import State
 from unlearnable.training.compute import Compute
@@ -36,17 +37,28 @@ class Centres(nn.Module):
         self.networks, self.state, self.rows = list(networks), state, max(2, classes)
 
     @staticmethod
-    def empty(networks: Sequence[nn.Module], rows: int, compute: Compute) -> State:
+    def empty(networks: Sequence[nn.Module], rows: int, size: int, compute: Compute) -> State:
         """Return the entries of a state before any features are added.
 
         Args:
             networks: The networks.
             rows: Number of classes, with the stand-in.
+            size: Side of the networks' input in pixels.
             compute: Device and precision.
+
+        Raises:
+            UsageError: If a network does not take images of this size.
         """
-        probe = compute.send(torch.full((1, 3, 64, 64), 0.5))
-        with torch.no_grad(), compute.autocast():
-            widths = [network(probe).shape[1] for network in networks]
+        probe = compute.send(torch.full((1, 3, size, size), 0.5))
+        try:
+            with torch.no_grad(), compute.autocast():
+                widths = [network(probe).shape[1] for network in networks]
+        # a transformer takes sizes that its patches divide, and says so in many ways
+        except Exception as error:
+            raise UsageError(
+                f"A network takes no images of {size} pixels ({type(error).__name__}: {error}).",
+                "Give the size that it was trained with, such as --set resolution=224.",
+            ) from error
         sums = {
             f"{SUMS}{number}": compute.send(torch.zeros(rows, width)) for number, width in enumerate(widths)
         }

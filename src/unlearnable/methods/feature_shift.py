@@ -107,8 +107,9 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
         """Return the state before the first round: initial noise, and no centres yet."""
         networks = self._networks(ctx)
         state: State = {"noise": self.initial(view, ctx), "round": 0, "step": 0, "error": -1.0}
-        rows = max(2, len(view.classes))
-        return state | self._fresh(state["noise"], ctx) | Centres.empty(networks, rows, ctx.compute)
+        rows, size = max(2, len(view.classes)), int(self.config.resolution)
+        centres = Centres.empty(networks, rows, size, ctx.compute)
+        return state | self._fresh(state["noise"], ctx) | centres
 
     def _fresh(self, noise: torch.Tensor, ctx: Context) -> State:
         """The entries of a state that every search begins with."""
