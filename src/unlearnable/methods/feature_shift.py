@@ -71,7 +71,8 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     al. (Adversarial Examples Make Strong Poisons, NeurIPS 2021, Section 3), on features instead of logits.
 
     A single class has no other centre to move to. Its images with their tiles in random order then stand in
-    for another class: every network maps these to other features, and to similar ones.
+    for another class. They lie among the features of real images, so noise reaches them; in small trials it
+    misled the network of the search more than noise towards a direction drawn at random.
     """
 
     name: ClassVar[str] = "feature_shift"
@@ -83,7 +84,7 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
 
     @property
     def tells_classes_apart(self) -> bool:
-        """Whether one class is not enough: it is."""
+        """Whether the search needs two classes or more: it does not."""
         return False
 
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
