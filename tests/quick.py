@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from unlearnable import methods
+import functools
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+from safetensors.torch import save_file
+
+from unlearnable import methods, models
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
+from unlearnable.hashing import digest
 from unlearnable.methods import Context, ErrorMinimizing
+from unlearnable.methods.pretrained_surrogates import PretrainedConfig
 from unlearnable.training.compute import Compute
+from unlearnable.training.randomness import seeded
 
+NETWORK = "cnn:width=8,depth=2"
 QUICK = {
-    "surrogate": "cnn:width=8,depth=2",
+    "surrogate": NETWORK,
+    "resolution": 16,
     "batch": 8,
     "train_batches": 3,
     "pretrain_epochs": 1.0,
@@ -25,9 +37,33 @@ QUICK = {
 FORMS = ("samplewise", "classwise")
 
 
-def make(name: str, form: str = "samplewise", **more: object) -> methods.Method:
+@functools.cache
+def weights_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is removed when the tests end."""
+    return tempfile.TemporaryDirectory()
+
+
+@functools.cache
+def drawn(seed: int = 0, network: str = NETWORK) -> str:
+    """A network with weights, as a setting names it: a file with what it is initialised with."""
+    file = Path(weights_folder().name) / f"{digest(network, seed)}.safetensors"
+    with seeded(seed, "weights"):
+        save_file(models.create(network, 5).state_dict(), file)
+    return f"{network}={file}"
+
+
+def forms(name: str) -> tuple[str, ...]:
+    """The forms of noise that a method makes."""
+    allowed = get_args(methods.get(name).Config.model_fields["form"].annotation)
+    return tuple(form for form in FORMS if form in allowed)
+
+
+def make(name: str, form: str = "", **more: object) -> methods.Method:
     method = methods.get(name)
+    form = form or forms(name)[0]
     quick = {key: value for key, value in QUICK.items() if key in method.Config.model_fields}
+    if issubclass(method.Config, PretrainedConfig):
+        quick["surrogate"] = drawn()
     # no search stops by its error
     quick["stop_error"] = 1.0 if method.rises else 0.0
     if not issubclass(method, methods.BySurrogate):
@@ -35,7 +71,7 @@ def make(name: str, form: str = "samplewise", **more: object) -> methods.Method:
     return methods.create(name, {**quick, "form": form, **more}).resolve((16, 16), 24)
 
 
-def fit(name: str, view: View, form: str = "samplewise", seed: int = 1, **more: object) -> methods.Fitted:
+def fit(name: str, view: View, form: str = "", seed: int = 1, **more: object) -> methods.Fitted:
     return make(name, form, **more).fit(view, Context(seed))
 
 

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from unlearnable.events import Event, OnProgress
     from unlearnable.methods import Method
     from unlearnable.methods.autoregressive import Autoregressive
+    from unlearnable.methods.bait import Bait
     from unlearnable.methods.error_maximizing import ErrorMaximizing
     from unlearnable.methods.error_minimizing import ErrorMinimizing
+    from unlearnable.methods.feature_shift import FeatureShift
     from unlearnable.methods.fitted import Fitted
     from unlearnable.methods.linear_separable import LinearSeparable
     from unlearnable.methods.random import Random
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Autoregressive": "methods.autoregressive",
+    "Bait": "methods.bait",
     "Budget": "budget",
     "Compute": "training.compute",
     "DataError": "errors",
@@ -68,6 +71,7 @@ _HOMES = {
     "ErrorMaximizing": "methods.error_maximizing",
     "ErrorMinimizing": "methods.error_minimizing",
     "Event": "events",
+    "FeatureShift": "methods.feature_shift",
     "Fitted": "methods.fitted",
     "GoalMissed": "errors",
     "ImageSet": "data.image_set",
@@ -103,6 +107,7 @@ _HOMES = {
 
 __all__ = [
     "Autoregressive",
+    "Bait",
     "Budget",
     "Compute",
     "DataError",
@@ -111,6 +116,7 @@ __all__ = [
     "ErrorMaximizing",
     "ErrorMinimizing",
     "Event",
+    "FeatureShift",
     "Fitted",
     "GoalMissed",
     "ImageSet",

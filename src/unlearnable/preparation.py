@@ -16,6 +16,8 @@ from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Method
+from unlearnable.models.from_timm import PREFIX
+from unlearnable.models.starts import models_of
 from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.search import as_before, estimate, require_same, rounds_done
@@ -327,12 +329,14 @@ def require_loaded(record: Mapping[str, Any], run: Path) -> None:
         record: The content of ``run.json``.
         run: The run folder.
     """
-    surrogate = str(record.get("settings", {}).get("surrogate", "")).partition(":")[0]
+    networks = models_of(str(record.get("settings", {}).get("surrogate", "")))
+    # the networks of timm are in no registry of ours
+    surrogates = [name.partition(":")[0] for name in networks if not name.startswith(PREFIX)]
     for kind, name, known in (
         ("method", record["method"], methods.names()),
-        ("surrogate", surrogate, models.names()),
+        *(("surrogate", name, models.names()) for name in surrogates),
     ):
-        if name and name not in known:
+        if name not in known:
             plugin = record.get("plugin")
             raise UsageError(
                 f"{run} was made by the {kind} {name!r}, which is not loaded.",

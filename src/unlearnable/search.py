@@ -15,12 +15,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from unlearnable import models
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method, State
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.models import builder
+from unlearnable.models.starts import models_of
 from unlearnable.plugins import file_of
 from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
@@ -84,12 +85,13 @@ def search(
         changed = _changed(record.get("environment", {}), compute.describe())
         text = f"resuming with {changed}: the noise may differ from that of an uninterrupted run"
         if state is None:
-            text = "the photos changed since the search began, so it starts over"
+            what = "photos" if record.get("fingerprint") != view.fingerprint else "surrogate's weights"
+            text = f"the {what} changed since the search began, so it starts over"
         if state is None or changed:
             on_progress(Event("searching", text=text))
     plugin = file_of(type(method))
-    if plugin is None and settings.get("surrogate"):
-        plugin = file_of(models.builder(settings["surrogate"]))
+    for name in models_of(settings.get("surrogate", "")):
+        plugin = plugin or file_of(builder(name))
     run.update(
         **(origin or {}),
         asked=asked,

@@ -12,6 +12,7 @@ import pytest
 from mypy import api as mypy
 
 import unlearnable as un
+from quick import forms
 from unlearnable import fields, methods
 
 KINDS = [methods.get(name) for name in methods.names()]
@@ -32,7 +33,8 @@ def test_a_notebook_completes_every_setting(kind: type[un.Method[Any]]) -> None:
     assert {name: one.default for name, one in parameters.items()} == {
         name: field.default for name, field in kind.Config.model_fields.items()
     }
-    assert "Literal['auto', 'samplewise', 'classwise']" in str(parameters["form"])
+    choices = ("auto", *forms(kind.name))
+    assert f"Literal{list(choices)}" in str(parameters["form"])
 
 
 def test_a_method_of_a_plugin_shows_its_own_settings() -> None:

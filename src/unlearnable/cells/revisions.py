@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unlearnable import countermeasures, methods, models
 from unlearnable.cells.spec import Cell, Data, Search
+from unlearnable.models.starts import models_of
 
 CELL = 1  # revision of ``cell_runner.py``: raised when the same description gives another result
 
@@ -26,8 +27,8 @@ def search_revisions(search: Search) -> dict[str, int]:
     """Return the revision of the method and of the surrogate of a search."""
     method = methods.create(search.method, dict(search.settings))
     found = {f"method {search.method}": method.revision}
-    surrogate = getattr(method.config, "surrogate", "")
-    return found | ({f"model {_name(surrogate)}": models.revision(surrogate)} if surrogate else {})
+    networks = models_of(getattr(method.config, "surrogate", ""))
+    return found | {f"model {_name(network)}": models.revision(network) for network in networks}
 
 
 def data_of(cell: Cell) -> list[Data]:

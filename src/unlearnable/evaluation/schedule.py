@@ -122,13 +122,15 @@ def usual(chosen: Defaults, count: int, model: str = "") -> Victim:
     return chosen.victim.model_copy(update=recipe)
 
 
-def from_pretrained(model: str = "", weights: str = "") -> tuple[Trial, ...]:
+def from_pretrained(model: str = "", weights: str = "", surrogates: Sequence[str] = ()) -> tuple[Trial, ...]:
     """Return a trial for each recipe that starts from pretrained weights.
 
     Args:
         model: The network; empty for the first one whose published weights are at hand. Without any, there
             are no trials.
         weights: ``pretrained`` for the published weights, or the path of a file; empty for ``pretrained``.
+        surrogates: Networks that the noise was found against. Another one is preferred to them, because they
+            are misled most.
 
     Raises:
         DataError: If the weights are missing.
@@ -137,7 +139,7 @@ def from_pretrained(model: str = "", weights: str = "") -> tuple[Trial, ...]:
     from unlearnable.models.pretrained import at_hand
     from unlearnable.training.finetuning import recipes
 
-    model = model or next(iter(at_hand()), "")
+    model = model or min(at_hand(), key=lambda name: name in surrogates, default="")
     if not model:
         return ()
     found = tuple(Trial(name, victim) for name, victim in recipes(model, weights or "pretrained").items())

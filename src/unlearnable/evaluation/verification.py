@@ -26,8 +26,9 @@ from unlearnable.evaluation.schedule import (
 )
 from unlearnable.evaluation.timing import estimate
 from unlearnable.evaluation.trial import Trial
-from unlearnable.events import OnProgress
-from unlearnable.runs import find_run
+from unlearnable.events import Event, OnProgress
+from unlearnable.models.starts import models_of
+from unlearnable.runs import RunFolder, find_run
 from unlearnable.training.compute import Compute
 
 
@@ -63,7 +64,6 @@ def prepare(
         countermeasures = () if report_card else COUNTERMEASURES
     countermeasures = arguments.specs("countermeasures", countermeasures, "grey")
     check(targets, countermeasures, limit)
-    tuned, targets = _pretrained(targets, weights, report_card)
     photos = arguments.images_or_folder("photos", photos, ImageSet)
     protected = arguments.images_or_folder("protected", protected, ImageSet)
     if test is not None:
@@ -78,6 +78,12 @@ def prepare(
     if run is None and not isinstance(photos, ImageSet) and not isinstance(protected, ImageSet):
         run = find_run(Path(photos), Path(protected))
     private = None if run is None else arguments.path("run", run)
+    surrogates = () if private is None else _surrogates(private)
+    tuned, targets = _pretrained(targets, weights, report_card, surrogates)
+    if tuned and tuned[0].victim.model in surrogates:
+        model = tuned[0].victim.model
+        text = f"the noise was found through {model}, which it misleads more than other pretrained networks"
+        on_progress(Event("reading", text=text))
     pairs = gather(photos, protected, test, context, private, on_progress)
     outlook = pairs.outlook(len(seeds))
     if not outlook.tested:
@@ -102,7 +108,7 @@ def prepare(
 
 
 def _pretrained(
-    targets: tuple[str, ...], weights: str | Path | None, report_card: bool
+    targets: tuple[str, ...], weights: str | Path | None, report_card: bool, surrogates: Sequence[str]
 ) -> tuple[tuple[Trial, ...], tuple[str, ...]]:
     """Return the trials with pretrained weights, and the networks that train from scratch."""
     if weights is not None:
@@ -115,7 +121,12 @@ def _pretrained(
     if report_card and len(targets) > 1:
         raise UsageError("A report card trains one network from scratch.", "Give --target once.")
     # a user who names networks wants those and no others
-    return () if targets else from_pretrained(), targets
+    return () if targets else from_pretrained(surrogates=surrogates), targets
+
+
+def _surrogates(run: Path) -> tuple[str, ...]:
+    """Return the networks that the noise of a run was found against."""
+    return models_of(str(RunFolder(run).read().get("settings", {}).get("surrogate", "")))
 
 
 def _seconds(

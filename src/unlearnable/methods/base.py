@@ -130,7 +130,7 @@ class Method(ABC, Generic[C]):
         if count < 2 and self.tells_classes_apart:
             raise DataError(
                 "There is one class only, so there is nothing to tell it apart from.",
-                "Add other classes with --context FOLDER, or choose --method textures, which needs none.",
+                "Add other classes with --context FOLDER, or use --method feature_shift or textures.",
             )
 
     @property

@@ -36,8 +36,8 @@ class BySurrogate(Rounds[S]):
     """A search in rounds that train a surrogate, move the noise, and measure the error.
 
     A subclass gives ``round_steps`` and ``surrogate_batches``, and overrides hooks: ``train_batch``,
-    ``noise_loss``, ``target``, ``frozen``, ``direction``, ``recipe``, ``skip_below``, ``ended``. The class
-    docstring cites paper, section and equation.
+    ``noise_loss``, ``target``, ``aimed``, ``frozen``, ``direction``, ``recipe``, ``skip_below``, ``ended``.
+    The class docstring cites paper, section and equation.
     """
 
     @property
@@ -57,6 +57,20 @@ class BySurrogate(Rounds[S]):
     def target(self, y: torch.Tensor, classes: int) -> torch.Tensor:
         """Return the classes for the noise loss, int64 (B,), for images of the classes ``y``."""
         return y
+
+    def aimed(
+        self, plan: SearchPlan, state: State, model: nn.Module, batch: Batch, rng: torch.Generator
+    ) -> Batch:
+        """Return the images of a noise step with the rows of noise and the classes that it works on.
+
+        Args:
+            plan: The search.
+            state: Its state.
+            model: The surrogate, frozen.
+            batch: The images, with their own rows and classes.
+            rng: The source of every draw of this step.
+        """
+        return batch._replace(y=self.target(batch.y, len(plan.classes)))
 
     def frozen(self, plan: SearchPlan, state: State) -> nn.Module:
         """Return the network of the noise steps, in eval mode, with a gradient to its input only.
@@ -126,15 +140,19 @@ class BySurrogate(Rounds[S]):
         plan.thaw()
         for group in surrogate.optimizer.param_groups:
             group["lr"] = plan.recipe.rate(count, plan.train_batches)
-        epoch, step = divmod(count, plan.per_epoch)
-        order = plan.order("order", plan.everyone, epoch)
-        batch = plan.batch_of(order[step * plan.batch : (step + 1) * plan.batch])
+        batch = self.training_images(plan, count)
         d = plan.noise_of(batch.rows, state["noise"])
         x = self.train_batch(plan, surrogate.model, batch, d, plan.ctx.rng("train", count))
         compute, clip = plan.ctx.compute, plan.recipe.clip
         right = train_step(surrogate.model, surrogate.optimizer, x, batch.y, compute, clip)[1]
         # a sum on the device: reading it here would wait for the step to finish
         state["right"] = right if number == 0 else state["right"] + right
+
+    def training_images(self, plan: SearchPlan, count: int) -> Batch:
+        """Return the images of training batch ``count`` of the search."""
+        epoch, step = divmod(count, plan.per_epoch)
+        order = plan.order("order", plan.everyone, epoch)
+        return plan.batch_of(order[step * plan.batch : (step + 1) * plan.batch])
 
     def training_error(self, plan: SearchPlan, state: State) -> float:
         """Return the share of this round's training batches that the surrogate got wrong, in [0, 1]."""
@@ -166,10 +184,11 @@ class BySurrogate(Rounds[S]):
         which, start = divmod(number, plan.noise_batches(state))
         order = plan.order("noise order", plan.active(state), state["round"], which)
         batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
-        batch = batch._replace(y=self.target(batch.y, len(plan.classes)))
+        model = self.frozen(plan, state)
         rng = plan.ctx.rng("noise", state["round"], number)
+        batch = self.aimed(plan, state, model, batch, rng)
         d = plan.noise_of(batch.rows, noise)
-        d = self.sign_steps(plan, self.frozen(plan, state), batch, d, state["round"], rng)
+        d = self.sign_steps(plan, model, batch, d, state["round"], rng)
         if config.form == "samplewise":
             noise[batch.rows.to(noise.device)] = d.to(noise)
             return

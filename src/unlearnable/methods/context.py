@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from unlearnable import models
+from unlearnable.methods.pretrained_surrogates import build
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.recipe import Recipe
@@ -50,9 +50,12 @@ class Context:
         return generator(self.seed, *names)
 
     def model(self, spec: str, classes: int, number: int = 0) -> nn.Module:
-        """Return a model on the device, initialised from the seed and, after the first, a number."""
+        """Return a model on the device, initialised from the seed and, after the first, a number.
+
+        A network with weights starts from them.
+        """
         with seeded(self.seed, "surrogate", *([number] if number else [])):
-            return self.compute.to_device(models.create(spec, classes))
+            return self.compute.to_device(build(spec, classes))
 
     def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
         """Return the surrogate whose tensors are in a state; a new one if there is none."""

@@ -89,17 +89,20 @@ class Rounds(Method[S]):
         return self.config.zoom
 
     def start(self, view: View, ctx: Context) -> State:
-        """Return the state before the first round: initial noise and an untrained surrogate."""
+        """Return the state before the first round: initial noise and the surrogate."""
+        state: State = {"noise": self.initial(view, ctx), "round": 0, "step": 0, "error": -1.0}
+        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())
+        return state
+
+    def initial(self, view: View, ctx: Context) -> torch.Tensor:
+        """Return the noise before the first round, float (rows, 3, side, side) in levels."""
         keys, side, limit = self.keys(view), self.config.side, self.config.budget.epsilon
         noise = torch.zeros(len(keys), 3, side, side)
         if self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-limit, limit, generator=ctx.rng("init", key))
         noise = Constraints(self.config, view.frame, ctx.compute).started(noise)
-        noise = self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
-        state: State = {"noise": noise, "round": 0, "step": 0, "error": -1.0}
-        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())
-        return state
+        return self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
         """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit."""
@@ -151,8 +154,8 @@ class Rounds(Method[S]):
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
         """Return noise for images that came later.
 
-        Class-wise noise is that of the class. Sample-wise noise takes ``min_rounds`` rounds of sign steps
-        against the surrogate of the search, which is not trained any further.
+        Class-wise noise is that of the class. Sample-wise noise takes ``extension_rounds`` rounds of sign
+        steps against the surrogate of the search, which is not trained any further.
         """
         if self.form == "classwise":
             return super().extend(fitted, view, ctx)
@@ -162,13 +165,18 @@ class Rounds(Method[S]):
                 f"The surrogate of this run does not know class {min(unknown)!r}.",
                 "Find new noise with `unlearnable protect --refit`.",
             )
-        state, rounds = self.extension(fitted, view, ctx), self.config.min_rounds
+        state, rounds = self.extension(fitted, view, ctx), self.extension_rounds
         plan = self.plan(view, ctx, fitted.classes, rounds)
         for _ in range(rounds):
             for batch in range(self.config.passes * plan.noise_batches(state)):
                 self.move(plan, state, batch)
             state["round"] += 1
         return self.to_noise(state["noise"], view, ctx.seed)
+
+    @property
+    def extension_rounds(self) -> int:
+        """Rounds of the noise of a photo that came later."""
+        return self.config.min_rounds
 
     def extension(self, fitted: Fitted, view: View, ctx: Context) -> State:
         """Return the state before the first round of photos that came later: no noise, the surrogate found.
@@ -182,6 +190,8 @@ class Rounds(Method[S]):
         # a state has a momentum for every weight, used or not
         for name, value in list(state.items()):
             state[name.replace("model.", "momentum.", 1)] = torch.zeros_like(value)
+        return {**state, "noise": self._no_noise(view, ctx), "round": 0}
+
+    def _no_noise(self, view: View, ctx: Context) -> torch.Tensor:
         shape = len(self.keys(view)), 3, self.config.side, self.config.side
-        noise = self.to_device("noise", torch.zeros(shape, dtype=self.state_type(ctx)), ctx)
-        return {**state, "noise": noise, "round": 0}
+        return self.to_device("noise", torch.zeros(shape, dtype=self.state_type(ctx)), ctx)

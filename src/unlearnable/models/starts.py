@@ -1,0 +1,94 @@
+"""Networks with their weights, as settings name them: ``pretrained:mobilenet-v2+resnet18=FILE``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlearnable.errors import DataError, UsageError
+from unlearnable.models import pretrained
+from unlearnable.models.from_timm import PREFIX
+from unlearnable.models.registry import parse as parse_model
+
+PUBLISHED = "pretrained:"
+# a network may have settings, ``resnet18:stem=imagenet``, before the ``=`` of its file
+WITH_FILE = re.compile(r"([^:=]+(?::[^=,]+=[^=,]+(?:,[^=,]+=[^=,]+)*)?)=(.+)", re.DOTALL)
+HOW = "Write pretrained:NETWORK for published weights, or NETWORK=FILE for your own; join several with +."
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network and the weights that it starts from.
+
+    Args:
+        model: The network, as ``models.create`` takes it.
+        file: File of its weights; empty for its published ones.
+    """
+
+    model: str
+    file: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file of weights.
+
+        Raises:
+            DataError: If it is not on this machine. The remedy says how to get published weights.
+            UsageError: If there are no published weights of the network.
+        """
+        if not self.file:
+            return pretrained.path(self.model)
+        if not Path(self.file).is_file():
+            raise DataError(f"{self.file}: there is no such file of weights.", HOW)
+        return Path(self.file)
+
+    @property
+    def text(self) -> str:
+        """The specification, with an absolute path."""
+        return f"{self.model}={Path(self.file).resolve()}" if self.file else f"{PUBLISHED}{self.model}"
+
+
+def parse(spec: str) -> tuple[Start, ...]:
+    """Return the networks of a specification such as ``pretrained:mobilenet-v2+resnet18=FILE``.
+
+    Raises:
+        UsageError: If a network has no weights, or is unknown or named twice.
+    """
+    found = _starts(spec)
+    for start in found:
+        parse_model(start.model)
+        if not start.file and not start.model.startswith(PREFIX):
+            pretrained.published(start.model)
+    if len(set(found)) < len(found):
+        raise UsageError(f"{spec!r} names a network twice.", "Name each once.")
+    return found
+
+
+def models_of(spec: str) -> tuple[str, ...]:
+    """Return the networks that a setting ``surrogate`` names, known or not.
+
+    Args:
+        spec: A network without weights, one or several with theirs, or an empty text.
+    """
+    has_weights = spec.startswith(PUBLISHED) or WITH_FILE.fullmatch(spec)
+    return tuple(start.model for start in _starts(spec)) if has_weights else (spec,) if spec else ()
+
+
+def _starts(spec: str) -> tuple[Start, ...]:
+    parts: list[str] = []
+    for part in map(str.strip, spec.split("+")):
+        # a file's name may have a + itself
+        if parts and not part.startswith(PUBLISHED) and not WITH_FILE.fullmatch(part):
+            parts[-1] = f"{parts[-1]}+{part}"
+        else:
+            parts.append(part)
+    return tuple(_start(part, spec) for part in parts)
+
+
+def _start(part: str, spec: str) -> Start:
+    if part.startswith(PUBLISHED):
+        return Start(part.removeprefix(PUBLISHED))
+    if with_file := WITH_FILE.fullmatch(part):
+        return Start(*with_file.groups())
+    raise UsageError(f"{spec!r} names a network without weights.", HOW)
