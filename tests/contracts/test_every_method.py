@@ -163,7 +163,9 @@ def test_grey_images_in_a_coloured_class_get_half_of_the_noise_of_the_others(
             )
             for is_grey in (True, False)
         )
-        assert grey >= 0.5 * others > 0
+        assert others > 0
+        # of less than a level, rounding to whole levels may lose more than half
+        assert grey >= 0.5 * others or others < 1
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)
