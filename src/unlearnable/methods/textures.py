@@ -27,7 +27,8 @@ HIGH: Pairs = ((5, 5), (4, 6), (6, 4), (2, 7), (7, 2), (5, 7), (7, 5), (6, 6), (
 # the textures on the two colours of a board; one list twice is one texture without a board
 KINDS = {"middle": (MIDDLE, MIDDLE), "low": (LOW, LOW), "mixed": (LOW, HIGH)}
 BLOCK = 8
-PHOTO_GRID = 64
+# cells along a photo: patterns that a trainer's resizing and crops leave visible to the network
+PHOTO_GRID = 28
 
 
 class TexturesConfig(Config):
@@ -37,7 +38,7 @@ class TexturesConfig(Config):
         kind: Frequencies of the textures: ``middle``; ``low``, which survive strong JPEG and are learned
             more slowly; or ``mixed``, low and high ones side by side.
         cell: Side of one value of a texture, in pixels of a photo of the usual size; a texture repeats after
-            8 cells. ``auto`` is 1 for images up to 40 px, and a 64th of the frame for photos. It decides
+            8 cells. ``auto`` is 1 for images up to 40 px, and a 28th of the frame for photos. It decides
             the grid: give one of the two.
         tile: Side of a pattern, in cells; the pattern is repeated over the grid. 16 holds two textures side
             by side, which more than ten classes need; 0 for one pattern over the whole grid.
