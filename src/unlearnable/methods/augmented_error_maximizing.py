@@ -44,7 +44,7 @@ class AugmentedErrorMaximizing(Augmented, ErrorMaximizing):
     """Augmented adversarial poisoning (AAP; Wang et al., NeurIPS 2024), against contrastive learners too.
 
     "Efficient Availability Attacks against Supervised and Contrastive Learning Simultaneously",
-    arXiv:2402.04010, Section 4, Algorithm 2. Targeted error-maximizing noise (TAP) whose surrogate is trained
+    arXiv:2402.04010. Targeted error-maximizing noise (TAP) whose surrogate is trained
     on clean images under the augmentation of contrastive learners, which the noise steps see too. Departures
     from the authors' code: the learning rate has no warm-up, and those of error_maximizing.
     """

@@ -39,7 +39,7 @@ class AugmentedErrorMinimizing(Augmented, ErrorMinimizing):
     """Augmented unlearnable examples (AUE; Wang et al., NeurIPS 2024), against contrastive learners too.
 
     "Efficient Availability Attacks against Supervised and Contrastive Learning Simultaneously",
-    arXiv:2402.04010, Section 4, Algorithm 1. Error-minimizing noise whose training steps and noise steps both
+    arXiv:2402.04010. Error-minimizing noise whose training steps and noise steps both
     see the augmentation of contrastive learners. Departures from the authors' code: the surrogate's learning
     rate is constant, and those of error_minimizing.
     """

@@ -33,8 +33,8 @@ class MutualInformationConfig(ErrorMinimizingConfig):
 class MutualInformation(ErrorMinimizing):
     """Mutual-information unlearnable examples (MI-UE; Zhu et al., ICLR 2026): features of a class alike.
 
-    "Why Do Unlearnable Examples Work: A Novel Perspective of Mutual Information", arXiv:2603.03725,
-    Section 5. The surrogate is trained as in error_minimizing. A noise step lowers, with z the input of the
+    "Why Do Unlearnable Examples Work: A Novel Perspective of Mutual Information", arXiv:2603.03725.
+    The surrogate is trained as in error_minimizing. A noise step lowers, with z the input of the
     surrogate's last layer,
 
         sum over i of  -log (sum over j of the class of i, exp(cos(z_i, z_j) / t) / sum over j, exp(...))

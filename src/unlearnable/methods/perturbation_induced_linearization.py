@@ -48,7 +48,7 @@ class PerturbationInducedLinearization(CleanSurrogate[PerturbationInducedLineari
     """Perturbation-induced linearization (PIL; Liu et al., ICLR 2026), against a linear surrogate.
 
     "Perturbation-Induced Linearization: Constructing Unlearnable Data with Solely Linear Classifiers",
-    arXiv:2601.19967, Section 4. The surrogate f is linear, without biases, and trained on clean images. The
+    arXiv:2601.19967. The surrogate f is linear, without biases, and trained on clean images. The
     published image is x - p, and the steps lower
 
         0.9 CE(f(p), y) + 0.1 KL(uniform, softmax f(x - p))

@@ -54,7 +54,7 @@ class SelfEnsembleConfig(ErrorMaximizingConfig):
 class SelfEnsemble(ErrorMaximizing):
     """Self-ensemble protection (SEP; Chen et al., ICLR 2023): targeted, against checkpoints of one training.
 
-    "Self-Ensemble Protection: Training Checkpoints Are Good Data Protectors", arXiv:2211.12005, Section 3,
+    "Self-Ensemble Protection: Training Checkpoints Are Good Data Protectors", arXiv:2211.12005,
     without feature alignment and variance reduction (FA, VR). A step lowers the mean loss of n checkpoints of
     one training on clean images:
 

@@ -33,7 +33,7 @@ class StableErrorMinimizing(RobustErrorMinimizing):
     """Stable error-minimizing noise (SEM; Liu et al., AAAI 2024): REM with random changes in the noise step.
 
     "Stable Unlearnable Example: Enhancing the Robustness of Unlearnable Examples via Stable Error-Minimizing
-    Noise", arXiv:2311.13091, Section 4. The surrogate is trained adversarially, as in
+    Noise", arXiv:2311.13091. The surrogate is trained adversarially, as in
     robust_error_minimizing. The noise step lowers the loss under a random change of the input:
 
         min over |d_u| <= rho_u   E_t   E over d_r uniform in +-rho_r   L(f(clip(t(x + d_u) + d_r)), y)

@@ -1,7 +1,7 @@
 """The augmentation of contrastive learners, with a strength, as differentiable tensor code.
 
 Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (SimCLR), ICML 2020,
-arXiv:2002.05709, Appendix A, with the strength of Wang et al., NeurIPS 2024, arXiv:2402.04010, Section 4.
+arXiv:2002.05709, Appendix A, with the strength of Wang et al., NeurIPS 2024, arXiv:2402.04010.
 """
 
 from __future__ import annotations
