@@ -27,7 +27,7 @@ HIGH: Pairs = ((5, 5), (4, 6), (6, 4), (2, 7), (7, 2), (5, 7), (7, 5), (6, 6), (
 # the textures on the two colours of a board; one list twice is one texture without a board
 KINDS = {"middle": (MIDDLE, MIDDLE), "low": (LOW, LOW), "mixed": (LOW, HIGH)}
 BLOCK = 8
-# cells along a photo: patterns that a trainer's resizing and crops leave visible to the network
+# cells along a photo: a trainer's resizing removes finer ones. No size was found that protects photos well
 PHOTO_GRID = 28
 
 
