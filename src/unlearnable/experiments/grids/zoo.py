@@ -79,6 +79,9 @@ COLUMNS: dict[str, Column] = {
         settings={"surrogate": "linear"},
         cpu={"batch": 128, "pretrain_epochs": 95},
     ),
+    "LSP": Column("linear_separable"),
+    "AR": Column("autoregressive"),
+    "textures": Column("textures", "classwise"),
 }
 SMOKE: Settings = {
     "batch": 64,
@@ -127,15 +130,16 @@ def zoo(p: Profile) -> Iterator[Entry]:
     """
     for seed in p.seeds:
         noises: dict[str, Poison | None] = {"clean": None}
-        noises |= {name: _poison(p, column, seed) for name, column in COLUMNS.items()}
+        noises |= {name: poison(p, column, seed) for name, column in COLUMNS.items()}
         for row in ROWS:
-            for name, poison in noises.items():
-                yield Entry(row, name, p.cell("cifar10", seed, poison, countermeasure=row))
+            for name, noise in noises.items():
+                yield Entry(row, name, p.cell("cifar10", seed, noise, countermeasure=row))
 
 
-def _poison(p: Profile, column: Column, seed: int) -> Poison:
+def poison(p: Profile, column: Column, seed: int, data: str = "cifar10") -> Poison:
+    """Return the noise of a column, found on a set of images."""
     fields = methods.get(column.method).Config.model_fields
     smoke = {name: value for name, value in SMOKE.items() if name in fields}
     changes = {"cpu": column.cpu, "smoke": smoke}.get(p.name, {})
     settings = {**column.settings, **changes}
-    return p.poison("cifar10", column.form, seed, method=column.method, **settings)
+    return p.poison(data, column.form, seed, method=column.method, **settings)

@@ -1,0 +1,49 @@
+"""Noise that is made to last, against what removes noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unlearnable.experiments.base import Entry, experiment
+from unlearnable.experiments.grids.zoo import ROWS, Column, poison
+from unlearnable.experiments.profile import Profile, Settings
+
+# class-wise, because half of a class gets the negative of its pattern
+_PAIRED: Settings = {"signs": "paired"}
+COLUMNS: dict[str, Column] = {
+    "EM": Column("error_minimizing", "classwise"),
+    "EM, luminance, paired signs": Column(
+        "error_minimizing", "classwise", {**_PAIRED, "channels": "luminance"}
+    ),
+    "EM under grey, paired signs": Column(
+        "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|grey", "samples": 2}
+    ),
+    "textures": Column("textures", "classwise"),
+    "textures, mixed": Column("textures", "classwise", {"kind": "mixed"}),
+}
+OF_PHOTOS = ("none", "grey", "jpeg:30", "project", "shrink:2")
+
+
+@experiment(
+    order=29,
+    title="Noise that lasts",
+    rows="images, countermeasure",
+    columns="trained on",
+    figure="heat",
+    timed=True,
+)
+def lasting(p: Profile) -> Iterator[Entry]:
+    """Which noise is left after grey, compression, blur, shrinking, projection and augmentation?
+
+    Every noise is class-wise. Luminance noise is equal in the three channels, so grey keeps it. With paired
+    signs, half of a class gets the negative of its pattern, so a linear projection does not find the class.
+    A search under grey sees half of its images in grey. Textures take no search. Compare each column with the
+    clean column, row by row.
+    """
+    for seed in p.seeds:
+        for data, rows in (("cifar10", ROWS), ("photos", OF_PHOTOS)):
+            for row in rows:
+                yield Entry(f"{data}, {row}", "clean", p.cell(data, seed, countermeasure=row))
+                for name, column in COLUMNS.items():
+                    found = poison(p, column, seed, data)
+                    yield Entry(f"{data}, {row}", name, p.cell(data, seed, found, countermeasure=row))
