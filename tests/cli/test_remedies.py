@@ -173,7 +173,16 @@ SITUATIONS = [
         "--format imagefolder",
     ),
     ("export {}/photos {}/photos.unlearnable/photos-out {}/d.npz --time-limit 5", "90s", "--time-limit 90s"),
-    ("protect {}/single {}/e --method random", "--context FOLDER", "--context {}/others"),
+    (
+        "protect {}/single {}/e --set surrogate=cnn:width=8 --set max_rounds=1 --set min_rounds=1",
+        "--context FOLDER",
+        "--context {}/others",
+    ),
+    (
+        "protect {}/single {}/e2 --set surrogate=cnn:width=8 --set max_rounds=1 --set min_rounds=1",
+        "--method feature_shift or textures",
+        "",
+    ),
     ("protect {}/flat {}/f --method random --context {}/others", "--class NAME", "--class me"),
     ("protect {}/photos {}/photos-out --method random --epsilon 4", "--refit", "--refit"),
     ("protect {}/photos {}/g --method random --preset laptop", "Leave --preset out", "--preset auto"),

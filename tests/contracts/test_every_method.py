@@ -149,9 +149,9 @@ def test_grey_images_in_a_coloured_class_get_half_of_the_noise_of_the_others(
         slot = noise.slot(id, mixed.class_of[id])
         assert slot is not None
         # on middle grey, where no pixel is clipped
-        before = np.full((16, 16) if id in mixed.ids[:6] else (16, 16, 3), 128, np.uint8)
-        after = decode(encode(Photo(noise.add(before, slot)), Encoding("png")), id).pixels
-        change[id] = np.abs(after.astype(int) - before).mean()
+        before = Photo(np.full((16, 16) if id in mixed.ids[:6] else (16, 16, 3), 128, np.uint8))
+        after = decode(encode(Photo(noise.add(before.pixels, slot)), Encoding("png")), id)
+        change[id] = np.abs(after.rgb().astype(int) - before.rgb()).mean()
     for name in mixed.classes:
         grey, others = (
             np.mean(

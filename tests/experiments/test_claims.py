@@ -170,7 +170,7 @@ def test_no_code_computes_the_deviation_of_a_population() -> None:
     """One kind of standard deviation on every page. Textures and features of images are no seeds."""
     for folder in ("src", "docs", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.name in ("demo_photos.py", "simple_networks.py"):
+            if path.name in ("demo_photos.py", "simple_networks.py", "autoregressive.py"):
                 continue
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call):

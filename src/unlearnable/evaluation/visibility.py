@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
     Raises:
         DataError: If the sizes differ.
     """
-    from skimage.metrics import structural_similarity
+    # importing these changes the warnings of the whole program
+    with warnings.catch_warnings():
+        from skimage.metrics import structural_similarity
 
     if clean.size != protected.size:
         raise DataError(
@@ -78,8 +81,9 @@ def visibility(clean: Photo, protected: Photo) -> Visibility:
 
 def blurred_difference(clean: Photo, protected: Photo) -> float:
     """Return the mean CIEDE2000 between two photos of one size, each blurred: what a tint changes."""
-    from scipy.ndimage import gaussian_filter
-    from skimage.color import deltaE_ciede2000, rgb2lab
+    with warnings.catch_warnings():
+        from scipy.ndimage import gaussian_filter
+        from skimage.color import deltaE_ciede2000, rgb2lab
 
     factor = max(1, min(clean.size) // REDUCED)
     sigma = BLUR * min(clean.size) / factor
@@ -115,9 +119,11 @@ def of_run(images: ImageSet, files: Mapping[str, Path]) -> dict[str, Any] | None
     for id in list(files)[:: max(1, len(files) // SAMPLED)][:SAMPLED]:
         if pixels >= PIXELS:
             break
-        photo = images.photo(id)
+        after = decode(files[id].read_bytes(), str(files[id]))
+        # noise is added to a photo after it is resized
+        photo = images.photo(id).resized(after.size)
         pixels += math.prod(photo.size)
-        measured.append(visibility(photo, decode(files[id].read_bytes(), str(files[id]))))
+        measured.append(visibility(photo, after))
     if not measured:
         return None
     values = {name: round(value, 4) for name, value in asdict(overall(measured)).items()}
