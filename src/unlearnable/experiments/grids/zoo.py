@@ -14,7 +14,7 @@ from unlearnable.noise import Form
 
 @dataclass(frozen=True)
 class Column:
-    """The noise of a column. What no setting here changes is the profile's, or else the method's default.
+    """The noise of a column. Other settings are the profile's, or else the method's defaults.
 
     Args:
         method: Name of the method.
