@@ -167,6 +167,10 @@ class Noise:
         height, width = self.bank.shape[2:]
         return None if row is None else Slot(row, self.assignment.top_left(id, (height, width), self.grid))
 
+    def is_zero(self, slot: Slot) -> bool:
+        """Return whether a slot's pattern changes nothing."""
+        return not self.bank[slot.row].any()
+
     def slot_hash(self, slot: Slot) -> str:
         """Return a hash of everything that ``add`` takes from a slot: pattern, position, grid, lifting."""
         pattern = hashing.of_bytes(self.bank[slot.row].tobytes())

@@ -25,6 +25,7 @@ from unlearnable.worker import LEFT_OUT, UNKNOWN, Outcome, Task, make
 
 # Raised when the same photo, noise and encoding give other pixels than before, so that files are made again.
 REVISION = 1
+ZERO = "its noise is zero everywhere, so its copy would not be protected"
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ def publish(
         if slot is None:
             skipped[id] = _without_noise(noise, id, class_name, facts.digest)
             continue
+        if recipes.is_zero(slot):
+            skipped[id] = ZERO
+            continue
         if _is_current(record, facts.digest, class_name, recipes.of(slot)) and _is_intact(
             protected / outputs[id], record["output_digest"]
         ):
@@ -158,7 +162,7 @@ def publish(
     gone = [record["output"] for id, record in before.items() if id not in images.class_of]
     return Published(
         protected,
-        run.path,
+        run.path.absolute(),
         done.written,
         done.retained,
         skipped,
@@ -209,6 +213,12 @@ class _Recipes:
     def __init__(self, noise: Noise, encoding: Encoding) -> None:
         self._noise, self._encoding = noise, encoding.record
         self._known: dict[Slot, str] = {}
+        self._zero: dict[int, bool] = {}
+
+    def is_zero(self, slot: Slot) -> bool:
+        if slot.row not in self._zero:
+            self._zero[slot.row] = self._noise.is_zero(slot)
+        return self._zero[slot.row]
 
     def of(self, slot: Slot) -> str:
         if slot not in self._known:

@@ -130,6 +130,7 @@ class RunFolder:
         except UnicodeEncodeError as error:
             # the library that reads noise files refuses such paths
             raise UsageError(f"The path of {self.path} is not valid Unicode.", ELSEWHERE) from error
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = self._lock(on_progress)
@@ -146,8 +147,23 @@ class RunFolder:
             yield self
         finally:
             self._open = False
+            # a refused command leaves no folder; the lock goes while it is held, so nobody else loses theirs
+            unused = bool(made) and self._is_unused
+            if unused:
+                with suppress(OSError):
+                    (self.path / "lock").unlink()
             if lock is not None:
                 lock.release()
+            if unused:
+                with suppress(OSError):
+                    for folder in made:
+                        folder.rmdir()
+
+    @property
+    def _is_unused(self) -> bool:
+        with suppress(OSError):
+            return {entry.name for entry in self.path.iterdir()} <= {"lock"}
+        return False
 
     def _repair(self) -> None:
         try:

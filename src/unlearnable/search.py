@@ -28,6 +28,7 @@ from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
 from unlearnable.version import __version__
+from unlearnable.words import counted
 
 CHECKPOINT_SECONDS = 60.0
 # An estimate takes about this long, or the time of two rounds on this many images.
@@ -115,7 +116,7 @@ def search(
         if time.monotonic() >= deadline:
             rounds = len(state.get("log", []))
             raise Unfinished(
-                f"The time is up after {rounds} rounds; the search is saved in {run.path}.",
+                f"The time is up after {counted(rounds, 'round')}; the search is saved in {run.path}.",
                 "Run the same command again to resume.",
             )
 
@@ -127,6 +128,13 @@ def search(
         save=save,
         every=_save_interval(deadline - started),
     )
+    if not fitted.noise.bank.any():
+        # forgotten, so that the next command may ask for other settings
+        run.forget()
+        raise UsageError(
+            "The noise that was found is zero everywhere, so it would protect nothing.",
+            "Give the search more max_rounds, longer steps, or a larger low_limit.",
+        )
     fitted.save(run.path)
     run.update(
         searched=True,
@@ -291,18 +299,19 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
     count = TIMED_IMAGES if compute.device == "cpu" else max(TIMED_IMAGES, batch)
     some = images.subset(images.ids[:: max(1, len(images) // count)])
     view, context = some.view(int(method.config.resolution), method.zoom), Context(0, compute)
-    state, started = method.start(view, context), time.monotonic()
+    brief = method.brief()
+    state, started = brief.start(view, context), time.monotonic()
     taken: dict[str, list[float]] = {}
     number = 0
     # the second round is left out only where the first took very long and had every kind of step
     while number < (1 if later.keys() <= taken.keys() else 2) or time.monotonic() - started < (
         3 * ESTIMATE_SECONDS if number == 1 else ESTIMATE_SECONDS
     ):
-        work, ended = _work(method, number, len(some)), False
+        work, ended = _work(brief, number, len(some)), False
         seconds: dict[str, list[float]] = {}
         while not ended:
             begun = time.monotonic()
-            progress = method.advance(state, view, context)
+            progress = brief.advance(state, view, context)
             seconds.setdefault(progress.kind, []).append(time.monotonic() - begun)
             ended = progress.round_ended
         for kind, times in seconds.items():

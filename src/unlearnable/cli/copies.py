@@ -9,6 +9,7 @@ from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
 from unlearnable.evaluation.pairing import pair
 from unlearnable.events import OnProgress, silent
+from unlearnable.words import counted
 
 # lines; JSON has all files
 LISTED = 20
@@ -46,7 +47,7 @@ def copies(
         "files": files,
         "left_out": dict(matching.left_out),
     }
-    lines = [f"{len(files)} copies of photos in {len(clean.classes)} classes"]
+    lines = [f"{counted(len(files), 'copy')} of photos in {counted(len(clean.classes), 'class')}"]
     if matching.pictured:
         lines.append(f"  {len(matching.pictured)} were found by their pictures, because the names differ")
     entries = [f"  {file}: {one['photo']}, by {one['by']}" for file, one in files.items()]

@@ -10,6 +10,7 @@ import typer
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
 from unlearnable.errors import DataError
+from unlearnable.words import counted
 
 if TYPE_CHECKING:
     from unlearnable.data.image_set import ImageSet
@@ -49,12 +50,11 @@ def detect(
                 images, seeds=range(first, first + SEEDS), compute=compute, on_progress=on_progress
             )
         used = len(prepared.view.ids)
-        rest = f", {prepared.left_out} others are left out" if prepared.left_out else ""
+        rest = f", {counted(prepared.left_out, 'other', 'is')} left out" if prepared.left_out else ""
         # the estimate itself takes a second
         how_long = "" if quiet else f"; about {duration.words(prepared.estimate())}"
-        console.remark(
-            f"{used} images of {len(prepared.view.classes)} classes{rest}; {compute.device}{how_long}"
-        )
+        what = f"{counted(used, 'image')} of {counted(len(prepared.view.classes), 'class')}"
+        console.remark(f"{what}{rest}; {compute.device}{how_long}")
         with console.progress(deadline) as on_progress:
             found = prepared.measure(on_progress)
         console.result(found.to_json(), text(found))

@@ -14,6 +14,7 @@ from unlearnable import duration
 from unlearnable.cli import options
 from unlearnable.cli.console import Console, definitions, width
 from unlearnable.errors import DataError, Unfinished, UnlearnableError
+from unlearnable.words import counted
 
 if TYPE_CHECKING:
     from unlearnable.cells import Cell
@@ -191,17 +192,19 @@ def _require_all(outcome: RunOutcome) -> None:
 
     for cell, error in outcome.failed.items():
         raise UnlearnableError(
-            f"{len(outcome.failed)} cells failed. The first, {cell.label}: {words(error)}",
+            f"{counted(len(outcome.failed), 'cell')} failed. The first, {cell.label}: {words(error)}",
             "Correct the cause and run the same command again; finished cells are not run again.",
         )
     if outcome.missing:
         raise Unfinished(
-            f"The time is up and {len(outcome.missing)} cells are left.",
+            f"The time is up and {counted(len(outcome.missing), 'cell', 'is')} left.",
             "Run the same command again to resume.",
         )
     if outcome.without_data:
         problems = dict.fromkeys(str(error) for error in outcome.without_data.values())
-        raise DataError(f"{len(outcome.without_data)} cells have no data. {next(iter(problems))}")
+        raise DataError(
+            f"{counted(len(outcome.without_data), 'cell', 'has')} no data. {next(iter(problems))}"
+        )
 
 
 def _list(console: Console, entries: list[Entry], files: Results) -> None:
@@ -253,7 +256,7 @@ def _run(console: Console, cells: list[Cell], cell_runner: CellRunner, files: Re
         cell_runner.on_progress = on_progress
         outcome = runner.run(cells, cell_runner, files, on_result)
     took = duration.words(time.monotonic() - started)
-    console.remark(f"{len(outcome.made)} cells made, {len(outcome.there)} done before, {took}")
+    console.remark(f"{counted(len(outcome.made), 'cell')} made, {len(outcome.there)} done before, {took}")
     for reason in dict.fromkeys(str(error) for error in outcome.without_data.values()):
         count = sum(str(error) == reason for error in outcome.without_data.values())
         console.remark(f"{count} cells are left out: {reason}")

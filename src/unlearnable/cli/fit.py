@@ -12,6 +12,7 @@ import typer
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
 from unlearnable.errors import UsageError
+from unlearnable.words import counted
 
 
 def fit(
@@ -83,7 +84,8 @@ def fit(
             "others": dict(prepared.images.others),
         }
         took = duration.words(time.monotonic() - started)
-        text = f"Noise found in {took}, {len(fitted.log)} rounds; {fitted.reason}.\nKeep private: {run}"
+        rounds = counted(len(fitted.log), "round")
+        text = f"Noise found in {took}, {rounds}; {fitted.reason}.\nKeep private: {run}"
         console.result(record, text)
         protection.sum_up_others(console, prepared.images.others)
         protection.list_skipped(prepared.images.skipped)

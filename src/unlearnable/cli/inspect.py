@@ -11,6 +11,7 @@ from unlearnable.cli import options
 from unlearnable.cli.console import Console, shortened
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import OnProgress
+from unlearnable.words import counted
 
 if TYPE_CHECKING:
     from unlearnable.preparation import PhotoOptions
@@ -159,7 +160,7 @@ def _folder(path: Path, reading: PhotoOptions, on_progress: OnProgress) -> Descr
         "skipped": skipped,
         "others": dict(images.others),
     }
-    lines = [f"{len(areas)} images of {len(counts)} classes"]
+    lines = [f"{counted(len(areas), 'image')} of {counted(len(counts), 'class')}"]
     if areas:
         lines[0] += f", {_size(areas[0])} to {_size(areas[-1])} px (width x height)"
     lines += shortened({name: str(count) for name, count in counts.items()})

@@ -152,7 +152,10 @@ ImageFormat = Annotated[
         show_default="png",
     ),
 ]
-Quality = Annotated[int | None, option(FILES, "--quality", "JPEG quality, 1 to 100.", "N", show_default="95")]
+Quality = Annotated[
+    int | None,
+    option(FILES, "--quality", "JPEG quality, 1 to 100.", "N", min=1, max=100, show_default="95"),
+]
 MaxSide = Annotated[
     int | None,
     option(
@@ -161,6 +164,7 @@ MaxSide = Annotated[
         "Longest side of a published photo in pixels; larger photos are resized before the noise is added. 0 "
         "for no limit.",
         "N",
+        min=0,
         show_default="0",
     ),
 ]

@@ -22,6 +22,7 @@ from unlearnable.evaluation.enough import from_counts
 from unlearnable.events import Event, OnProgress
 from unlearnable.preparation import PhotoOptions, Prepared
 from unlearnable.publish import Published
+from unlearnable.words import counted
 
 # Estimates below this are not worth a line.
 SHORT = 5.0
@@ -49,8 +50,9 @@ def announce(console: Console, prepared: Prepared) -> None:
     images, compute = prepared.images, prepared.compute
     context = len(images) - len(images.own)
     counts = Counter(images.class_of[id] for id in images.own).values()
-    parts = [f"{len(images.own)} photos in {len(set(images.classes) - images.context)} classes"]
-    parts += [f"{context} context photos"] if context else []
+    own = len(set(images.classes) - images.context)
+    parts = [f"{counted(len(images.own), 'photo')} in {counted(own, 'class')}"]
+    parts += [counted(context, "context photo")] if context else []
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
     console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
     # said before the search, which may take hours
@@ -65,7 +67,7 @@ def announce(console: Console, prepared: Prepared) -> None:
     if prepared.resumes:
         console.remark(f"The search resumes; the rest takes {how_long}.")
     elif seconds > SHORT:
-        ends = f", for {rounds} rounds" if prepared.may_end_early else ""
+        ends = f", for {counted(rounds, 'round')}" if prepared.may_end_early else ""
         console.remark(f"The search takes {how_long}{ends}.")
 
 
@@ -107,7 +109,7 @@ def report(console: Console, published: Published, seconds: float) -> None:
         "seconds": round(seconds, 1),
     }
     lines = [
-        f"{published.written} photos written and checked in {duration.words(seconds)}; "
+        f"{counted(published.written, 'photo')} written and checked in {duration.words(seconds)}; "
         f"no pixel changed by more than {published.largest}/255."
     ]
     if published.encoded is not None:
@@ -116,8 +118,8 @@ def report(console: Console, published: Published, seconds: float) -> None:
     if published.visibility is not None:
         lines.append(f"Visibility: {_visibility(published.visibility)}.")
     if published.retained:
-        lines.append(f"{published.retained} finished photos of an earlier run are left unchanged.")
-    rounds = f", {len(fitted.log)} rounds; {fitted.reason}" if len(fitted.log) > 1 else ""
+        lines.append(f"{counted(published.retained, 'finished photo')} of an earlier run left unchanged.")
+    rounds = f", {counted(len(fitted.log), 'round')}; {fitted.reason}" if len(fitted.log) > 1 else ""
     lines.append(f"Noise: {fitted.noise.form}{rounds}.")
     # a line each, so that a path can be copied whole
     lines += [f"Publish: {published.protected}", f"Keep private: {published.run}"]
@@ -170,5 +172,4 @@ def _visibility(seen: Mapping[str, Any]) -> str:
         "" if seen["psnr"] is None else f"PSNR {seen['psnr']:.1f} dB",
         f"CIEDE2000 {seen['ciede2000']:.1f} after a blur",
     ]
-    photos = "1 photo" if seen["photos"] == 1 else f"{seen['photos']} photos"
-    return f"{', '.join(part for part in parts if part)} ({photos})"
+    return f"{', '.join(part for part in parts if part)} ({counted(seen['photos'], 'photo')})"

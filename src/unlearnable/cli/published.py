@@ -13,6 +13,7 @@ from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress
 from unlearnable.runs import RunFolder, find_run
+from unlearnable.words import counted
 
 
 def run_of(path: Path, photos: Path | None, run: Path | None, *, search: bool) -> Path | None:
@@ -105,7 +106,7 @@ def _described(
         "files": files,
     }
     lines = [
-        f"Published: {len(files)} photos of {len(classes)} classes",
+        f"Published: {counted(len(files), 'photo')} of {counted(len(classes), 'class')}",
         f"  no pixel changed by more than {largest}/255",
         f"  as the run wrote them: {counts['as written']}",
     ]

@@ -13,6 +13,7 @@ import typer
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
 from unlearnable.errors import GoalMissed, UnlearnableError, UsageError
+from unlearnable.words import counted
 
 if TYPE_CHECKING:
     from unlearnable.evaluation.preparation import Preparation
@@ -204,16 +205,19 @@ def _announce(console: Console, prepared: Preparation) -> None:
     pairs, compute = prepared.pairs, prepared.compute
     sum_up_others(console, pairs.clean.others)
     console.remark(
-        f"{len(pairs.clean)} pairs in {len(pairs.clean.classes)} classes; "
+        f"{counted(len(pairs.clean), 'pair')} in {counted(len(pairs.clean.classes), 'class')}; "
         f"{compute.device}, {compute.precision}"
     )
     if pairs.pictured:
-        console.remark(f"{pairs.pictured} pairs were found by their pictures, because the names differ.")
+        console.remark(
+            f"{counted(pairs.pictured, 'pair', 'was')} found by their pictures, because the names differ."
+        )
     if pairs.left_out:
-        console.remark(f"{len(pairs.left_out)} files are in no pair; the report says why.")
+        console.remark(f"{counted(len(pairs.left_out), 'file', 'is')} in no pair; the report says why.")
     if pairs.near_duplicates:
         console.remark(
-            f"{pairs.near_duplicates} photos nearly equal another one; the split keeps such photos together."
+            f"{counted(pairs.near_duplicates, 'photo')} nearly like another one; the split keeps such "
+            "photos together."
         )
     if pairs.unchanged:
         all_ = "All" if pairs.unchanged == len(pairs.clean) else "Some"

@@ -105,15 +105,21 @@ class Encoding:
             metadata: As in the class.
 
         Raises:
-            UsageError: If the purpose is unknown, or a value is out of range.
+            UsageError: If the purpose is unknown, a value is out of range, or only JPEG has a quality.
         """
         if purpose is not None and purpose not in PURPOSES:
             raise UsageError(f"--for {purpose} is unknown.", f"Choose {', '.join(PURPOSES)}.")
         usual = {} if purpose is None else PURPOSES[purpose]
         given = {"format": format, "quality": quality, "max_side": max_side}
-        return cls(
+        chosen = cls(
             **usual | {name: value for name, value in given.items() if value is not None}, metadata=metadata
         )
+        if quality is not None and chosen.format != "jpeg":
+            raise UsageError(
+                f"--quality {quality} is for JPEG, and {NAMES[chosen.format]} is lossless.",
+                "Leave --quality out, or add --format jpeg.",
+            )
+        return chosen
 
     def format_for(self, size: tuple[int, int], has_alpha: bool) -> tuple[Format, str]:
         """Return the format for a photo, and the reason if it is not the format asked for.

@@ -13,6 +13,7 @@ from unlearnable.data.splitting import held_out_of
 from unlearnable.evaluation.intervals import PSEUDO, half_width
 from unlearnable.evaluation.schedule import HELD_OUT
 from unlearnable.evaluation.verdict import MAX_RETAINED, MIN_GAIN, MIN_PER_CLASS, MIN_TEST_IMAGES
+from unlearnable.words import counted
 
 # a tenth of a percent is finer than any accuracy that is printed
 ACCURACIES = np.linspace(0, 1, 1001)
@@ -72,9 +73,9 @@ class Outlook:
             else "there are too few for the verdict `protected`"
         )
         return (
-            f"{self.tested} photos are for testing. A verdict is possible if networks trained on the clean "
-            f"photos classify {self.verdict_from:.0%} of them correctly (guessing: {self.chance:.0%}); "
-            f"{need}."
+            f"{counted(self.tested, 'photo', 'is')} for testing. A verdict is possible if networks "
+            f"trained on the clean photos classify {self.verdict_from:.0%} of them correctly "
+            f"(guessing: {self.chance:.0%}); {need}."
         )
 
     def to_json(self) -> dict[str, Any]:

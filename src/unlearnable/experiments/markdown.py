@@ -10,6 +10,7 @@ from unlearnable.cells.results import Result
 from unlearnable.experiments.claims import ClaimOutcome
 from unlearnable.experiments.measured import CAPPED, goal
 from unlearnable.experiments.table import Table, text
+from unlearnable.words import counted
 
 WIDTH = 110  # of a line of prose
 EPOCHS = {"last": "at the last epoch", "peak": "at the best epoch"}
@@ -159,14 +160,10 @@ def about(table: Table) -> str:
     )
     dates = " to ".join(dict.fromkeys([days[0], days[-1]]))
     return (
-        f"{many.capitalize()}; {_count(len(results), 'training')} and {_count(len(searches), 'search')}, "
+        f"{many.capitalize()}; {counted(len(results), 'training')} and {counted(len(searches), 'search')}, "
         f"{minutes:.0f} min of one process ({'; '.join(machines)}; {dates}). "
         f"{command(table)}.{missing}{stale}"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "es" if what.endswith("ch") else "s")
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

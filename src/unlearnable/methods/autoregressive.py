@@ -9,7 +9,7 @@ import torch
 
 from unlearnable.lifting import Interpolation
 from unlearnable.methods.base import takes
-from unlearnable.methods.computed import Numbered
+from unlearnable.methods.computed import ComputedConfig, Numbered
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
@@ -32,7 +32,7 @@ EXPLAINED = 0.5
 STRENGTH = 0.575
 
 
-class AutoregressiveConfig(Config):
+class AutoregressiveConfig(ComputedConfig):
     """Settings of autoregressive."""
 
     interpolation: Interpolation = "nearest"

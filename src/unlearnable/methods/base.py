@@ -173,6 +173,10 @@ class Method(ABC, Generic[C]):
         """
         return ()
 
+    def brief(self) -> Method[C]:
+        """Return this method with fewer steps in a round, each as long as its own, for estimates of time."""
+        return self
+
     def extend(self, fitted: Fitted, view: View, ctx: Context) -> Noise:
         """Return noise for images that the search has not seen. Class-wise noise needs only their class.
 

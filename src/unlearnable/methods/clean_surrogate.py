@@ -16,6 +16,8 @@ from unlearnable.methods.steps import Steps
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
 
+TIMED_EPOCHS = 4.0
+
 
 class CleanSurrogateConfig(SurrogateConfig):
     """Settings of every search against a surrogate that was trained on clean images.
@@ -44,6 +46,16 @@ class CleanSurrogate(BySurrogate[C]):
         name, config = self.config.pretrain_transforms, self.config
         transform = Transform(config.transforms if name == "auto" else name, (config.crop_min, 1.0))
         return plan.show(batch, torch.zeros_like(d), plan.trainer_view.draw(len(d), rng, transform))
+
+    def brief(self) -> CleanSurrogate[C]:
+        """Return this method with a short training, for estimates of time."""
+        epochs = min(self.config.pretrain_epochs, self.fewest_epochs)
+        return type(self)(self.config.model_copy(update={"pretrain_epochs": epochs}))
+
+    @property
+    def fewest_epochs(self) -> float:
+        """Epochs of the surrogate that are enough to time its steps and to make those that follow."""
+        return TIMED_EPOCHS
 
     def recipe(self) -> Recipe:
         """Return how the surrogate is trained: once and to the end, so at a rate that falls to zero."""

@@ -18,7 +18,17 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.steps import Progress, State
 from unlearnable.noise import Form, Noise
 
-C = TypeVar("C", bound=Config)
+
+class ComputedConfig(Config):
+    """Settings of computed noise: there is no search, so there is nothing to say about its rounds."""
+
+    min_rounds: ClassVar[int] = 1  # type: ignore[misc]
+    max_rounds: ClassVar[int] = 1  # type: ignore[misc]
+    stop_error: ClassVar[float] = 0.0  # type: ignore[misc]
+    patience: ClassVar[int] = 0  # type: ignore[misc]
+
+
+C = TypeVar("C", bound=ComputedConfig)
 
 
 class Computed(Method[C]):
@@ -57,7 +67,8 @@ class Computed(Method[C]):
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for; arguments are those of ``Method.resolved``."""
         form = self.usual if self.config.form == "auto" else self.config.form
-        return {**super().resolved(frame, count), "form": form}
+        found = super().resolved(frame, count)
+        return {name: found[name] for name in found if name != "max_rounds"} | {"form": form}
 
     def start(self, view: View, ctx: Context) -> State:
         """Compute all the noise: there is nothing to search for."""

@@ -11,6 +11,7 @@ from unlearnable.budget import Budget
 from unlearnable.errors import UsageError
 from unlearnable.fields import Checked
 from unlearnable.lifting import Grey, Interpolation
+from unlearnable.words import counted
 
 # ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
 NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
@@ -116,8 +117,8 @@ def stop_reason(config: Config, log: list[float | None], *, rises: bool = False)
             and min(costs[-config.patience :]) >= min(costs[: -config.patience])
         ):
             return f"the error has not {'risen' if rises else 'fallen'} for {config.patience} rounds"
-    done = "1 round is" if config.max_rounds == 1 else f"{config.max_rounds} rounds are"
-    return f"{done} done" if len(log) >= int(config.max_rounds) else ""
+    most = int(config.max_rounds)
+    return f"{counted(most, 'round', 'is')} done" if len(log) >= most else ""
 
 
 def require_resolved(config: Config) -> None:

@@ -59,7 +59,8 @@ class Constraints:
             inside = (frequency >= (1 / low if low else 0.0)) & (
                 frequency <= (1 / high if high else math.inf)
             )
-            if not inside.any():
+            # a tint has no wavelength
+            if not (inside & (frequency > 0)).any():
                 raise UsageError(
                     f"No pattern on a grid of {config.grid} over {frame[1]} x {frame[0]} pixels has a "
                     f"wavelength from {high:g} to {low or math.inf:g} pixels.",

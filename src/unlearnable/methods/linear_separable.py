@@ -9,7 +9,7 @@ from pydantic import Field
 
 from unlearnable.lifting import Interpolation
 from unlearnable.methods.base import takes
-from unlearnable.methods.computed import Computed
+from unlearnable.methods.computed import Computed, ComputedConfig
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
@@ -19,7 +19,7 @@ from unlearnable.noise import Form, Noise
 STRENGTH = 0.75
 
 
-class LinearSeparableConfig(Config):
+class LinearSeparableConfig(ComputedConfig):
     """Settings of linear_separable.
 
     Attributes:

@@ -81,6 +81,11 @@ class SelfEnsemble(ErrorMaximizing):
             saved = {name: value.clone() for name, value in weights.items()}
             state |= {f"{PREFIX}{due.index(number + 1)}.{name}": value for name, value in saved.items()}
 
+    @property
+    def fewest_epochs(self) -> float:
+        """Epochs in which every checkpoint has a batch of its own: a step takes as long as there are many."""
+        return max(super().fewest_epochs, float(self.config.checkpoints))
+
     def frozen(self, plan: SearchPlan, state: State) -> nn.Module:
         """Return the checkpoints, whose gradients a step averages."""
         return plan.ctx.keep(PREFIX, state, lambda: self._checkpoints(plan, state))

@@ -14,7 +14,7 @@ from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.lifting import Interpolation
 from unlearnable.methods.base import takes
-from unlearnable.methods.computed import Numbered
+from unlearnable.methods.computed import ComputedConfig, Numbered
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
@@ -31,7 +31,7 @@ BLOCK = 8
 PHOTO_GRID = 28
 
 
-class TexturesConfig(Config):
+class TexturesConfig(ComputedConfig):
     """Settings of textures.
 
     Attributes:
@@ -76,7 +76,7 @@ class Textures(Numbered[TexturesConfig]):
         """Return the settings that ``auto`` stands for; the grid has the photo's side over ``cell``.
 
         Raises:
-            UsageError: If ``grid`` and ``cell`` contradict each other.
+            UsageError: If ``grid`` and ``cell`` contradict each other, or leave no room for a texture.
         """
         grid = self.config.grid
         if self.config.cell != "auto":
@@ -89,7 +89,13 @@ class Textures(Numbered[TexturesConfig]):
         elif not grid and not is_small(frame):
             grid = PHOTO_GRID
         found = super().resolved(frame, count)
-        return {**found, "grid": grid or found["grid"]}
+        grid = grid or found["grid"]
+        if grid < BLOCK:
+            raise UsageError(
+                f"The grid has {grid} cells a side, and a texture needs {BLOCK}.",
+                f"Give a cell of at most {max(1, min(frame) // BLOCK)} px, or a grid of at least {BLOCK}.",
+            )
+        return {**found, "grid": grid}
 
     def listed(self, count: int, ctx: Context) -> Sequence[torch.Tensor]:
         """Return the textures in the order of numbers: -1 and 1, (1, side, side)."""

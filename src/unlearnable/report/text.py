@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unlearnable.report.parts import ArmRecord, Range, TrialRecord
 from unlearnable.report.record import Record
+from unlearnable.words import counted
 
 LISTED = 10
 
@@ -71,7 +72,7 @@ def table(record: Record) -> str:
     for left in record.unmeasured:
         out.append(f"  not measured: {left.name}{estimated(left.seconds)}")
     if record.left_out:
-        out.append(f"  left out: {len(record.left_out)} files")
+        out.append(f"  left out: {counted(len(record.left_out), 'file')}")
         out += [f"    {id}: {reason}" for id, reason in list(record.left_out.items())[:LISTED]]
         if len(record.left_out) > LISTED:
             out.append(f"    and {len(record.left_out) - LISTED} more; the report lists all")
@@ -81,7 +82,7 @@ def table(record: Record) -> str:
         change = f"largest change {record.seen.largest}/255, mean {record.seen.mean:.2f}"
         colour = record.seen.ciede2000
         ssim += "" if colour is None else f", CIEDE2000 {colour:.1f} after a blur"
-        out += [f"  {change}", f"  {psnr}{ssim} ({record.seen.sampled} photos)"]
+        out += [f"  {change}", f"  {psnr}{ssim} ({counted(record.seen.sampled, 'photo')})"]
     return "\n".join([*out, "", *_conditions(record), sentence(record), *_goal(record)])
 
 
