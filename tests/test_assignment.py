@@ -18,6 +18,7 @@ from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.methods import BySurrogate, Context
+from unlearnable.methods.search_plan import NoiseStep
 from unlearnable.noise import FORMAT, Noise, Slot
 from unlearnable.worker import LEFT_OUT
 
@@ -252,7 +253,7 @@ def test_a_class_wise_patch_moves_by_the_mean_in_its_own_coordinates(images: Ima
     order = torch.randperm(24, generator=ctx.rng("noise order", 0, 0))[:8]
     batch = plan.batch_of(order)
     d = plan.noise_of(batch.rows, state["noise"])
-    copies = method.sign_steps(plan, plan.frozen(state), batch, d, 0, ctx.rng("any"))
+    copies = method.sign_steps(NoiseStep(plan, plan.frozen(state), batch, ctx.rng("any")), d, 0)
     method.move(plan, state, 0)
     for row in range(len(state["noise"])):
         mine = copies[batch.rows == row]

@@ -155,9 +155,7 @@ def test_the_surrogate_may_see_other_transformations_than_the_noise(
     monkeypatch.setattr(
         by_surrogate.BySurrogate,
         "noise_loss",
-        lambda self, plan, model, batch, d, draw, rng: (
-            drawn.append(draw) or loss(self, plan, model, batch, d, draw, rng)
-        ),
+        lambda self, step, d: drawn.append(step.draw) or loss(self, step, d),
     )
     settings = {"batch": 12, "pretrain_epochs": 2.0, "steps": 1, "max_rounds": 1, "init": "uniform"}
     view = images.view(16)

@@ -20,6 +20,7 @@ from unlearnable.methods.feature_centres import scrambled
 from unlearnable.methods.feature_shift import FeatureShift
 from unlearnable.methods.fitted import load_state, save_state
 from unlearnable.methods.pretrained_surrogates import backbones
+from unlearnable.methods.search_plan import NoiseStep
 from unlearnable.training.compute import Compute
 from unlearnable.training.transforms import Transform
 
@@ -76,7 +77,7 @@ def test_the_loss_is_that_of_the_formula_and_several_networks_add_up(view: View)
         plan, state = centred(method, view, ctx)
         batch = plan.batch_of(torch.arange(5, 17))
         d = plan.noise_of(batch.rows, state["noise"]).requires_grad_(True)
-        loss = method.noise_loss(plan, method.frozen(plan, state), batch, d, None, ctx.rng("x"))
+        loss = method.noise_loss(NoiseStep(plan, method.frozen(plan, state), batch, ctx.rng("x")), d)
         found[name] = loss, torch.autograd.grad(loss, d)[0]
     for name, numbers in (("first", [0]), ("second", [1]), ("both", [0, 1])):
         at = d.detach().requires_grad_(True)

@@ -19,7 +19,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.methods import BySurrogate, Context, Fitted
 from unlearnable.methods import by_surrogate as module
-from unlearnable.methods.search_plan import SearchPlan
+from unlearnable.methods.search_plan import NoiseStep, SearchPlan
 from unlearnable.training.compute import Compute
 
 # noise of up to 8 levels, and steps that leave the budget at once
@@ -314,16 +314,17 @@ def test_the_gradient_is_summed_over_every_sampled_transformation(view: View) ->
     model = plan.frozen(state)
     rng = ctx.rng("x")
     draws = [plan.trainer_view.draw(4, rng) for _ in range(3)]
-    parts = [method._gradient(plan, model, batch, d, [one], rng) for one in draws]
-    assert torch.allclose(method._gradient(plan, model, batch, d, draws, rng), sum(parts), atol=1e-12)
+    step = NoiseStep(plan, model, batch, rng)
+    parts = [method._gradient(step, d, [one]) for one in draws]
+    assert torch.allclose(method._gradient(step, d, draws), sum(parts), atol=1e-12)
     assert not torch.allclose(parts[0], parts[1])
     seen: list[int] = []
-    method._gradient = lambda *args: seen.append(len(args[4])) or torch.ones_like(args[3])  # type: ignore
-    method.sign_steps(plan, model, batch, d, 0, rng)
+    method._gradient = lambda *args: seen.append(len(args[2])) or torch.ones_like(args[1])  # type: ignore
+    method.sign_steps(step, d, 0)
     assert seen == [3] * 4
     plain = make(samples=3)
     plain._gradient = method._gradient  # type: ignore[method-assign]
-    plain.sign_steps(plain.plan(view, ctx), model, batch, d, 0, rng)
+    plain.sign_steps(replace(step, plan=plain.plan(view, ctx)), d, 0)
     # there is one untransformed image
     assert seen == [3] * 4 + [1] * 4
 
@@ -336,7 +337,7 @@ def test_steps_go_where_the_method_says_as_far_as_the_round_says(view: View) -> 
     d = torch.zeros(4, 3, 16, 16, dtype=torch.float64)
     method._gradient = lambda *args: torch.ones_like(d)  # type: ignore[method-assign]
     for round in range(3):
-        moved = method.sign_steps(plan, plan.frozen(state), batch, d, round, ctx.rng("x"))
+        moved = method.sign_steps(NoiseStep(plan, plan.frozen(state), batch, ctx.rng("x")), d, round)
         assert torch.allclose(moved, torch.full_like(d, -method.step_length(round, 2)))
     assert not d.any()
     # a cosine over the rounds of the plan, which ``extend`` shortens

@@ -203,9 +203,10 @@ def test_countermeasures_begin_after_their_share_of_the_rounds(view: View) -> No
     state = method.start(view, ctx)
     original = method.noise_loss
 
-    def noise_loss(plan, model, batch, d, draw, rng):  # type: ignore[no-untyped-def]
-        seen.setdefault(state["round"], set()).add(draw is not None and draw.countermeasures is not None)
-        return original(plan, model, batch, d, draw, rng)
+    def noise_loss(step, d):  # type: ignore[no-untyped-def]
+        on = step.draw is not None and step.draw.countermeasures is not None
+        seen.setdefault(state["round"], set()).add(on)
+        return original(step, d)
 
     method.noise_loss = noise_loss  # type: ignore[method-assign]
     while state["round"] < 5:

@@ -13,6 +13,7 @@ from unlearnable import methods, models
 from unlearnable.data.image_set import ImageSet
 from unlearnable.methods import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
+from unlearnable.methods.search_plan import NoiseStep
 from unlearnable.training import side_by_side
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
@@ -238,7 +239,7 @@ def test_the_inner_loop_never_waits_for_the_gpu(images: ImageSet) -> None:
     d = plan.noise_of(batch.rows, state["noise"])
     torch.cuda.set_sync_debug_mode("error")
     try:
-        method.sign_steps(plan, model, batch, d, 0, ctx.rng("noise"))
+        method.sign_steps(NoiseStep(plan, model, batch, ctx.rng("noise")), d, 0)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

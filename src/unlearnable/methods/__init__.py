@@ -11,7 +11,7 @@ from unlearnable.methods.context import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import create, get, given, names, register
-from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.training.pgd import attack
@@ -29,6 +29,7 @@ __all__ = [
     "ErrorMinimizingConfig",
     "Fitted",
     "Method",
+    "NoiseStep",
     "Progress",
     "SearchPlan",
     "State",

@@ -8,10 +8,9 @@ from pydantic import Field
 from torch import nn
 
 from unlearnable.methods.by_surrogate import BySurrogate
-from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.training.simclr import augmented
-from unlearnable.training.transforms import Draw
 
 
 class AugmentedConfig(SurrogateConfig):
@@ -35,19 +34,11 @@ class Augmented(BySurrogate[AugmentedConfig]):
         x = super().train_batch(plan, model, batch, d, rng)
         return augmented(x, self.config.strength, rng, plan.ctx.compute)
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the summed cross-entropy on augmented images."""
-        seen, total = plan.show(batch, d, draw), d.new_zeros(())
+        seen, total = step.show(d), d.new_zeros(())
         # the samples of a step are other draws of ``transforms``, if there are any, and else drawn here
-        for _ in range(self.config.samples if draw is None and self.config.strength else 1):
-            x = augmented(seen, self.config.strength, rng, plan.ctx.compute)
-            total = total + F.cross_entropy(plan.logits(model, x), batch.y, reduction="sum")
+        for _ in range(self.config.samples if step.draw is None and self.config.strength else 1):
+            x = augmented(seen, self.config.strength, step.rng, step.plan.ctx.compute)
+            total = total + F.cross_entropy(step.logits(x), step.batch.y, reduction="sum")
         return total

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -22,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unlearnable.methods.rounds import Rounds
-from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.methods.steps import State, Steps
 from unlearnable.training.loop import train_step
@@ -96,29 +97,16 @@ class BySurrogate(Rounds[S]):
         """
         return plan.show(batch, d, plan.trainer_view.draw(len(d), rng))
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the loss that a noise step lowers (or raises), a scalar that is differentiable in ``d``.
 
         It is a sum over the images, never a mean, so that an image's step does not depend on its batch mates.
 
         Args:
-            plan: The search.
-            model: The surrogate, frozen: only its input has a gradient.
-            batch: The images; ``y`` holds what ``target`` returned.
+            step: The images, with the classes that ``target`` returned, and how the surrogate sees them.
             d: float (B, 3, h, w), their noise in levels.
-            draw: One transformation for each image; None for none.
-            rng: The source of any other draw.
         """
-        logits = plan.logits(model, plan.show(batch, d, draw))
-        return F.cross_entropy(logits, batch.y, reduction="sum")
+        return F.cross_entropy(step.logits(step.show(d)), step.batch.y, reduction="sum")
 
     def train_steps(self, images: int) -> Steps:
         """Return the surrogate's training batches in one round."""
@@ -188,7 +176,7 @@ class BySurrogate(Rounds[S]):
         rng = plan.ctx.rng("noise", state["round"], number)
         batch = self.aimed(plan, state, model, batch, rng)
         d = plan.noise_of(batch.rows, noise)
-        d = self.sign_steps(plan, model, batch, d, state["round"], rng)
+        d = self.sign_steps(NoiseStep(plan, model, batch, rng), d, state["round"])
         if config.form == "samplewise":
             noise[batch.rows.to(noise.device)] = d.to(noise)
             return
@@ -199,47 +187,32 @@ class BySurrogate(Rounds[S]):
         mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
         noise.copy_(plan.constraints.whole(torch.where(counts > 0, mean, noise)))
 
-    def sign_steps(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        round: int,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def sign_steps(self, step: NoiseStep, d: torch.Tensor, round: int) -> torch.Tensor:
         """Return the noise of a batch after T sign steps: the formula of the module. ``d`` is not changed.
 
         Nothing in the loop waits for the device, so all transformations are drawn before the first step.
         """
-        config, view, constraints = self.config, plan.trainer_view, plan.constraints
+        plan, config, constraints = step.plan, self.config, step.plan.constraints
+        view = plan.trainer_view
         length = self.direction * self.step_length(round, plan.rounds)
         samples = config.samples if view.varies else 1
-        draws = [[view.draw(len(d), rng) for _ in range(samples)] for _ in range(config.steps)]
-        under = plan.under(batch, d)
-        for step in range(config.steps):
-            gradient = self._gradient(plan, model, batch, d, draws[step], rng)
+        draws = [[view.draw(len(d), step.rng) for _ in range(samples)] for _ in range(config.steps)]
+        under = plan.under(step.batch, d)
+        for some in draws:
+            gradient = self._gradient(step, d, some)
             # the paper starts each step from the clipped image, so noise that clipping removes does not count
             start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
             d = constraints(start + length * constraints.direction(gradient).sign())
         return d
 
-    def _gradient(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draws: list[Draw | None],
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of the noise loss in the noise: a sum over transformations, a mean over networks."""
         d, total = d.detach().requires_grad_(True), None
-        networks = list(model) if isinstance(model, nn.ModuleList) else [model]
+        networks = list(step.model) if isinstance(step.model, nn.ModuleList) else [step.model]
         for draw in draws:
             # one network at a time, so that memory does not grow with their number
             for network in networks:
-                loss = self.noise_loss(plan, network, batch, d, draw, rng)
+                loss = self.noise_loss(replace(step, model=network, draw=draw), d)
                 gradient = torch.autograd.grad(loss, d)[0]
                 total = gradient if total is None else total + gradient
         assert total is not None

@@ -17,7 +17,7 @@ from unlearnable.methods.feature_centres import Centres, backbones_on, scrambled
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.pretrained_surrogates import PretrainedConfig, resolved
 from unlearnable.methods.registry import register
-from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.search_plan import NoiseStep, SearchPlan
 from unlearnable.methods.steps import State, Steps
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Draw
@@ -138,38 +138,22 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
             y = torch.cat([y, y + 1])
         self.frozen(plan, state).add(plan.logits, x, y)
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the loss of the class, summed over images and networks."""
-        assert isinstance(model, Centres)
-        return model.loss(plan.logits, plan.show(batch, d, draw), batch.y, self.config.away)
+        assert isinstance(step.model, Centres)
+        return step.model.loss(step.plan.logits, step.show(d), step.batch.y, self.config.away)
 
-    def _gradient(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draws: list[Draw | None],
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of a noise: scaled, averaged over the images of a class, and added to earlier ones."""
-        assert isinstance(model, Centres)
-        found = super()._gradient(plan, model, batch, d, draws, rng)
+        assert isinstance(step.model, Centres)
+        found, rows = super()._gradient(step, d, draws), step.batch.rows
         found = found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
         # images that share a row of noise share its gradient
-        same = (batch.rows[:, None] == batch.rows).to(found.dtype)
+        same = (rows[:, None] == rows).to(found.dtype)
         found = ((same / same.sum(1, keepdim=True)) @ found.flatten(1)).view_as(found)
         if self.config.momentum:
-            velocity: torch.Tensor = model.state["velocity"]
-            rows = batch.rows.to(velocity.device)
+            velocity: torch.Tensor = step.model.state["velocity"]
+            rows = rows.to(velocity.device)
             found = found + self.config.momentum * velocity[rows].to(found)
             velocity[rows] = found.to(velocity)
         return found

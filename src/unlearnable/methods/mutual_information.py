@@ -7,15 +7,13 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import nn
 
 from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.registry import register
-from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.search_plan import NoiseStep
 from unlearnable.methods.settings import ErrorMinimizingConfig
-from unlearnable.training.transforms import Draw
 from unlearnable.training.weights import split
 
 
@@ -51,21 +49,14 @@ class MutualInformation(ErrorMinimizing):
     @takes(MutualInformationConfig)
     def __init__(self, **settings: Any) -> None: ...
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the summed contrastive loss of the features."""
-        backbone, head = plan.ctx.keep("layers", model, lambda: split(model))
-        z = plan.logits(backbone, plan.show(batch, d, draw))
-        apart = F.cross_entropy(plan.logits(head, z), batch.y, reduction="none")
-        alone = (batch.y == batch.y[:, None]).sum(1) == 1
-        return torch.where(alone, apart, contrastive(z, batch.y, self.config.temperature)).sum()
+        plan, y = step.plan, step.batch.y
+        backbone, head = plan.ctx.keep("layers", step.model, lambda: split(step.model))
+        z = plan.logits(backbone, step.show(d))
+        apart = F.cross_entropy(plan.logits(head, z), y, reduction="none")
+        alone = (y == y[:, None]).sum(1) == 1
+        return torch.where(alone, apart, contrastive(z, y, self.config.temperature)).sum()
 
 
 def contrastive(z: torch.Tensor, y: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -7,14 +7,12 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import nn
 
 from unlearnable.methods.base import takes
 from unlearnable.methods.clean_surrogate import CleanSurrogate, CleanSurrogateConfig
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
-from unlearnable.methods.search_plan import Batch, SearchPlan
-from unlearnable.training.transforms import Draw
+from unlearnable.methods.search_plan import NoiseStep
 
 
 class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
@@ -65,20 +63,12 @@ class PerturbationInducedLinearization(CleanSurrogate[PerturbationInducedLineari
     @takes(PerturbationInducedLinearizationConfig)
     def __init__(self, **settings: Any) -> None: ...
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of the noise alone and of the published images."""
         with torch.no_grad():
-            clean = plan.logits(model, plan.show(batch, torch.zeros_like(d), draw))
-        published = plan.logits(model, plan.show(batch, d, draw))
-        shows = F.cross_entropy(clean - published, batch.y, reduction="sum")
+            clean = step.logits(step.show(torch.zeros_like(d)))
+        published = step.logits(step.show(d))
+        shows = F.cross_entropy(clean - published, step.batch.y, reduction="sum")
         uniform = torch.full_like(published, 1 / published.shape[1])
         hides = F.kl_div(published.log_softmax(1), uniform, reduction="sum")
         return self.config.balance * shows + (1 - self.config.balance) * hides

@@ -13,7 +13,7 @@ from unlearnable.methods import (
     Batch,
     BySurrogate,
     Config,
-    Draw,
+    NoiseStep,
     SearchPlan,
     State,
     Steps,
@@ -90,20 +90,12 @@ class RobustErrorMinimizing(BySurrogate[RobustErrorMinimizingConfig]):
         """Return the adversary's images: adversarial training (Madry et al., ICLR 2018)."""
         return self._attacked(plan, model, super().train_batch(plan, model, batch, d, rng), batch, rng)
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the summed cross-entropy at the adversary's images."""
-        x = plan.show(batch, d, draw)
+        x = step.show(d)
         # the gradient of a maximum is that at the maximiser, held fixed (Danskin's theorem)
-        moved = self._attacked(plan, model, x.detach(), batch, rng) - x.detach()
-        return F.cross_entropy(plan.logits(model, x + moved), batch.y, reduction="sum")
+        moved = self._attacked(step.plan, step.model, x.detach(), step.batch, step.rng) - x.detach()
+        return F.cross_entropy(step.logits(x + moved), step.batch.y, reduction="sum")
 
     def _attacked(
         self, plan: SearchPlan, model: nn.Module, x: torch.Tensor, batch: Batch, rng: torch.Generator

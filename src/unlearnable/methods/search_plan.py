@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -198,3 +199,30 @@ class SearchPlan:
         """Return a copy of the noise of every image, in levels; zero for context, whose row is -1."""
         d = self.ctx.compute.send(noise[rows.clamp(min=0).to(noise.device)]).to(self.ctx.compute.dtype)
         return d if len(self.own) == self.count else d * (rows >= 0).view(-1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class NoiseStep:
+    """What the noise steps on one batch see.
+
+    Args:
+        plan: The search.
+        model: The surrogate, frozen: only its input has a gradient.
+        batch: The images, with the classes that the step works on.
+        rng: The source of any draw that a loss makes itself.
+        draw: One transformation for each image; None for none.
+    """
+
+    plan: SearchPlan
+    model: nn.Module
+    batch: Batch
+    rng: torch.Generator
+    draw: Draw | None = None
+
+    def show(self, d: torch.Tensor) -> torch.Tensor:
+        """Return the network input for the batch with noise ``d``, as ``SearchPlan.show`` does."""
+        return self.plan.show(self.batch, d, self.draw)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of the surrogate for network input, in the precision of the search."""
+        return self.plan.logits(self.model, x)

@@ -7,14 +7,12 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import nn
 
 from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
 from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing, RobustErrorMinimizingConfig
-from unlearnable.methods.search_plan import Batch, SearchPlan
-from unlearnable.training.transforms import Draw
+from unlearnable.methods.search_plan import NoiseStep
 
 
 class StableErrorMinimizingConfig(RobustErrorMinimizingConfig):
@@ -49,18 +47,10 @@ class StableErrorMinimizing(RobustErrorMinimizing):
     @takes(StableErrorMinimizingConfig)
     def __init__(self, **settings: Any) -> None: ...
 
-    def noise_loss(
-        self,
-        plan: SearchPlan,
-        model: nn.Module,
-        batch: Batch,
-        d: torch.Tensor,
-        draw: Draw | None,
-        rng: torch.Generator,
-    ) -> torch.Tensor:
+    def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the summed cross-entropy at randomly changed images."""
-        x = plan.show(batch, d, draw)
-        change = (2 * torch.rand(x.shape, generator=rng) - 1) * (self.config.random_epsilon / 255)
+        x = step.show(d)
+        change = (2 * torch.rand(x.shape, generator=step.rng) - 1) * (self.config.random_epsilon / 255)
         # as in REM, the gradient is taken at the changed image, so that saturated pixels still get one
-        moved = (x.detach() + plan.ctx.compute.send(change)).clamp(0, 1) - x.detach()
-        return F.cross_entropy(plan.logits(model, x + moved), batch.y, reduction="sum")
+        moved = (x.detach() + step.plan.ctx.compute.send(change)).clamp(0, 1) - x.detach()
+        return F.cross_entropy(step.logits(x + moved), step.batch.y, reduction="sum")
