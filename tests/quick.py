@@ -64,10 +64,11 @@ def make(name: str, form: str = "", **more: object) -> methods.Method:
     quick = {key: value for key, value in QUICK.items() if key in method.Config.model_fields}
     if issubclass(method.Config, PretrainedConfig):
         quick["surrogate"] = drawn()
-    # no search stops by its error
-    quick["stop_error"] = 1.0 if method.rises else 0.0
-    if not issubclass(method, methods.BySurrogate):
-        quick |= {"min_rounds": 1, "max_rounds": 1}
+    if issubclass(method, methods.BySurrogate):
+        # no search stops by its error
+        quick["stop_error"] = 1.0 if method.rises else 0.0
+    else:
+        quick = {key: value for key, value in quick.items() if not key.endswith("_rounds")}
     return methods.create(name, {**quick, "form": form, **more}).resolve((16, 16), 24)
 
 

@@ -19,7 +19,8 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.methods import BySurrogate, Context
 from unlearnable.methods.search_plan import NoiseStep
-from unlearnable.noise import FORMAT, Noise, Slot
+from unlearnable.noise import Noise, Slot
+from unlearnable.noise_file import FORMAT
 from unlearnable.worker import LEFT_OUT
 
 IDS = [f"train/{number:05d}" for number in range(4000)]

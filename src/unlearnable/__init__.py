@@ -53,8 +53,9 @@ if TYPE_CHECKING:
     from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing
     from unlearnable.methods.textures import Textures
     from unlearnable.noise import Noise
+    from unlearnable.opening import PhotoOptions, open_photos
     from unlearnable.plugins import load_plugin
-    from unlearnable.preparation import PhotoOptions, Prepared, Request, open_photos, prepare
+    from unlearnable.preparation import Prepared, Request, prepare
     from unlearnable.publish import Published
     from unlearnable.report import Record
     from unlearnable.runs import RunFolder
@@ -80,7 +81,7 @@ _HOMES = {
     "Noise": "noise",
     "OnProgress": "events",
     "Photo": "data.photo",
-    "PhotoOptions": "preparation",
+    "PhotoOptions": "opening",
     "Prepared": "preparation",
     "Published": "publish",
     "Random": "methods.random",
@@ -99,7 +100,7 @@ _HOMES = {
     "fit": "api",
     "load": "data",
     "load_plugin": "plugins",
-    "open_photos": "preparation",
+    "open_photos": "opening",
     "prepare": "preparation",
     "protect": "api",
     "verify": "evaluation.verification",

@@ -16,15 +16,8 @@ from unlearnable.errors import UsageError
 from unlearnable.evaluation.visibility import of_run
 from unlearnable.events import OnProgress
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.preparation import (
-    PhotoOptions,
-    Prepared,
-    Request,
-    open_photos,
-    prepare,
-    read,
-    require_loaded,
-)
+from unlearnable.opening import PhotoOptions, open_photos, read
+from unlearnable.preparation import Prepared, Request, prepare, require_loaded
 from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
 from unlearnable.search import found, require_same, search

@@ -6,7 +6,6 @@ in a loader or a class index. Shuffling, filtering or adding images cannot put n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,22 +13,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from unlearnable import arguments, hashing, lifting
+from unlearnable import arguments, hashing, lifting, noise_file
 from unlearnable.arguments import instance, shown
 from unlearnable.assignment import Assignment
 from unlearnable.budget import Budget, Int8Array, UInt8Array
-from unlearnable.errors import DataError, UnlearnableError, UsageError
-from unlearnable.files import write_by
+from unlearnable.errors import UnlearnableError, UsageError
 from unlearnable.lifting import Grey, Interpolation, lift
 
 Form = Literal["samplewise", "classwise"]
-FORMAT = "unlearnable-noise/1"
-# The format of noise with an assignment. Readers of format 1 would ignore the assignment and put noise on
-# other images, so they must refuse the file.
-ASSIGNED = "unlearnable-noise/2"
 # rows of a photo that noise is added to at a time, so that large photos need little extra memory
 CHUNK_ROWS = 256
 
@@ -281,7 +273,7 @@ class Noise:
         path = Path(path)
         plain = self.assignment == Assignment()
         meta = {
-            "format": FORMAT if plain else ASSIGNED,
+            "format": noise_file.FORMAT if plain else noise_file.ASSIGNED,
             "form": self.form,
             "epsilon": self.budget.epsilon,
             "grid": list(self.grid),
@@ -290,16 +282,9 @@ class Noise:
             **({} if self.grey == "mean" else {"grey": self.grey}),
             **({} if plain else {"assignment": self.assignment.to_json()}),
         }
-        tensors = {
-            "bank": np.ascontiguousarray(self.bank),
-            "keys": _pack(self.keys),
-            "digests": _pack(self.digests),
-        }
-        # earlier versions ignore this tensor, so the format is the same
-        if self.classes:
-            tensors["classes"] = _pack(self.classes)
-        metadata = {"unlearnable": json.dumps(meta, sort_keys=True)}
-        write_by(path, lambda draft: save_file(tensors, draft, metadata=metadata))
+        # earlier versions ignore the classes, so the format is the same
+        classes = {"classes": self.classes} if self.classes else {}
+        noise_file.save(path, self.bank, {"keys": self.keys, "digests": self.digests, **classes}, meta)
 
     @classmethod
     def load(cls, path: str | Path) -> Noise:
@@ -309,68 +294,27 @@ class Noise:
             DataError: If the file is missing, damaged or not a noise file.
         """
         path = arguments.path("path", path, "file")
-        if not path.is_file():
-            raise DataError(
-                f"There is no noise file {path}.",
-                "Make one with `unlearnable fit` or noise.save.",
+        with noise_file.readable(path) as (bank, texts, meta):
+            assigned = meta["format"] == noise_file.ASSIGNED
+            return cls(
+                bank=bank,
+                keys=texts["keys"],
+                form=meta["form"],
+                budget=Budget(meta["epsilon"]),
+                grid=(meta["grid"][0], meta["grid"][1]),
+                interpolation=meta["interpolation"],
+                digests=texts["digests"],
+                classes=texts.get("classes", ()),
+                provenance=meta["provenance"],
+                grey=meta.get("grey", "mean"),
+                assignment=Assignment.from_json(meta["assignment"]) if assigned else Assignment(),
             )
-        try:
-            with safe_open(str(path), framework="np") as file:
-                names = set(file.keys())
-                meta = json.loads((file.metadata() or {})["unlearnable"])
-                if meta["format"] not in (FORMAT, ASSIGNED):
-                    raise DataError(
-                        f"{path} has a noise format that this version cannot read ({meta['format']}).",
-                        "Make it again with `unlearnable fit` or `unlearnable import`.",
-                    )
-                return cls(
-                    bank=_mapped(path),
-                    keys=_unpack(file.get_tensor("keys")),
-                    form=meta["form"],
-                    budget=Budget(meta["epsilon"]),
-                    grid=(meta["grid"][0], meta["grid"][1]),
-                    interpolation=meta["interpolation"],
-                    digests=_unpack(file.get_tensor("digests")),
-                    classes=_unpack(file.get_tensor("classes")) if "classes" in names else (),
-                    provenance=meta["provenance"],
-                    grey=meta.get("grey", "mean"),
-                    assignment=Assignment.from_json(meta["assignment"])
-                    if meta["format"] == ASSIGNED
-                    else Assignment(),
-                )
-        except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
-            raise DataError(
-                f"{path} is not a readable noise file ({error}).",
-                "Make it again with `unlearnable fit` or `unlearnable import`.",
-            ) from error
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
 
 
-def _mapped(path: Path) -> Int8Array:
-    """Return the bank of a noise file, memory-mapped."""
-    # safetensors: 8 bytes with the length of the header, the header as JSON, the bytes of the tensors
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(length))["bank"]
-    if entry["dtype"] != "I8":
-        raise ValueError(f"its bank is {entry['dtype']}, not I8")
-    if 0 in entry["shape"]:
-        return np.zeros(entry["shape"], np.int8)
-    return np.memmap(path, np.int8, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))
-
-
 def _clip(pixels: UInt8Array, noise: Int8Array) -> UInt8Array:
     clipped: UInt8Array = np.clip(pixels.astype(np.int16) + noise, 0, 255).astype(np.uint8)
     return clipped
-
-
-def _pack(texts: tuple[str, ...]) -> UInt8Array:
-    packed: UInt8Array = np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), dtype=np.uint8).copy()
-    return packed
-
-
-def _unpack(packed: UInt8Array) -> tuple[str, ...]:
-    return tuple(json.loads(packed.tobytes().decode()))

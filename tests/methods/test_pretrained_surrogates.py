@@ -18,7 +18,8 @@ from unlearnable.cli.app import app
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
-from unlearnable.preparation import PhotoOptions, Request, open_photos, prepare
+from unlearnable.opening import PhotoOptions, open_photos
+from unlearnable.preparation import Request, prepare
 from unlearnable.training.compute import Compute
 
 NAMES = ["feature_shift", "bait"]

@@ -15,7 +15,7 @@ from unlearnable.words import counted
 if TYPE_CHECKING:
     from unlearnable.data.image_set import ImageSet
     from unlearnable.evaluation.answer import Detection
-    from unlearnable.preparation import PhotoOptions
+    from unlearnable.opening import PhotoOptions
 
 SEEDS = 3
 

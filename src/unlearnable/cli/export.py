@@ -13,7 +13,7 @@ from unlearnable.errors import UsageError
 
 if TYPE_CHECKING:
     from unlearnable.data.image_set import ImageSet
-    from unlearnable.preparation import PhotoOptions
+    from unlearnable.opening import PhotoOptions
 
 IMAGES = (
     "a folder with one sub-folder per class, digits, or a benchmark: "
@@ -196,7 +196,7 @@ def _open(
     """
     from unlearnable.data import load
     from unlearnable.data.benchmark_table import BENCHMARKS
-    from unlearnable.preparation import PhotoOptions
+    from unlearnable.opening import PhotoOptions
 
     is_benchmark = images is not None and (images == "digits" or images.partition(":")[0] in BENCHMARKS)
     if reading != PhotoOptions() and (images is None or is_benchmark):

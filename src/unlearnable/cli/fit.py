@@ -44,7 +44,8 @@ def fit(
     with console.errors(resumes=True):
         from unlearnable import duration
         from unlearnable.cli import protection
-        from unlearnable.preparation import Request, open_photos, prepare
+        from unlearnable.opening import open_photos
+        from unlearnable.preparation import Request, prepare
         from unlearnable.runs import RunFolder
         from unlearnable.search import search as find
         from unlearnable.training.compute import Compute

@@ -14,7 +14,7 @@ from unlearnable.events import OnProgress
 from unlearnable.words import counted
 
 if TYPE_CHECKING:
-    from unlearnable.preparation import PhotoOptions
+    from unlearnable.opening import PhotoOptions
 
 Described = tuple[dict[str, Any], list[str]]
 SHOWN = (
@@ -64,7 +64,7 @@ def inspect(
         from unlearnable.cli.protection import photo_options
         from unlearnable.cli.published import published, run_of
         from unlearnable.data.file_kinds import is_photo
-        from unlearnable.preparation import PhotoOptions
+        from unlearnable.opening import PhotoOptions
 
         deadline = options.deadline(time_limit)
         reading = photo_options(labels, class_name, folders_are_classes, max_pixels)

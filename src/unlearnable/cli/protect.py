@@ -47,7 +47,8 @@ def protect(
         from unlearnable.cli import protection
         from unlearnable.data.encoding import Encoding
         from unlearnable.destination import require_place, require_usable
-        from unlearnable.preparation import Request, open_photos, prepare
+        from unlearnable.opening import open_photos
+        from unlearnable.preparation import Request, prepare
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 

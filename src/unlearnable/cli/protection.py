@@ -20,7 +20,8 @@ from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import SKIPPED
 from unlearnable.evaluation.enough import from_counts
 from unlearnable.events import Event, OnProgress
-from unlearnable.preparation import PhotoOptions, Prepared
+from unlearnable.opening import PhotoOptions
+from unlearnable.preparation import Prepared
 from unlearnable.publish import Published
 from unlearnable.words import counted
 

@@ -12,6 +12,7 @@ from unlearnable.experiments.profile import Profile, Settings
 _PAIRED: Settings = {"signs": "paired"}
 COLUMNS: dict[str, Column] = {
     "EM": Column("error_minimizing", "classwise"),
+    "EM, paired signs": Column("error_minimizing", "classwise", _PAIRED),
     "EM, luminance, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "channels": "luminance"}
     ),
