@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from unlearnable.methods.error_minimizing import ErrorMinimizing
     from unlearnable.methods.feature_shift import FeatureShift
     from unlearnable.methods.fitted import Fitted
+    from unlearnable.methods.gratings import Gratings
     from unlearnable.methods.linear_separable import LinearSeparable
     from unlearnable.methods.random import Random
     from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing
@@ -75,6 +76,7 @@ _HOMES = {
     "FeatureShift": "methods.feature_shift",
     "Fitted": "methods.fitted",
     "GoalMissed": "errors",
+    "Gratings": "methods.gratings",
     "ImageSet": "data.image_set",
     "LinearSeparable": "methods.linear_separable",
     "Method": "methods",
@@ -120,6 +122,7 @@ __all__ = [
     "FeatureShift",
     "Fitted",
     "GoalMissed",
+    "Gratings",
     "ImageSet",
     "LinearSeparable",
     "Method",

@@ -26,7 +26,6 @@ COLOURS = {"opponent": (1.0, -1.0, 1.0), "luminance": (1.0, 1.0, 1.0)}
 ORIENTATIONS = 5
 # waves along a photo and along a small image, coarse and fine
 OF_PHOTOS, OF_SMALL = (5.0, 12.0), (2.0, 5.0)
-GAIN = 1.5  # a wave is multiplied by it and clipped, so that most pixels use the whole budget
 FEWEST = 2  # cells of the grid in a wave
 # least part of the energy of a row at the frequencies of its motif
 EXPLAINED = 0.5
@@ -39,6 +38,8 @@ class GratingsConfig(ComputedConfig):
         coarse: Waves along a photo, for half of the classes; ``auto`` is 5, and 2 for images up to 40 px.
         fine: Waves along a photo, for the other half; ``auto`` is 12, and 5 for images up to 40 px. More are
             less visible, and compression removes them.
+        sharpness: A wave is multiplied by it and clipped to the budget. 1.5 has soft edges; with 10, nearly
+            every pixel uses the whole budget, which is stronger and more visible.
         colour: ``opponent`` waves are green against magenta. ``luminance`` ones are left if photos are turned
             grey, and hardly protect photos in colour.
         patterns_per_class: Class-wise, patterns of a class that differ in phase only. Half of them are the
@@ -48,6 +49,7 @@ class GratingsConfig(ComputedConfig):
 
     coarse: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     fine: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    sharpness: float = Field(default=1.5, ge=1)
     colour: Literal["opponent", "luminance"] = "opponent"
     patterns_per_class: int = Field(default=8, ge=1)
 
@@ -58,7 +60,7 @@ class Gratings(Numbered[GratingsConfig]):
 
     A method of this package, in no paper. The pattern of a class with the frequencies (u, v) is
 
-        epsilon clip(1.5 cos(2 pi (u y + a)) cos(2 pi (v x + b)), -1, 1)
+        epsilon clip(sharpness cos(2 pi (u y + a)) cos(2 pi (v x + b)), -1, 1)
 
     in red and blue, and its negative in green, for y and x from 0 to 1 and phases a and b drawn for every
     pattern. There is no search: a network learns
@@ -132,7 +134,7 @@ class Gratings(Numbered[GratingsConfig]):
         """Return the waves of a class in the phases of each key, in levels, (keys, 3, side, side)."""
         colour = torch.tensor(COLOURS[self.config.colour]).view(3, 1, 1)
         waves = torch.stack([self._wave(motif, key, ctx) for key in keys])
-        return self.config.epsilon * (GAIN * waves).clip(-1, 1)[:, None] * colour
+        return self.config.epsilon * (self.config.sharpness * waves).clip(-1, 1)[:, None] * colour
 
     def _wave(self, motif: torch.Tensor, key: str, ctx: Context) -> torch.Tensor:
         """Return the sum of the waves of a motif in the phases of a key, (side, side)."""

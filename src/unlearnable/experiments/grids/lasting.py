@@ -19,8 +19,16 @@ COLUMNS: dict[str, Column] = {
     "EM under grey, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|grey", "samples": 2}
     ),
+    "EM under JPEG, paired signs": Column(
+        "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30", "samples": 2}
+    ),
+    "EM under grey and JPEG, paired signs": Column(
+        "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|grey|jpeg:30", "samples": 3}
+    ),
     "textures": Column("textures", "classwise"),
     "textures, mixed": Column("textures", "classwise", {"kind": "mixed"}),
+    "gratings": Column("gratings", "classwise"),
+    "gratings, sharp": Column("gratings", "classwise", {"sharpness": 10.0}),
 }
 OF_PHOTOS = ("none", "grey", "jpeg:30", "project", "shrink:2")
 
@@ -38,8 +46,8 @@ def lasting(p: Profile) -> Iterator[Entry]:
 
     Every noise is class-wise. Luminance noise is equal in the three channels, so grey keeps it. With paired
     signs, half of a class gets the negative of its pattern, so a linear projection does not find the class.
-    A search under grey sees half of its images in grey. Textures take no search. Compare each column with the
-    clean column, row by row.
+    A search under grey sees half of its images in grey. Textures and gratings take no search. Compare each
+    column with the clean column, row by row.
     """
     for seed in p.seeds:
         for data, rows in (("cifar10", ROWS), ("photos", OF_PHOTOS)):

@@ -82,6 +82,7 @@ COLUMNS: dict[str, Column] = {
     "LSP": Column("linear_separable"),
     "AR": Column("autoregressive"),
     "textures": Column("textures", "classwise"),
+    "gratings": Column("gratings", "classwise"),
 }
 SMOKE: Settings = {
     "batch": 64,
