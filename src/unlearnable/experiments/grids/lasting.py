@@ -22,6 +22,9 @@ COLUMNS: dict[str, Column] = {
     "EM under JPEG, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30", "samples": 2}
     ),
+    "EM under JPEG, paired signs, one draw": Column(
+        "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30"}
+    ),
     "EM under grey and JPEG, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|grey|jpeg:30", "samples": 3}
     ),
