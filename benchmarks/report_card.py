@@ -32,7 +32,8 @@ def result(record: dict[str, Any]) -> dict[str, Any]:
     """Return the result file of a report card.
 
     Args:
-        record: The JSON of ``verify --report-card``.
+        record: The JSON of ``verify --report-card``. Its seconds are left out: a card that resumed has those
+            of the last call only.
     """
     return {
         "kind": "report-card",
@@ -40,7 +41,7 @@ def result(record: dict[str, Any]) -> dict[str, Any]:
         "rows": [row(trial) for trial in record["trials"]],
         "unmeasured": [one["name"] for one in record["unmeasured"]],
         "seeds": [curve["seed"] for curve in record["trials"][0]["arms"][0]["curves"]],
-        **{key: record[key] for key in ("pairs", "classes", "seconds", "environment", "version", "date")},
+        **{key: record[key] for key in ("pairs", "classes", "environment", "version", "date")},
     }
 
 

@@ -266,15 +266,16 @@ def report_card(file: File) -> str:
                 row["verdict"],
             ]
         )
-    rows += [[one, "", "", "", "not measured"] for one in file["unmeasured"]]
+    missing = [one.partition(" (")[0] for one in file["unmeasured"]]
     words = [
         f"{file['conditions'][0].upper()}{file['conditions'][1:]}. {file['as_it_is']}",
         f"Retained: mean {card['mean']:.0%}, worst {card['worst']:.0%} ({card['worst_row']}), over "
-        f"{len(card['rows'])} rows that can tell. A linear classifier on the noise alone classifies "
+        f"{len(card['rows'])} rows. A linear classifier on the noise alone classifies "
         f"{card['separability']:.0%}.",
-        f"Seeds: {', '.join(map(str, file['seeds']))}; {file['seconds'] / 3600:.1f} hours.",
+        f"Seeds: {', '.join(map(str, file['seeds']))}.",
+        f"Not measured: {', '.join(missing)}." if missing else "",
     ]
-    return f"{' '.join(words)}\n\n{grid(head, rows)}"
+    return f"{' '.join(words).strip()}\n\n{grid(head, rows)}"
 
 
 KINDS: dict[str, Callable[[File], str]] = {
