@@ -119,7 +119,7 @@ class SurrogateConfig(Config):
         if patterns not in (1, 2):
             raise UsageError(
                 f"signs = paired means two patterns per class, but patterns_per_class is {shown(patterns)}.",
-                "Leave patterns_per_class out.",
+                "Leave patterns_per_class out, or set signs = free.",
             )
         return {**given, "patterns_per_class": 2}
 

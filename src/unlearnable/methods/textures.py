@@ -18,6 +18,7 @@ from unlearnable.methods.computed import ComputedConfig, Numbered
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
+from unlearnable.words import counted
 
 Pairs = tuple[tuple[int, int], ...]
 # (vertical, horizontal) frequencies of the 8x8 DCT
@@ -92,7 +93,7 @@ class Textures(Numbered[TexturesConfig]):
         grid = grid or found["grid"]
         if grid < BLOCK:
             raise UsageError(
-                f"The grid has {grid} cells a side, and a texture needs {BLOCK}.",
+                f"The grid has {counted(grid, 'cell')} a side, and a texture needs {BLOCK}.",
                 f"Give a cell of at most {max(1, min(frame) // BLOCK)} px, or a grid of at least {BLOCK}.",
             )
         return {**found, "grid": grid}
