@@ -17,12 +17,9 @@ OTHER_FIVE = ("garbage_truck", "gas_pump", "golf_ball", "parachute", "tench")
 
 
 def of_preset(name: str, form: Form, **changes: Any) -> Settings:
-    """Return the settings of a preset without what an experiment chooses: the surrogate, and paired signs.
-
-    Most tables have one pattern per class, as the paper; ``lasting`` compares paired signs with it.
-    """
+    """Return the settings of a preset without its surrogate, which a profile chooses."""
     merged = presets.merge(presets.read(name), None, {"form": form, **changes})
-    return {**without(merged, "surrogate", "signs"), "patterns_per_class": 1}
+    return {key: value for key, value in merged.items() if key != "surrogate"}
 
 
 def searches(
