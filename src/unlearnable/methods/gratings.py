@@ -41,7 +41,7 @@ class GratingsConfig(ComputedConfig):
         sharpness: A wave is multiplied by it and clipped to the budget. 1.5 has soft edges; with 10, nearly
             every pixel uses the whole budget, which is stronger and more visible.
         colour: ``opponent`` waves are green against magenta. ``luminance`` ones are left if photos are turned
-            grey, and hardly protect photos in colour.
+            grey.
         patterns_per_class: Class-wise, patterns of a class that differ in phase only. Half of them are the
             negatives of the others, so that no linear projection finds the class. Sample-wise, every image
             has its own phases.
@@ -63,10 +63,10 @@ class Gratings(Numbered[GratingsConfig]):
         epsilon clip(sharpness cos(2 pi (u y + a)) cos(2 pi (v x + b)), -1, 1)
 
     in red and blue, and its negative in green, for y and x from 0 to 1 and phases a and b drawn for every
-    pattern. There is no search: a network learns
-    the texture before it learns what photos show, because photos have little energy in green against
-    magenta at any one frequency. The waves are coarse enough for strong JPEG and for half size to leave them.
-    Without colour, a sixth of their strength is left, with the other sign, so grey undoes them.
+    pattern. There is no search. The aim is that a network learns the waves before it learns what photos show,
+    because photos have little energy in green against magenta at any one frequency. The waves are coarse
+    enough to be left after strong JPEG and half size. Without colour, a sixth of their strength is left, with
+    the other sign, so grey undoes them.
 
     Ten classes have one wave each: five orientations, ``coarse`` and ``fine``. The next 45 have the sum of
     two of these. Beyond that, a class shares the waves that the fewest others have. The seed decides the

@@ -203,7 +203,7 @@ class SearchPlan:
 
 @dataclass(frozen=True)
 class NoiseStep:
-    """What the noise steps on one batch see.
+    """A batch of images, and the network and transformations through which noise steps see it.
 
     Args:
         plan: The search.
