@@ -29,12 +29,7 @@ def main() -> None:
 
 
 def result(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the result file of a report card.
-
-    Args:
-        record: The JSON of ``verify --report-card``. Its seconds are left out: a card that resumed has those
-            of the last call only.
-    """
+    """Return the result file of a report card, from the JSON of ``verify --report-card``."""
     return {
         "kind": "report-card",
         **{key: record[key] for key in ("conditions", "as_it_is", "broken_by", "weakened_by", "card")},

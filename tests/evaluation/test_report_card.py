@@ -234,6 +234,8 @@ def test_finished_trainings_are_not_run_again(
     assert finished.schedule.seconds == 0
     second = finished.measure()
     assert ran == []
+    kept = sum(json.loads(file.read_text())["seconds"] for file in run.glob("*.json"))
+    assert second.seconds > kept > 0
     fresh = verify(
         *folders,
         seeds=(0,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -52,11 +53,13 @@ class Tested:
         epochs: The epochs after which it was tested.
         labels: int64 (T,): true classes of the test images.
         images: int64 (T,): a number for the content of each test image, so that seeds recognise shared ones.
+        seconds: Duration of the training, its images included.
     """
 
     epochs: tuple[Epoch, ...]
     labels: torch.Tensor
     images: IntArray
+    seconds: float
 
 
 class Saved(Protocol):
@@ -212,10 +215,11 @@ def _run(
 ) -> Run:
     tested = None if saved is None else saved.load(trial, name, seed)
     if tested is None:
+        start = time.perf_counter()
         arm = data(name, seed)
         _refuse_untested(arm, judged)
         learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
-        tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test))
+        tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test), time.perf_counter() - start)
         if saved is not None:
             saved.save(trial, name, seed, tested)
     labels = merged(tested.labels.numpy(), judged)

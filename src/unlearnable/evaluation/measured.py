@@ -19,7 +19,7 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.victim import Epoch
 
 # raised when the same trial on the same images gives another result
-REVISION = 1
+REVISION = 2
 FOLDER = "measured"
 
 
@@ -34,6 +34,9 @@ class Measured:
         folder: Folder of the files; made when the first one is written.
         pairs: The images.
         compute: Device and precision.
+
+    Attributes:
+        seconds: Duration of the trainings that were loaded instead of run again.
     """
 
     def __init__(self, folder: Path, pairs: Pairs, compute: Compute) -> None:
@@ -43,6 +46,7 @@ class Measured:
         ]
         self._where = [compute.device, compute.precision, torch.__version__]
         self._weights: dict[Path, str] = {}
+        self.seconds = 0.0
 
     def path(self, trial: Trial, name: str, seed: int) -> Path:
         """Return the path of a training's file.
@@ -62,7 +66,7 @@ class Measured:
         return self.folder / f"{key}.json"
 
     def load(self, trial: Trial, name: str, seed: int) -> Tested | None:
-        """Return a saved training; None without a file. A damaged file counts as none."""
+        """Return a saved training and count its seconds; None without a file. A damaged file counts as none."""
         try:
             record = json.loads(self.path(trial, name, seed).read_text("utf-8"))
             labels = torch.tensor(record["labels"], dtype=torch.long)
@@ -72,9 +76,12 @@ class Measured:
             ):
                 given = torch.tensor(answers, dtype=torch.long)
                 epochs.append(Epoch(number, train, given, given == labels))
-            return Tested(tuple(epochs), labels, np.array(record["images"], dtype=np.int64))
+            images = np.array(record["images"], dtype=np.int64)
+            tested = Tested(tuple(epochs), labels, images, float(record["seconds"]))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
+        self.seconds += tested.seconds
+        return tested
 
     def save(self, trial: Trial, name: str, seed: int, tested: Tested) -> None:
         """Write the file of a training, whole or not at all."""
@@ -83,6 +90,7 @@ class Measured:
             "words": trial.words,
             "arm": name,
             "seed": seed,
+            "seconds": tested.seconds,
             "train": [epoch.train_accuracy for epoch in tested.epochs],
             "images": tested.images.tolist(),
             "labels": tested.labels.tolist(),

@@ -98,7 +98,7 @@ class Preparation:
             sampled=len(ids),
             samples=tuple(_sample(pairs, id) for id in _shown_ids(pairs)),
             environment=self.compute.describe(),
-            seconds=time.perf_counter() - start,
+            seconds=time.perf_counter() - start + (saved.seconds if saved else 0.0),
             report_card=self.report_card,
             separability=separability(pairs) if self.report_card else None,
         )

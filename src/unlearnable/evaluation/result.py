@@ -39,7 +39,7 @@ class Verification:
         sampled: Number of pairs in that sample.
         samples: A few pairs for the report.
         environment: Device and versions.
-        seconds: Duration.
+        seconds: Duration, that of trainings from earlier calls included.
         pictured: Number of pairs that were found by their pictures, because the names differ.
         near_duplicates: Number of photos that are copies or near duplicates of another photo. No network is
             tested on one and trained on the other.
