@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from unlearnable.experiments.base import Entry, experiment
 from unlearnable.experiments.grids.zoo import ROWS, Column, poison
 from unlearnable.experiments.profile import Profile, Settings
+from unlearnable.presets import limits
 
 # class-wise, because half of a class gets the negative of its pattern
 _PAIRED: Settings = {"signs": "paired"}
@@ -28,6 +29,10 @@ COLUMNS: dict[str, Column] = {
     "EM under grey and JPEG, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|grey|jpeg:30", "samples": 3}
     ),
+    **{
+        f"EM, {name} visibility": Column("error_minimizing", "classwise", limits(name))
+        for name in ("medium", "low")
+    },
     "textures": Column("textures", "classwise"),
     "textures, mixed": Column("textures", "classwise", {"kind": "mixed"}),
     "gratings": Column("gratings", "classwise"),
@@ -49,6 +54,7 @@ def lasting(p: Profile) -> Iterator[Entry]:
 
     Every noise is class-wise. Luminance noise is equal in the three channels, so grey keeps it. With paired
     signs, half of a class gets the negative of its pattern, so a linear projection does not find the class.
+    Medium and low visibility limit tint and shading (``--visibility``).
     A search under grey sees half of its images in grey. Textures and gratings take no search. Compare each
     column with the clean column, row by row.
     """
