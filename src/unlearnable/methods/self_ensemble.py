@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import nn
 
 from unlearnable.data.view import View
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.error_maximizing import ErrorMaximizing, ErrorMaximizingConfig
@@ -17,6 +16,7 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.steps import State
+from unlearnable.methods.typed_settings import takes
 from unlearnable.training.frozen import freeze
 
 PREFIX = "checkpoint"
