@@ -30,14 +30,12 @@ class FeatureShiftConfig(PretrainedConfig):
             published weights (`docs/pretrained.md`), ``NETWORK=FILE`` for a file of weights. Several are
             joined with ``+``, and their losses are summed. Nothing is downloaded.
         away: Weight of the cosine to the centre of the own class, beside that to the other one.
-        step_size: Length of a sign step, in levels.
         late_step_size: Length of a sign step in the second half of the rounds, in levels, where
             ``step_schedule`` is ``constant``.
         steps: Sign steps per batch and round.
         momentum: Share of the earlier gradients of a noise that its next step adds, after scaling each to
             a mean absolute value of 1; 0 for none.
         max_rounds: Rounds. Every image is in one batch of each.
-        min_rounds: Rounds before the search may stop.
         stop_error: Share of the protected images, in [0, 1], whose features are closer to the centre of
             another class than to that of their own, at which the search stops.
     """

@@ -21,7 +21,6 @@ class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
     Attributes:
         surrogate: The network that the noise is found against: a linear one without biases.
         balance: Weight of the loss of the noise alone; the loss of the images has the rest.
-        pretrain_epochs: Epochs of the surrogate on the clean images, at a rate that falls to zero.
         steps: Sign steps per batch.
         lr: Learning rate of the surrogate.
         max_rounds: Rounds of that many steps.

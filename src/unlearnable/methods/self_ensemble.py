@@ -35,7 +35,6 @@ class SelfEnsembleConfig(ErrorMaximizingConfig):
         shift: With ``target = "next"``: the other class is (label + shift) mod classes; 0 for half of the
             classes (the paper).
         steps: Sign steps per batch.
-        step_size: Length of a sign step, in levels.
         max_rounds: Rounds of that many steps.
         stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops; 1 for
             never (the paper).
