@@ -96,8 +96,7 @@ class Prepared:
     @property
     def may_end_early(self) -> bool:
         """Whether the search may stop before its last round."""
-        config = self.method.config
-        return bool(config.stop_error or config.patience)
+        return self.method.may_stop_early
 
     @property
     def origin(self) -> dict[str, Any]:

@@ -320,7 +320,7 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
         number += 1
     # the first step of a kind also allocates memory and chooses kernels
     per_image = {kind: statistics.median(times[1:] or times) for kind, times in taken.items()}
-    rounds = int(method.config.max_rounds) - 1
+    rounds = method.most_rounds - 1
     return sum(one * (first[kind] + rounds * later[kind]) for kind, one in per_image.items())
 
 

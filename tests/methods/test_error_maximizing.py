@@ -11,9 +11,9 @@ from unlearnable.data.digits import digits
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.methods import Context, Fitted, Method, by_surrogate
-from unlearnable.methods.config import stop_reason
 from unlearnable.methods.error_maximizing import ErrorMaximizingConfig
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.methods.search_loop import stop_reason
 from unlearnable.training.loop import predict
 
 SURROGATE = "cnn:width=16,depth=2"

@@ -14,11 +14,11 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.events import Event
-from unlearnable.methods import Config, Context, Method, Progress
-from unlearnable.methods import base as module
-from unlearnable.methods.config import require_resolved, rounds_for, stop_reason
+from unlearnable.methods import Config, Context, Method, NoiseConfig, Progress, bank, search_loop
+from unlearnable.methods.config import rounds_for
 from unlearnable.methods.context import Context as FullContext
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
+from unlearnable.methods.search_loop import require_resolved, stop_reason
 from unlearnable.noise import Noise
 from unlearnable.training.compute import Compute
 from unlearnable.training.recipe import Recipe
@@ -179,6 +179,52 @@ def test_a_search_that_raises_the_error_stops_when_it_is_high(log: list, more: d
     assert stop_reason(config, log, rises=True) == reason
 
 
+class Once(Method[NoiseConfig]):
+    """A method whose settings have no rounds."""
+
+    name = "once"
+    Config = NoiseConfig
+
+    def start(self, view: View, ctx: Context) -> methods.State:
+        return {"steps": 0}
+
+    def advance(self, state: methods.State, view: View, ctx: Context) -> Progress:
+        state["steps"] += 1
+        # an error is no reason to stop
+        return Progress(state["steps"], 2, state["steps"] == 2, 0.0)
+
+    def finish(self, state: methods.State) -> torch.Tensor:
+        return torch.full((2, 3, 16, 16), float(state["steps"]))
+
+
+def test_a_method_without_settings_of_rounds_has_one_round(view: View) -> None:
+    with pytest.raises(UsageError, match="max_rounds is not a setting"):
+        Once(max_rounds=2)
+    with pytest.raises(UsageError, match="still auto"):
+        Once().fit(view, Context(0))
+    assert Once().resolved((16, 16), 24) == {"form": "classwise", "resolution": 16, "grid": 16}
+    said: list[Event] = []
+    once = Once().resolve((16, 16), 24)
+    fitted = once.fit(view, Context(0), said.append)
+    assert [(one.done, one.total) for one in said] == [(1, 2), (2, 2)]
+    assert (fitted.log, fitted.reason) == ((0.0,), "1 round is done")
+    assert (fitted.noise.bank == 2).all()
+    assert (once.most_rounds, once.may_stop_early, once.stop_reason([])) == (1, False, "")
+
+
+def test_a_method_stops_as_its_settings_of_rounds_say() -> None:
+    assert (counting(max_rounds=3).most_rounds, counting(max_rounds=1).most_rounds) == (3, 1)
+    assert not counting(stop_error=0.0, patience=0).may_stop_early
+    assert counting(stop_error=0.1).may_stop_early
+    assert counting(patience=2).may_stop_early
+    assert "is below" in counting(stop_error=0.6).stop_reason([0.5])
+
+    class Rising(Counting):
+        rises = True
+
+    assert "has reached" in Rising(counting(stop_error=0.4).config).stop_reason([0.5])
+
+
 # Keys and rows
 
 
@@ -216,7 +262,7 @@ def test_several_patterns_of_a_class_have_a_row_each(view: View) -> None:
 def test_patterns_become_noise_that_is_projected_rounded_and_described(
     chunk: int, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(bank, "CHUNK", chunk)
     patterns = torch.linspace(-12, 12, 16 * 3 * 4 * 4).view(16, 3, 4, 4).requires_grad_(True)
     method = counting(interpolation="nearest")
     noise = method.to_noise(patterns, view, 5)
@@ -296,7 +342,7 @@ def test_a_state_is_saved_between_steps_with_its_log_and_not_at_the_end(
     counting().fit(view, Context(0), save=lambda state: saved.append(state))
     assert not saved
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(search_loop.time, "monotonic", lambda: float(next(clock)))
     counting(max_rounds=2).fit(view, Context(0), save=lambda state: saved.append(state), every=15.0)
     # saving takes 10 s by this clock, so the next one waits for 190 s
     assert len(saved) == 1

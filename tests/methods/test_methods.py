@@ -10,8 +10,9 @@ from unlearnable import methods, presets
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.methods import Context
-from unlearnable.methods.config import Config, stop_reason
+from unlearnable.methods.config import Config
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.methods.search_loop import stop_reason
 from unlearnable.plugins import load_plugin
 
 # Settings of a quick search, whatever the method: those that it has.

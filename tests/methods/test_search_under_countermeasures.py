@@ -16,8 +16,8 @@ from unlearnable.data.view import View
 from unlearnable.errors import UsageError
 from unlearnable.methods import BySurrogate, Context
 from unlearnable.methods import by_surrogate as module
-from unlearnable.methods.config import stop_reason
 from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.methods.search_loop import stop_reason
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import generator
 from unlearnable.training.trainer_view import TrainerView

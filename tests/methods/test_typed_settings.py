@@ -37,6 +37,21 @@ def test_a_notebook_completes_every_setting(kind: type[un.Method[Any]]) -> None:
     assert f"Literal{list(choices)}" in str(parameters["form"])
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_configuration_has_every_setting_of_its_bases(kind: type[un.Method[Any]]) -> None:
+    for base in kind.Config.__mro__:
+        assert getattr(base, "model_fields", {}).keys() <= kind.Config.model_fields.keys(), base.__name__
+
+
+def test_a_method_has_settings_of_what_it_does_only() -> None:
+    rounds = {"min_rounds", "max_rounds", "stop_error", "patience"}
+    training = {"lr", "weight_decay", "clip"}
+    assert rounds | training <= un.Bait.Config.model_fields.keys()
+    assert rounds <= un.FeatureShift.Config.model_fields.keys()
+    assert not training & un.FeatureShift.Config.model_fields.keys()
+    assert not (rounds | training) & un.Gratings.Config.model_fields.keys()
+
+
 def test_a_method_of_a_plugin_shows_its_own_settings() -> None:
     class OwnConfig(methods.SurrogateConfig):
         """Settings.

@@ -62,7 +62,7 @@ def announce(console: Console, prepared: Prepared) -> None:
     if console.quiet or prepared.finished:
         return
     seconds = prepared.estimate()
-    rounds = prepared.method.resolve(images.frame, len(images)).config.max_rounds
+    rounds = prepared.method.resolve(images.frame, len(images)).most_rounds
     most = "at most " if prepared.may_end_early else ""
     how_long = f"{most}about {duration.words(seconds)}"
     if prepared.resumes:

@@ -3,10 +3,10 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from unlearnable.methods.base import Method, takes
+from unlearnable.methods.base import Method
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.computed import Computed
-from unlearnable.methods.config import Config
+from unlearnable.methods.config import Config, NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.fitted import Fitted
@@ -14,6 +14,7 @@ from unlearnable.methods.registry import create, get, given, names, register
 from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
+from unlearnable.methods.typed_settings import takes
 from unlearnable.training.pgd import attack
 from unlearnable.training.transforms import Draw
 from unlearnable.training.transforms import Name as TransformName
@@ -29,6 +30,7 @@ __all__ = [
     "ErrorMinimizingConfig",
     "Fitted",
     "Method",
+    "NoiseConfig",
     "NoiseStep",
     "Progress",
     "SearchPlan",

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from unlearnable.methods.augmented import Augmented, AugmentedConfig
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.error_maximizing import ErrorMaximizing, ErrorMaximizingConfig
 from unlearnable.methods.registry import register
+from unlearnable.methods.typed_settings import takes
 
 
 class AugmentedErrorMaximizingConfig(AugmentedConfig, ErrorMaximizingConfig):

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from unlearnable.methods.augmented import Augmented, AugmentedConfig
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.registry import register
 from unlearnable.methods.settings import ErrorMinimizingConfig
+from unlearnable.methods.typed_settings import takes
 
 
 class AugmentedErrorMinimizingConfig(AugmentedConfig, ErrorMinimizingConfig):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 
 from unlearnable.lifting import Interpolation
-from unlearnable.methods.base import takes
-from unlearnable.methods.computed import ComputedConfig, Numbered
-from unlearnable.methods.config import Config
+from unlearnable.methods.computed import Numbered
+from unlearnable.methods.config import NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
+from unlearnable.methods.typed_settings import takes
 from unlearnable.noise import Form
 
 # side of the window: a pixel follows from the 8 others above and to the left of it
@@ -32,7 +32,7 @@ EXPLAINED = 0.5
 STRENGTH = 0.575
 
 
-class AutoregressiveConfig(ComputedConfig):
+class AutoregressiveConfig(NoiseConfig):
     """Settings of autoregressive."""
 
     interpolation: Interpolation = "nearest"
@@ -56,7 +56,7 @@ class Autoregressive(Numbered[AutoregressiveConfig]):
     """
 
     name: ClassVar[str] = "autoregressive"
-    Config: ClassVar[type[Config]] = AutoregressiveConfig
+    Config: ClassVar[type[NoiseConfig]] = AutoregressiveConfig
     usual: ClassVar[Form] = "samplewise"
 
     @takes(AutoregressiveConfig)

@@ -11,20 +11,22 @@ from torch import nn
 
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
-from unlearnable.methods.base import takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.pretrained_surrogates import PretrainedConfig, require_weights, resolved
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import Batch, SearchPlan
+from unlearnable.methods.settings import SurrogateConfig
 from unlearnable.methods.steps import State, Steps
+from unlearnable.methods.typed_settings import takes
 from unlearnable.models import starts
 from unlearnable.training.frozen import freeze
 from unlearnable.training.loop import train_step
 
 
-class BaitConfig(PretrainedConfig):
+# pydantic takes an inherited default from the first base, here that of pretrained networks
+class BaitConfig(PretrainedConfig, SurrogateConfig):
     """Settings of bait.
 
     Attributes:

@@ -1,62 +1,32 @@
-"""The contract of a method, and the loop that runs it.
+"""The contract of a method.
 
-A method takes small steps on a state. Everything else happens here, once: rounds, reasons to stop,
-checkpoints, progress, and at the end the budget, because a method is not trusted to obey it.
+A method takes small steps on a state. ``search_loop.py`` repeats them, and the noise at the end is projected
+into the budget here, because a method is not trusted to obey it.
 """
 
 from __future__ import annotations
 
 import inspect
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
-import numpy as np
 import torch
 
 from unlearnable import fields
-from unlearnable.arguments import instance, shown
+from unlearnable.arguments import instance
 from unlearnable.data.image_set import is_small
 from unlearnable.data.view import View
-from unlearnable.errors import DataError, UnlearnableError, UsageError
-from unlearnable.events import Event, OnProgress, silent
-from unlearnable.methods.config import Config, require_resolved, rounds_for, stop_reason
+from unlearnable.errors import DataError, UsageError
+from unlearnable.events import OnProgress, silent
+from unlearnable.methods import bank
+from unlearnable.methods.config import Config, NoiseConfig, rounds_for
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.search_loop import Log, Save, require_resolved, search, stop_reason
 from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.noise import Form, Noise
-from unlearnable.version import __version__
 
-Save = Callable[[State], None]
-CHUNK = 256  # patterns that are rounded at a time
-
-
-C = TypeVar("C", bound=Config)
-P = ParamSpec("P")
-
-
-def takes(
-    config: Callable[P, Config],
-) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
-    """Give the ``__init__`` of a method the settings of its configuration, for editors and type checkers.
-
-    It replaces ``def __init__(self, **settings): ...``, which has no body of its own. A method without it
-    takes the same settings, unchecked until it is called.
-
-    Args:
-        config: The class of the configuration.
-    """
-
-    def typed(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
-        @wraps(init)
-        def given(self: Any, config: Any = None, **settings: Any) -> None:
-            Method.__init__(self, config, **settings)
-
-        return cast(Callable[Concatenate[Any, P], None], given)
-
-    return typed
+C = TypeVar("C", bound=NoiseConfig)
 
 
 class Method(ABC, Generic[C]):
@@ -73,7 +43,7 @@ class Method(ABC, Generic[C]):
     """
 
     name: ClassVar[str]
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[NoiseConfig]]
     # raised when the same settings and seed give other noise than before; result files record it
     revision: ClassVar[int] = 1
     # whether the search raises the error on protected images, and stops when it is high enough
@@ -105,16 +75,40 @@ class Method(ABC, Generic[C]):
         """
         usual = max(frame) if is_small(frame) else 64
         size = usual if self.config.resolution == "auto" else self.config.resolution
-        return {
+        found = {
             "form": "classwise" if self.config.form == "auto" else self.config.form,
             "resolution": size,
             "grid": self.config.grid or size,
-            "max_rounds": rounds_for(count) if self.config.max_rounds == "auto" else self.config.max_rounds,
         }
+        if isinstance(self.config, Config):
+            most = self.config.max_rounds
+            found["max_rounds"] = rounds_for(count) if most == "auto" else most
+        return found
 
     def resolve(self, frame: tuple[int, int], count: int) -> Method[C]:
         """Return this method with every ``auto`` replaced; arguments are those of ``resolved``."""
         return type(self)(self.config.model_copy(update=self.resolved(frame, count)))
+
+    @property
+    def most_rounds(self) -> int:
+        """Rounds after which a search stops: ``max_rounds``, resolved; 1 without settings of rounds."""
+        return int(self.config.max_rounds) if isinstance(self.config, Config) else 1
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether a search may stop before its last round."""
+        config = self.config
+        return isinstance(config, Config) and bool(config.stop_error or config.patience)
+
+    def stop_reason(self, log: Log) -> str:
+        """Return why a search stops after some rounds, or an empty text while it continues.
+
+        Args:
+            log: Error after each round, in [0, 1]; None where a round measures none.
+        """
+        if isinstance(self.config, Config):
+            return stop_reason(self.config, log, rises=self.rises)
+        return "1 round is done" if log else ""
 
     @property
     def tells_classes_apart(self) -> bool:
@@ -188,7 +182,9 @@ class Method(ABC, Generic[C]):
         """
         assignment = fitted.noise.assignment
         missing = [
-            name for name in _classes(view) if not set(assignment.keys(name)) <= set(fitted.noise.keys)
+            name
+            for name in bank.own_classes(view)
+            if not set(assignment.keys(name)) <= set(fitted.noise.keys)
         ]
         if fitted.noise.form == "classwise" and not missing:
             return fitted.noise
@@ -202,10 +198,7 @@ class Method(ABC, Generic[C]):
 
     def keys(self, view: View) -> tuple[str, ...]:
         """Return the key of every row of the bank: own ids, or own classes once per pattern."""
-        if self.form == "samplewise":
-            return tuple(id for id, own in zip(view.ids, view.own, strict=True) if own)
-        assignment = self.config.assignment(0)
-        return tuple(key for name in _classes(view) for key in assignment.keys(name))
+        return bank.keys(self.config, view)
 
     def rows(self, view: View, seed: int = 0) -> torch.Tensor:
         """Return the row of every image, int64 (N,); -1 for context.
@@ -214,48 +207,11 @@ class Method(ABC, Generic[C]):
             view: The images.
             seed: Seed of the run, which decides the pattern of an image where a class has more than one.
         """
-        assignment = self.config.assignment(seed)
-        keys = view.ids
-        if self.form == "classwise":
-            named = zip(view.ids, view.labels, strict=True)
-            keys = tuple(assignment.key(id, view.classes[label]) for id, label in named)
-        row = {key: row for row, key in enumerate(self.keys(view))}
-        own = zip(keys, view.own, strict=True)
-        return torch.tensor([row.get(key, -1) if is_own else -1 for key, is_own in own])
+        return bank.rows(self.config, self.keys(view), view, seed)
 
     def to_noise(self, patterns: torch.Tensor, view: View, seed: int) -> Noise:
         """Return patterns, in levels, as noise: projected, rounded, with keys and provenance."""
-        if not isinstance(patterns, torch.Tensor) or patterns.ndim != 4:
-            raise UnlearnableError(
-                f"The noise of {self.name} is {shown(patterns)}, but must be a tensor (rows, 3, h, w).",
-                "Correct what its `finish` returns.",
-            )
-        budget = self.config.budget
-        bank = np.empty(tuple(patterns.shape), np.int8)
-        for start in range(0, len(bank), CHUNK):
-            chunk = patterns[start : start + CHUNK].detach().cpu().double().numpy()
-            bank[start : start + CHUNK] = budget.round(chunk)
-        digests = tuple(digest for digest, own in zip(view.digests, view.own, strict=True) if own)
-        classes = (view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own)
-        return Noise(
-            bank=bank,
-            keys=self.keys(view),
-            form=self.form,
-            budget=budget,
-            grid=(self.config.grid, self.config.grid),
-            interpolation=self.config.interpolation,
-            grey=self.config.grey,
-            digests=digests if self.form == "samplewise" else (),
-            classes=tuple(classes) if self.form == "samplewise" else (),
-            assignment=self.config.assignment(seed),
-            provenance={
-                "method": self.name,
-                "config": self.config.model_dump(mode="json"),
-                "fingerprint": view.fingerprint,
-                "version": __version__,
-                "seed": seed,
-            },
-        )
+        return bank.to_noise(self, patterns, view, seed)
 
     def fit(
         self,
@@ -289,38 +245,7 @@ class Method(ABC, Generic[C]):
         # so that the same images give the same noise, in whatever order their source has them
         view = view.in_order_of_ids()
         self.require_classes(len(view.classes))
-        if state is None:
-            state = self.start(view, ctx)
-        else:
-            # a checkpoint is read into memory, wherever its tensors were before
-            state = {
-                key: self.to_device(key, value, ctx) if isinstance(value, torch.Tensor) else value
-                for key, value in state.items()
-            }
-        log: list[float | None] = [None if error < 0 else error for error in state.get("log", [])]
-        saved, patience = time.monotonic(), 0.0
-        reason = stop_reason(self.config, log, rises=self.rises)
-        while not reason:
-            remedy = f"Correct what {self.name}.advance returns."
-            step = instance("A step", self.advance(state, view, ctx), Progress, "a Progress", remedy)
-            text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
-            done, total = len(log) * step.total + step.done, int(self.config.max_rounds) * step.total
-            on_progress(Event("searching", done, total, text))
-            if step.round_ended:
-                log.append(step.error)
-                state["log"] = [-1.0 if error is None else error for error in log]
-                reason = stop_reason(self.config, log, rises=self.rises)
-            if save is not None and not reason and time.monotonic() - saved > max(every, patience):
-                started = time.monotonic()
-                save(state)
-                saved = time.monotonic()
-                patience = 19 * (saved - started) if every > 0 else 0.0
+        state, log, reason = search(self, view, ctx, on_progress, state=state, save=save, every=every)
         noise = self.to_noise(self.finish(state), view, ctx.seed)
         weights = {name: value.detach().cpu() for name, value in self.surrogate(state).items()}
         return Fitted(noise, weights, view.classes, tuple(log), reason)
-
-
-def _classes(view: View) -> tuple[str, ...]:
-    return tuple(
-        sorted({view.classes[label] for label, own in zip(view.labels, view.own, strict=True) if own})
-    )

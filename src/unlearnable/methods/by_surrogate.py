@@ -24,12 +24,12 @@ from torch import nn
 
 from unlearnable.methods.rounds import Rounds
 from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
-from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.methods.settings import SearchConfig
 from unlearnable.methods.steps import State, Steps
 from unlearnable.training.loop import train_step
 from unlearnable.training.transforms import Draw
 
-S = TypeVar("S", bound=SurrogateConfig)
+S = TypeVar("S", bound=SearchConfig)
 SHORTEST = 0.05  # of ``step_size``: the length at which a cosine schedule ends
 
 

@@ -11,24 +11,15 @@ import torch
 from unlearnable.assignment import SEPARATOR
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
-from unlearnable.methods.base import CHUNK, Method
-from unlearnable.methods.config import Config
+from unlearnable.methods.bank import CHUNK
+from unlearnable.methods.base import Method
+from unlearnable.methods.config import NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.steps import Progress, State
 from unlearnable.noise import Form, Noise
 
-
-class ComputedConfig(Config):
-    """Settings of computed noise: there is no search, so there is nothing to say about its rounds."""
-
-    min_rounds: ClassVar[int] = 1  # type: ignore[misc]
-    max_rounds: ClassVar[int] = 1  # type: ignore[misc]
-    stop_error: ClassVar[float] = 0.0  # type: ignore[misc]
-    patience: ClassVar[int] = 0  # type: ignore[misc]
-
-
-C = TypeVar("C", bound=ComputedConfig)
+C = TypeVar("C", bound=NoiseConfig)
 
 
 class Computed(Method[C]):
@@ -67,8 +58,7 @@ class Computed(Method[C]):
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for; arguments are those of ``Method.resolved``."""
         form = self.usual if self.config.form == "auto" else self.config.form
-        found = super().resolved(frame, count)
-        return {name: found[name] for name in found if name != "max_rounds"} | {"form": form}
+        return {**super().resolved(frame, count), "form": form}
 
     def start(self, view: View, ctx: Context) -> State:
         """Compute all the noise: there is nothing to search for."""

@@ -1,4 +1,4 @@
-"""The settings that every method has, the rounds that ``auto`` stands for, and when a search stops."""
+"""The settings of the noise, those of the rounds of a search, and the rounds that ``auto`` stands for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from pydantic import ConfigDict, Field
 
 from unlearnable.assignment import Assignment, Offset
 from unlearnable.budget import Budget
-from unlearnable.errors import UsageError
 from unlearnable.fields import Checked
 from unlearnable.lifting import Grey, Interpolation
-from unlearnable.words import counted
 
 # ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
 NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
 
 
-class Config(Checked):
-    """Settings of every method. A configuration is data: the method decides how to act on it.
+class NoiseConfig(Checked):
+    """Settings of the noise, which every method has. A configuration is data: the method acts on it.
 
     Attributes:
         form: One noise per image, or one per class. ``auto`` chooses class-wise noise; `docs/results.md` has
@@ -37,11 +35,6 @@ class Config(Checked):
         grey: Noise of grey photos, which is equal in the three channels: the mean over the channels of the
             pattern, as it is (``mean``) or scaled inside the budget to the strength of colour photos
             (``full``).
-        min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together,
-            but at least 60 and at most 300 on each image.
-        stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
-        patience: Rounds without a lower error after which it stops; 0 for never.
     """
 
     # strict: "8", 8.0 and True are no whole numbers
@@ -56,10 +49,6 @@ class Config(Checked):
     patterns_per_class: int = Field(default=1, ge=1)
     interpolation: Interpolation = "bilinear"
     grey: Grey = "full"
-    min_rounds: int = Field(default=1, ge=1)
-    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
-    stop_error: float = Field(default=0.01, ge=0, le=1)
-    patience: int = Field(default=0, ge=0)
 
     @property
     def budget(self) -> Budget:
@@ -70,11 +59,6 @@ class Config(Checked):
     def side(self) -> int:
         """Side of a pattern, in pixels of the grid."""
         return self.tile or self.grid
-
-    @property
-    def earliest_stop(self) -> int:
-        """Rounds before the search may stop by its error."""
-        return self.min_rounds
 
     def assignment(self, seed: int) -> Assignment:
         """Return the assignment of patterns and offsets to images in a run with this seed.
@@ -88,43 +72,31 @@ class Config(Checked):
         return Assignment(patterns_per_class=patterns, offset=offset, seed=seed if drawn else 0)
 
 
+class Config(NoiseConfig):
+    """Settings of a method that searches in rounds: those of the noise, and when the search stops.
+
+    Attributes:
+        min_rounds: Rounds before the search may stop.
+        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together,
+            but at least 60 and at most 300 on each image.
+        stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
+        patience: Rounds without a lower error after which it stops; 0 for never.
+    """
+
+    min_rounds: int = Field(default=1, ge=1)
+    max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    stop_error: float = Field(default=0.01, ge=0, le=1)
+    patience: int = Field(default=0, ge=0)
+
+    @property
+    def earliest_stop(self) -> int:
+        """Rounds before the search may stop by its error."""
+        return self.min_rounds
+
+
 def rounds_for(count: int, steps: int = 1) -> int:
     """Return the rounds that ``auto`` stands for with ``count`` images and ``steps`` noise steps a round.
 
     A search on fewer photos goes over each of them more often.
     """
     return max(1, round(min(MOST, max(FEWEST, NOISE_STEPS / count)) / steps))
-
-
-def stop_reason(config: Config, log: list[float | None], *, rises: bool = False) -> str:
-    """Return why a search stops after the rounds in ``log``, or an empty text while it continues.
-
-    Args:
-        config: The settings, resolved.
-        log: Error after each round, in [0, 1]; None where a round measures none.
-        rises: Whether the method raises the error: it then stops when the error is high enough.
-    """
-    errors = [error for error in log if error is not None]
-    if len(log) >= config.earliest_stop and errors:
-        if rises and errors[-1] >= config.stop_error:
-            return f"the error, {errors[-1]:.1%}, has reached {config.stop_error:.1%}"
-        if not rises and errors[-1] < config.stop_error:
-            return f"the error, {errors[-1]:.1%}, is below {config.stop_error:.1%}"
-        costs = [-error for error in errors] if rises else errors
-        if (
-            config.patience
-            and len(costs) > config.patience
-            and min(costs[-config.patience :]) >= min(costs[: -config.patience])
-        ):
-            return f"the error has not {'risen' if rises else 'fallen'} for {config.patience} rounds"
-    most = int(config.max_rounds)
-    return f"{counted(most, 'round', 'is')} done" if len(log) >= most else ""
-
-
-def require_resolved(config: Config) -> None:
-    """Raise UsageError if a setting is still ``auto``."""
-    if "auto" in (config.form, config.resolution, config.max_rounds) or not config.grid:
-        raise UsageError(
-            "A setting is still auto.",
-            "Call un.fit(images, method), or method.resolve(...) before method.fit.",
-        )

@@ -17,7 +17,7 @@ import math
 import torch
 
 from unlearnable.errors import UsageError
-from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.methods.settings import SearchConfig
 from unlearnable.methods.spectrum import Part, cosines, waves
 from unlearnable.training.compute import Compute
 
@@ -44,7 +44,7 @@ class Constraints:
         UsageError: If the grid has no frequency in the band.
     """
 
-    def __init__(self, config: SurrogateConfig, frame: tuple[int, int], compute: Compute) -> None:
+    def __init__(self, config: SearchConfig, frame: tuple[int, int], compute: Compute) -> None:
         self._config, self._budget = config, config.budget
         self._like = like = torch.empty(0, dtype=compute.dtype, device=compute.device)
         repeated = config.side < config.grid and config.offset == "tile"

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from unlearnable.data.view import View
 from unlearnable.errors import UsageError
-from unlearnable.methods.base import takes
 from unlearnable.methods.clean_surrogate import CleanSurrogate, CleanSurrogateConfig
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
 from unlearnable.methods.steps import State
+from unlearnable.methods.typed_settings import takes
 
 
 class ErrorMaximizingConfig(CleanSurrogateConfig):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from unlearnable.methods.base import takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.settings import ErrorMinimizingConfig
 from unlearnable.methods.steps import State, Steps
+from unlearnable.methods.typed_settings import takes
 
 
 @register

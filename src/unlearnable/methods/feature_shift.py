@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import nn
 
 from unlearnable.data.view import View
-from unlearnable.methods.base import takes
 from unlearnable.methods.by_surrogate import BySurrogate
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
@@ -19,7 +18,7 @@ from unlearnable.methods.pretrained_surrogates import PretrainedConfig, resolved
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import NoiseStep, SearchPlan
 from unlearnable.methods.steps import State, Steps
-from unlearnable.training.recipe import Recipe
+from unlearnable.methods.typed_settings import takes
 from unlearnable.training.transforms import Draw
 
 
@@ -31,14 +30,12 @@ class FeatureShiftConfig(PretrainedConfig):
             published weights (`docs/pretrained.md`), ``NETWORK=FILE`` for a file of weights. Several are
             joined with ``+``, and their losses are summed. Nothing is downloaded.
         away: Weight of the cosine to the centre of the own class, beside that to the other one.
-        step_size: Length of a sign step, in levels.
         late_step_size: Length of a sign step in the second half of the rounds, in levels, where
             ``step_schedule`` is ``constant``.
         steps: Sign steps per batch and round.
         momentum: Share of the earlier gradients of a noise that its next step adds, after scaling each to
             a mean absolute value of 1; 0 for none.
         max_rounds: Rounds. Every image is in one batch of each.
-        min_rounds: Rounds before the search may stop.
         stop_error: Share of the protected images, in [0, 1], whose features are closer to the centre of
             another class than to that of their own, at which the search stops.
     """
@@ -52,10 +49,6 @@ class FeatureShiftConfig(PretrainedConfig):
     min_rounds: int = Field(default=30, ge=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 30
     stop_error: float = Field(default=1.0, ge=0, le=1)
-    # no settings here, because the networks do not train
-    lr: ClassVar[float] = 0.0  # type: ignore[misc]
-    weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
-    clip: ClassVar[float] = 0.0  # type: ignore[misc]
 
 
 @register
@@ -90,10 +83,6 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for; the digests of the weights are among them."""
         return resolved(self.config, super().resolved(frame, count), frame)
-
-    def recipe(self) -> Recipe:
-        """Return how the surrogate is trained: it is not."""
-        return Recipe()
 
     def surrogate_batches(self, per_epoch: int) -> int:
         """Return 0: nothing trains."""

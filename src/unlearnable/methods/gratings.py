@@ -13,11 +13,11 @@ from pydantic import Field
 from unlearnable.assignment import SEPARATOR
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
-from unlearnable.methods.base import takes
-from unlearnable.methods.computed import ComputedConfig, Numbered
-from unlearnable.methods.config import Config
+from unlearnable.methods.computed import Numbered
+from unlearnable.methods.config import NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
+from unlearnable.methods.typed_settings import takes
 
 # red, green and blue: green against magenta varies least in photos, and its three values fill the budget
 COLOURS = {"opponent": (1.0, -1.0, 1.0), "luminance": (1.0, 1.0, 1.0)}
@@ -31,7 +31,7 @@ FEWEST = 2  # cells of the grid in a wave
 EXPLAINED = 0.5
 
 
-class GratingsConfig(ComputedConfig):
+class GratingsConfig(NoiseConfig):
     """Settings of gratings.
 
     Attributes:
@@ -74,7 +74,7 @@ class Gratings(Numbered[GratingsConfig]):
     """
 
     name: ClassVar[str] = "gratings"
-    Config: ClassVar[type[Config]] = GratingsConfig
+    Config: ClassVar[type[NoiseConfig]] = GratingsConfig
     config: GratingsConfig
 
     @takes(GratingsConfig)

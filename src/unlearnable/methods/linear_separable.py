@@ -8,18 +8,18 @@ import torch
 from pydantic import Field
 
 from unlearnable.lifting import Interpolation
-from unlearnable.methods.base import takes
-from unlearnable.methods.computed import Computed, ComputedConfig
-from unlearnable.methods.config import Config
+from unlearnable.methods.computed import Computed
+from unlearnable.methods.config import NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
+from unlearnable.methods.typed_settings import takes
 from unlearnable.noise import Form, Noise
 
 # root mean square of the noise over epsilon: the paper's 6/255 at epsilon 8/255
 STRENGTH = 0.75
 
 
-class LinearSeparableConfig(ComputedConfig):
+class LinearSeparableConfig(NoiseConfig):
     """Settings of linear_separable.
 
     Attributes:
@@ -47,7 +47,7 @@ class LinearSeparable(Computed[LinearSeparableConfig]):
     """
 
     name: ClassVar[str] = "linear_separable"
-    Config: ClassVar[type[Config]] = LinearSeparableConfig
+    Config: ClassVar[type[NoiseConfig]] = LinearSeparableConfig
     usual: ClassVar[Form] = "samplewise"
 
     @takes(LinearSeparableConfig)

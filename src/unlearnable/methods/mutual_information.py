@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import NoiseStep
 from unlearnable.methods.settings import ErrorMinimizingConfig
+from unlearnable.methods.typed_settings import takes
 from unlearnable.training.weights import split
 
 

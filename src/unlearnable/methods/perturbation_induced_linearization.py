@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from unlearnable.methods.base import takes
 from unlearnable.methods.clean_surrogate import CleanSurrogate, CleanSurrogateConfig
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import NoiseStep
+from unlearnable.methods.typed_settings import takes
 
 
 class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
@@ -21,7 +21,6 @@ class PerturbationInducedLinearizationConfig(CleanSurrogateConfig):
     Attributes:
         surrogate: The network that the noise is found against: a linear one without biases.
         balance: Weight of the loss of the noise alone; the loss of the images has the rest.
-        pretrain_epochs: Epochs of the surrogate on the clean images, at a rate that falls to zero.
         steps: Sign steps per batch.
         lr: Learning rate of the surrogate.
         max_rounds: Rounds of that many steps.

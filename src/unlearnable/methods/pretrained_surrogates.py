@@ -14,14 +14,14 @@ from torch import nn
 from unlearnable import hashing, models
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import DataError
-from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.methods.settings import SearchConfig
 from unlearnable.models import starts
 from unlearnable.training.finetuning import SIZE
 from unlearnable.training.transforms import Name
 from unlearnable.training.weights import load_weights, read_weights, split
 
 
-class PretrainedConfig(SurrogateConfig):
+class PretrainedConfig(SearchConfig):
     """Settings of a search against pretrained networks.
 
     Attributes:

@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 import torch
 
 from unlearnable.data.view import View
-from unlearnable.methods.base import Method, takes
+from unlearnable.methods.base import Method
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import register
 from unlearnable.methods.steps import Progress, State
+from unlearnable.methods.typed_settings import takes
 from unlearnable.noise import Noise
 
 
 class RandomConfig(Config):
-    """Settings of random noise: those of every method."""
+    """Settings of random noise. Those of rounds do not change it; records of earlier versions have them."""
 
 
 @register

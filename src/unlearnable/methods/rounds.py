@@ -17,13 +17,13 @@ from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.search_plan import SearchPlan
-from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.methods.settings import SearchConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.noise import Noise
 from unlearnable.training.image_store import home
 from unlearnable.training.recipe import Recipe
 
-S = TypeVar("S", bound=SurrogateConfig)
+S = TypeVar("S", bound=SearchConfig)
 
 
 class Rounds(Method[S]):
@@ -49,8 +49,13 @@ class Rounds(Method[S]):
         """Move the noise of one batch."""
 
     def recipe(self) -> Recipe:
-        """Return how the surrogate is trained: at a constant rate, because it follows the noise."""
+        """Return how the surrogate is trained: at a constant rate, because it follows the noise.
+
+        A network without settings of a training is frozen; its recipe is never followed.
+        """
         config = self.config
+        if not isinstance(config, SurrogateConfig):
+            return Recipe()
         return Recipe(
             batch=config.batch,
             lr=config.lr,

@@ -12,7 +12,7 @@ from unlearnable import countermeasures
 from unlearnable.data.view import View
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
-from unlearnable.methods.settings import SurrogateConfig
+from unlearnable.methods.settings import SearchConfig
 from unlearnable.training.frozen import freeze
 from unlearnable.training.image_store import ImageStore
 from unlearnable.training.recipe import Recipe
@@ -55,7 +55,7 @@ class SearchPlan:
 
     def __init__(
         self,
-        config: SurrogateConfig,
+        config: SearchConfig,
         recipe: Recipe,
         train_batches: int,
         rows: torch.Tensor,

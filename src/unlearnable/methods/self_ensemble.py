@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import nn
 
 from unlearnable.data.view import View
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.context import Context
 from unlearnable.methods.error_maximizing import ErrorMaximizing, ErrorMaximizingConfig
@@ -17,6 +16,7 @@ from unlearnable.methods.fitted import Fitted
 from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.steps import State
+from unlearnable.methods.typed_settings import takes
 from unlearnable.training.frozen import freeze
 
 PREFIX = "checkpoint"
@@ -35,7 +35,6 @@ class SelfEnsembleConfig(ErrorMaximizingConfig):
         shift: With ``target = "next"``: the other class is (label + shift) mod classes; 0 for half of the
             classes (the paper).
         steps: Sign steps per batch.
-        step_size: Length of a sign step, in levels.
         max_rounds: Rounds of that many steps.
         stop_error: Error of the surrogate on protected images, in [0, 1], at which the search stops; 1 for
             never (the paper).

@@ -1,4 +1,4 @@
-"""Settings of a search against a surrogate. Defaults are the paper's; presets choose others for photos."""
+"""Settings of a search against a network. Defaults are the paper's; presets choose others for photos."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from unlearnable.methods.config import Config
 from unlearnable.training.transforms import Name
 
 
-class SurrogateConfig(Config):
-    """Settings of every search against a surrogate.
+class SearchConfig(Config):
+    """Settings of every search against a network, whether the search trains it or not.
 
     Attributes:
         surrogate: The network that the noise is found against.
@@ -42,10 +42,6 @@ class SurrogateConfig(Config):
         share: Class-wise only. Share of every class that the noise steps use.
         init: Noise before the first round: ``zero``, or ``uniform`` in +-epsilon.
         batch: Images per batch.
-        lr: Learning rate of the surrogate; constant in a min-min search.
-        momentum: Momentum of the surrogate's SGD.
-        weight_decay: Weight decay of the surrogate's SGD.
-        clip: Largest norm of the surrogate's gradient; 0 for no limit.
         channels: ``luminance`` gives the three channels of a pixel the same noise, which survives when photos
             turn grey.
         signs: Class-wise only. ``paired`` gives every class two patterns, the second the negative of the
@@ -77,10 +73,6 @@ class SurrogateConfig(Config):
     share: float = Field(default=1.0, gt=0, le=1)
     init: Literal["zero", "uniform"] = "zero"
     batch: int = Field(default=512, ge=2)
-    lr: float = Field(default=0.1, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=5e-4, ge=0)
-    clip: float = Field(default=5.0, ge=0)
     channels: Literal["colour", "luminance"] = "colour"
     signs: Literal["free", "paired"] = "free"
     min_wavelength: float = Field(default=0.0, ge=0)
@@ -124,7 +116,7 @@ class SurrogateConfig(Config):
         return {**given, "patterns_per_class": 2}
 
     @model_validator(mode="after")
-    def _possible(self) -> SurrogateConfig:
+    def _possible(self) -> SearchConfig:
         """Refuse limits that contradict each other."""
         low, high = self.min_wavelength, self.max_wavelength
         if low and high and low > high:
@@ -156,6 +148,22 @@ class SurrogateConfig(Config):
         """Rounds before the search may stop by its error: at least one with countermeasures."""
         without = self.rounds_without_countermeasures
         return max(self.min_rounds, without + 1 if without else 0)
+
+
+class SurrogateConfig(SearchConfig):
+    """Settings of every search that trains a surrogate.
+
+    Attributes:
+        lr: Learning rate of the surrogate; constant in a min-min search.
+        momentum: Momentum of the surrogate's SGD.
+        weight_decay: Weight decay of the surrogate's SGD.
+        clip: Largest norm of the surrogate's gradient; 0 for no limit.
+    """
+
+    lr: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    clip: float = Field(default=5.0, ge=0)
 
 
 class ErrorMinimizingConfig(SurrogateConfig):

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from unlearnable.methods.base import takes
 from unlearnable.methods.config import Config
 from unlearnable.methods.registry import register
 from unlearnable.methods.robust_error_minimizing import RobustErrorMinimizing, RobustErrorMinimizingConfig
 from unlearnable.methods.search_plan import NoiseStep
+from unlearnable.methods.typed_settings import takes
 
 
 class StableErrorMinimizingConfig(RobustErrorMinimizingConfig):

@@ -13,11 +13,11 @@ from unlearnable.assignment import SEPARATOR, Assignment
 from unlearnable.data.image_set import is_small
 from unlearnable.errors import UsageError
 from unlearnable.lifting import Interpolation
-from unlearnable.methods.base import takes
-from unlearnable.methods.computed import ComputedConfig, Numbered
-from unlearnable.methods.config import Config
+from unlearnable.methods.computed import Numbered
+from unlearnable.methods.config import NoiseConfig
 from unlearnable.methods.context import Context
 from unlearnable.methods.registry import register
+from unlearnable.methods.typed_settings import takes
 from unlearnable.words import counted
 
 Pairs = tuple[tuple[int, int], ...]
@@ -32,7 +32,7 @@ BLOCK = 8
 PHOTO_GRID = 28
 
 
-class TexturesConfig(ComputedConfig):
+class TexturesConfig(NoiseConfig):
     """Settings of textures.
 
     Attributes:
@@ -68,7 +68,7 @@ class Textures(Numbered[TexturesConfig]):
     """
 
     name: ClassVar[str] = "textures"
-    Config: ClassVar[type[Config]] = TexturesConfig
+    Config: ClassVar[type[NoiseConfig]] = TexturesConfig
 
     @takes(TexturesConfig)
     def __init__(self, **settings: Any) -> None: ...
