@@ -23,6 +23,13 @@ COLUMNS: dict[str, Column] = {
     "EM under JPEG, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30", "samples": 2}
     ),
+    # the preset `lasting`
+    "EM under JPEG, paired signs, 60 rounds": Column(
+        "error_minimizing",
+        "classwise",
+        {**_PAIRED, "countermeasures": "none|jpeg:30", "samples": 2},
+        cpu={"max_rounds": 60},
+    ),
     "EM under JPEG, paired signs, one draw": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30"}
     ),
