@@ -28,8 +28,12 @@ def render(text: str) -> str:
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands by name."""
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+    """Return the commands by name; those of a group are called ``faces protect``."""
+    found: dict[str, Any] = {}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        group = getattr(command, "commands", None)
+        found |= {name: command} if group is None else {f"{name} {verb}": group[verb] for verb in group}
+    return found
 
 
 def _section(text: str) -> str:

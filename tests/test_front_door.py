@@ -170,10 +170,13 @@ def test_lengths_of_time_are_read_and_written() -> None:
     for wrong in ("soon", "15", "-3s", "1d", "0s", "0.0h"):
         with pytest.raises(UsageError, match=f"--time-limit '{wrong}' is not a length of time"):
             duration.parse(wrong)
-    assert [duration.words(seconds) for seconds in (0.2, 89, 90, 5399, 5400)] == [
+    assert [duration.words(seconds) for seconds in (0.2, 89, 90, 150, 569, 571, 5399, 5400)] == [
         "1 s",
         "89 s",
-        "2 min",
+        "1.5 min",
+        "2.5 min",
+        "9.5 min",
+        "10 min",
         "90 min",
         "1.5 h",
     ]

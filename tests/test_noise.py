@@ -265,12 +265,12 @@ def test_the_usual_change_is_that_of_the_slots_own_pattern() -> None:
     noise = classwise(grid=(8, 10), interpolation="nearest")
     for row in range(3):
         wanted = float(np.abs(noise.bank[row].astype(float)).mean())
-        assert noise.usual_change(Slot(row)) == pytest.approx(wanted, rel=1e-5)
+        assert noise.usual_change(Slot(row), (99, 99)) == pytest.approx(wanted, rel=1e-5)
     smooth = replace(noise, interpolation="bilinear")
-    assert smooth.usual_change(Slot(0)) == pytest.approx(
+    assert smooth.usual_change(Slot(0), (99, 99)) == pytest.approx(
         lifting.usual(smooth.pattern(Slot(0)).astype(np.float32)), rel=1e-6
     )
-    assert smooth.usual_change(Slot(0)) < noise.usual_change(Slot(0))
+    assert smooth.usual_change(Slot(0), (99, 99)) < noise.usual_change(Slot(0), (99, 99))
 
 
 # Two noises

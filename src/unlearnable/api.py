@@ -13,11 +13,12 @@ from unlearnable.data.encoding import Encoding, Format
 from unlearnable.data.image_set import ImageSet
 from unlearnable.destination import require_place, require_usable
 from unlearnable.errors import UsageError
-from unlearnable.evaluation.visibility import of_run
+from unlearnable.evaluation.visibility import of_published
 from unlearnable.events import OnProgress
+from unlearnable.extending import extended
 from unlearnable.methods import Context, Fitted, Method
 from unlearnable.opening import PhotoOptions, open_photos, read
-from unlearnable.preparation import Prepared, Request, prepare, require_loaded
+from unlearnable.preparation import Prepared, Request, prepare
 from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
 from unlearnable.search import found, require_same, search
@@ -120,6 +121,8 @@ def protect(
         images = method.images if isinstance(method, Prepared) else open_photos(photos, context, options)
     images = arguments.images(images, ImageSet)
     with run.open(on_progress, repair=refit) as opened:
+        if not refit:
+            opened.require_kind("photos")
         require_usable(protected, opened, encoding, refit)
         earlier = None if refit else opened
         if method is None or isinstance(method, str):
@@ -151,7 +154,7 @@ def protect(
         )
         added: tuple[str, ...] = ()
         if searched:
-            fitted = _extended(fitted, images, opened, compute)
+            fitted = extended(fitted, images, opened, compute)
             if before["asked"]["stamp"] != images.stamp:
                 done = opened.list_of(protected).records()
                 digest = {id: record.get("digest") for id, record in done.items()}
@@ -166,7 +169,7 @@ def protect(
             deadline=deadline,
             on_progress=on_progress,
         )
-        seen = _visibility(images, published, opened)
+        seen = of_published(images, published, opened)
         asked = {**opened.read()["asked"], "stamp": images.stamp}
         opened.update(photos=str(photos.resolve()), status="protected", asked=asked, visibility=seen)
     added = tuple(id for id in added if id not in published.skipped)
@@ -218,11 +221,12 @@ def apply(
     images = PhotoOptions.of(options).folder(photos) if images is None else images
     images = arguments.images(images, ImageSet)
     with RunFolder(run).open(on_progress) as opened:
+        opened.require_kind("photos")
         require_usable(protected, opened, encoding)
         fitted = found(opened)
         images = read(images, on_progress=on_progress)
         if extend:
-            fitted = _extended(fitted, images, opened, compute)
+            fitted = extended(fitted, images, opened, compute)
         published = publish(
             images,
             fitted.noise,
@@ -233,7 +237,7 @@ def apply(
             deadline=deadline,
             on_progress=on_progress,
         )
-        seen = _visibility(images, published, opened)
+        seen = of_published(images, published, opened)
         opened.update(photos=str(photos.resolve()), status="protected", visibility=seen)
     return replace(published, fitted=fitted, visibility=seen)
 
@@ -245,40 +249,3 @@ def _deadline(time_limit: float | None) -> float:
 
 def _request(method: str | None) -> Request:
     return Request() if method is None else Request(method)
-
-
-def _visibility(images: ImageSet, published: Published, run: RunFolder) -> dict[str, Any] | None:
-    """Visibility of some files, measured where files were written; else what the run recorded."""
-    if not published.written:
-        before: dict[str, Any] | None = run.read().get("visibility")
-        return before
-    records = run.list_of(published.protected).records()
-    files = {
-        id: published.protected / records[id]["output"]
-        for id in images.own
-        if id in records and id not in published.skipped
-    }
-    return of_run(images, files)
-
-
-def _extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
-    """Noise for own images that have none, or for another class, made by the run's method and saved."""
-    noise, record = fitted.noise, run.read()
-    # Images that the assignment does not cover carry no noise on purpose.
-    covered = [id for id in images.own if noise.assignment.covers(id, images.class_of[id])]
-    new = [id for id in covered if noise.slot(id, images.class_of[id], images.about(id).digest) is None]
-    if not new:
-        return fitted
-    if record["method"] == "imported":
-        raise UsageError(
-            f"The noise in {run.path} was imported, so no noise can be made for {new[0]}.",
-            "Use --missing skip (extend=False in Python).",
-        )
-    require_loaded(record, run.path)
-    # runs of earlier versions record no rule for grey photos
-    method = methods.create(record["method"], {"grey": noise.grey, **record["settings"]})
-    view = images.subset(new).in_order_of_ids().view(int(method.config.resolution), method.zoom)
-    context = Context(record["seed"], compute or Compute.choose())
-    extended = replace(fitted, noise=noise.joined(method.extend(fitted, view, context)))
-    extended.noise.save(run.noise)
-    return extended

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from unlearnable.data.adding import NoiseLike
 from unlearnable.data.encoding import Encoding, encode
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError, UsageError
-from unlearnable.noise import Noise
 
 SAMPLES = 4
 # Encoding a larger photo takes longer than the estimate is worth.
@@ -21,7 +21,7 @@ FALLBACK = 3.0
 
 
 def statement(
-    images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding: Encoding, target: Path
+    images: ImageSet, ids: Sequence[str], noise: NoiseLike | None, encoding: Encoding, target: Path
 ) -> str:
     """Return the space that these photos need, in words, estimated by encoding a few of them.
 
@@ -51,7 +51,7 @@ def require_room(images: ImageSet, ids: Sequence[str], encoding: Encoding, targe
     statement(images, ids, None, encoding, target)
 
 
-def expected(images: ImageSet, ids: Sequence[str], noise: Noise | None, encoding: Encoding) -> int:
+def expected(images: ImageSet, ids: Sequence[str], noise: NoiseLike | None, encoding: Encoding) -> int:
     """Return about how many bytes the protected files need: bytes per pixel of a few, times all pixels."""
     pixels = {id: math.prod(encoding.size_of(images.about(id).size)) for id in ids}
     small = [id for id in ids if math.prod(images.about(id).size) <= SAMPLED_PIXELS]

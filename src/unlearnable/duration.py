@@ -29,7 +29,9 @@ def parse(text: str, option: str = "--time-limit") -> float:
 
 
 def words(seconds: float) -> str:
-    """Return a length of time the way people say it: ``42 s``, ``7 min``, ``1.5 h``."""
+    """Return a length of time the way people say it: ``42 s``, ``2.5 min``, ``17 min``, ``1.5 h``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
+    if seconds < 570:
+        return f"{round(seconds / 30) / 2:g} min"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -17,7 +17,7 @@ import numpy as np
 from unlearnable import arguments, hashing, lifting, noise_file
 from unlearnable.arguments import instance, shown
 from unlearnable.assignment import Assignment
-from unlearnable.budget import Budget, Int8Array, UInt8Array
+from unlearnable.budget import Budget, FloatArray, Int8Array, UInt8Array
 from unlearnable.errors import UnlearnableError, UsageError
 from unlearnable.lifting import Grey, Interpolation, lift
 
@@ -184,8 +184,13 @@ class Noise:
         down, across = -(-height // pattern.shape[1]), -(-width // pattern.shape[2])
         return np.tile(pattern, (1, down, across))[:, :height, :width]
 
-    def usual_change(self, slot: Slot) -> float:
-        """Return the mean change of a large colour photo by a slot's pattern, in levels, before clipping."""
+    def usual_change(self, slot: Slot, size: tuple[int, int]) -> float:
+        """Return the mean change of a large colour photo by a slot's pattern, in levels, before clipping.
+
+        Args:
+            slot: The slot.
+            size: (height, width) of the photo, which does not matter for noise over the whole frame.
+        """
         return lifting.usual(self.pattern(slot).astype(np.float32), self.interpolation)
 
     def add(self, pixels: UInt8Array, slot: Slot) -> UInt8Array:
@@ -209,20 +214,34 @@ class Noise:
                 "Give (H, W), (H, W, 3) or (H, W, 4) in levels, such as images.photo(id).pixels.",
             )
         remedy = "Give noise.slot(id, class_name); where that is None, the image gets no noise."
-        pattern = self.pattern(instance("slot", slot, Slot, "a Slot", remedy)).astype(np.float32)
+        slot = instance("slot", slot, Slot, "a Slot", remedy)
         out = pixels.copy()
         colours = out[..., None] if pixels.ndim == 2 else out[..., : 1 if pixels.shape[2] == 2 else 3]
-        if colours.shape[2] == 1:
-            # the same value in the three channels, so that a grey photo stays grey
-            factor = self._grey_factor(slot)
-            pattern = self.budget.project(factor * pattern.mean(axis=0, keepdims=True))
+        pattern = self.levels(slot, colours.shape[2])
         height, width = pixels.shape[:2]
         gain = lifting.gain(pattern, height, width, self.interpolation)
         for top in range(0, height, CHUNK_ROWS):
             rows = slice(top, top + CHUNK_ROWS)
             lifted = self.budget.round(gain * lift(pattern, height, width, self.interpolation, rows))
-            colours[rows] = _clip(colours[rows], lifted.transpose(1, 2, 0))
+            colours[rows] = clipped(colours[rows], lifted.transpose(1, 2, 0))
         return out
+
+    def levels(self, slot: Slot, channels: int) -> FloatArray:
+        """Return a pattern on the grid for photos with so many channels, alpha not counted.
+
+        Args:
+            slot: The slot.
+            channels: 3, or 1 for a grey photo, whose noise is the same in the three channels so that it stays
+                grey.
+
+        Returns:
+            float32 (channels, grid height, grid width), in levels.
+        """
+        pattern = self.pattern(slot).astype(np.float32)
+        if channels > 1:
+            return pattern
+        mean = pattern.mean(axis=0, keepdims=True)
+        return np.asarray(self.budget.project(self._grey_factor(slot) * mean), dtype=np.float32)
 
     def _grey_factor(self, slot: Slot) -> Any:
         if self.grey == "mean":
@@ -286,6 +305,11 @@ class Noise:
         classes = {"classes": self.classes} if self.classes else {}
         noise_file.save(path, self.bank, {"keys": self.keys, "digests": self.digests, **classes}, meta)
 
+    @staticmethod
+    def files(path: Path) -> tuple[Path, ...]:
+        """Return the files that ``load`` reads: this one."""
+        return (path,)
+
     @classmethod
     def load(cls, path: str | Path) -> Noise:
         """Read a noise file. The bank is memory-mapped, so a bank of any size takes little memory.
@@ -315,6 +339,6 @@ def _is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
 
 
-def _clip(pixels: UInt8Array, noise: Int8Array) -> UInt8Array:
-    clipped: UInt8Array = np.clip(pixels.astype(np.int16) + noise, 0, 255).astype(np.uint8)
-    return clipped
+def clipped(pixels: UInt8Array, noise: Int8Array) -> UInt8Array:
+    """Return pixels with noise added, clipped to [0, 255] afterwards."""
+    return np.asarray(np.clip(pixels.astype(np.int16) + noise, 0, 255), dtype=np.uint8)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable import disk_space, hashing
+from unlearnable.data.adding import Publishable
 from unlearnable.data.encoding import Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.destination import outputs_for
@@ -18,7 +19,6 @@ from unlearnable.errors import Unfinished
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
-from unlearnable.noise import Noise, Slot
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
 from unlearnable.worker import LEFT_OUT, UNKNOWN, Outcome, Task, make
@@ -71,7 +71,7 @@ class Published:
 
 def publish(
     images: ImageSet,
-    noise: Noise,
+    noise: Publishable,
     protected: Path,
     run: RunFolder,
     *,
@@ -139,7 +139,8 @@ def publish(
     room = disk_space.statement(images, [task.id for task in tasks], noise, encoding, protected)
     on_progress(Event("writing", 0, len(tasks), room))
     with listed.recording() as append:
-        results = work(partial(make, noise_file=run.noise.absolute()), tasks, workers, died=_died)
+        making = partial(make, noise_file=run.noise.absolute(), kind=type(noise))
+        results = work(making, tasks, workers, died=_died)
         for number, outcome in enumerate(results, 1):
             slot = noise.slot(outcome.id, images.class_of[outcome.id])
             if outcome.reason or slot is None:
@@ -210,17 +211,17 @@ class _Tally:
 class _Recipes:
     """Hashes of everything that a file depends on beside its photo: noise, encoding, version of the steps."""
 
-    def __init__(self, noise: Noise, encoding: Encoding) -> None:
+    def __init__(self, noise: Publishable, encoding: Encoding) -> None:
         self._noise, self._encoding = noise, encoding.record
-        self._known: dict[Slot, str] = {}
-        self._zero: dict[int, bool] = {}
+        self._known: dict[Any, str] = {}
+        self._zero: dict[Any, bool] = {}
 
-    def is_zero(self, slot: Slot) -> bool:
-        if slot.row not in self._zero:
-            self._zero[slot.row] = self._noise.is_zero(slot)
-        return self._zero[slot.row]
+    def is_zero(self, slot: Any) -> bool:
+        if slot not in self._zero:
+            self._zero[slot] = self._noise.is_zero(slot)
+        return self._zero[slot]
 
-    def of(self, slot: Slot) -> str:
+    def of(self, slot: Any) -> str:
         if slot not in self._known:
             noise = self._noise.slot_hash(slot)
             self._known[slot] = hashing.digest(REVISION, noise, self._noise.budget.epsilon, self._encoding)
@@ -241,7 +242,7 @@ def _is_current(record: Mapping[str, Any], digest: str, class_name: str, recipe:
     )
 
 
-def _without_noise(noise: Noise, id: str, class_name: str, digest: str) -> str:
+def _without_noise(noise: Publishable, id: str, class_name: str, digest: str) -> str:
     """Return why an image has no noise."""
     if not noise.assignment.covers(id, class_name):
         return LEFT_OUT

@@ -226,6 +226,25 @@ class RunFolder:
         write(self.path / "run.json", json.dumps(record, indent=2, sort_keys=True).encode("ascii"))
         return record
 
+    def require_kind(self, kind: str) -> None:
+        """Refuse a run whose noise lies elsewhere in the photos.
+
+        Args:
+            kind: ``photos`` for noise over whole photos, or ``faces``.
+
+        Raises:
+            UsageError: If the run is of the other kind.
+        """
+        record = self.read()
+        # runs of earlier versions, and runs that have not begun, say nothing
+        found = record.get("kind", "photos" if record.get("method") else kind)
+        if found != kind:
+            remedy = "`unlearnable faces protect`" if found == "faces" else "`unlearnable protect`"
+            raise UsageError(
+                f"The noise in {self.path} is for {'faces' if found == 'faces' else 'whole photos'}.",
+                f"Use {remedy}, or name another folder with --run.",
+            )
+
     @property
     def finished(self) -> bool:
         """Whether the folder holds the whole result of a search."""

@@ -6,17 +6,19 @@ import errno
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unlearnable import hashing
+from unlearnable.data.adding import Publishable
 from unlearnable.data.decoding import decode
 from unlearnable.data.encoding import Encoding, encoded
 from unlearnable.data.photo import Photo
 from unlearnable.data.photo_file import read_photo_file
 from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.files import write
-from unlearnable.noise import Noise, Slot
+from unlearnable.noise import Noise
 
 # Errors that would hit every other file as well: disk full, read-only or failing, no permission.
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
@@ -84,7 +86,7 @@ class Outcome:
     reason: str = ""
 
 
-def make(task: Task, noise_file: Path) -> Outcome:
+def make(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> Outcome:
     """Decode a photo, add the noise, encode, decode again, check and write.
 
     A photo that cannot be used gives an outcome with a reason, not an exception.
@@ -92,12 +94,14 @@ def make(task: Task, noise_file: Path) -> Outcome:
     Args:
         task: The file to make.
         noise_file: The run's noise.
+        kind: Its class.
 
     Raises:
         UnlearnableError: If published pixels leave the budget: a bug, which must stop the whole run.
         OSError: If the file cannot be written for a reason that other files share.
     """
-    noise = _noise(noise_file, noise_file.stat().st_mtime_ns)
+    stamps = tuple(path.stat().st_mtime_ns for path in kind.files(noise_file))
+    noise = _noise(kind, noise_file, stamps)
     try:
         photo, digest = _read(task)
         if not photo.pixels.size:
@@ -121,7 +125,7 @@ def make(task: Task, noise_file: Path) -> Outcome:
     return replace(outcome, digest=digest, output_digest=hashing.of_bytes(data))
 
 
-def _protected(task: Task, noise: Noise, slot: Slot, photo: Photo) -> tuple[Outcome, bytes]:
+def _protected(task: Task, noise: Publishable, slot: Any, photo: Photo) -> tuple[Outcome, bytes]:
     """Return the checked result for a photo, without digests, and the bytes of its file.
 
     Raises:
@@ -140,7 +144,7 @@ def _protected(task: Task, noise: Noise, slot: Slot, photo: Photo) -> tuple[Outc
     noise.budget.check(before, counted, name)
     largest, mean = noise.budget.change(before, counted)
     encoded_largest, encoded_mean = noise.budget.change(before, after) if lossy else (largest, mean)
-    usual = noise.usual_change(slot)
+    usual = noise.usual_change(slot, photo.size)
     strength = mean / usual if usual else 0.0
     if lossy:
         strength *= noise.budget.share_left(before, counted, after)
@@ -179,5 +183,5 @@ def _same_alpha(photo: Photo, back: Photo, name: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _noise(path: Path, stamp: int) -> Noise:
-    return Noise.load(path)
+def _noise(kind: type[Publishable], path: Path, stamps: tuple[int, ...]) -> Publishable:
+    return kind.load(path)

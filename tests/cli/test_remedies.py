@@ -18,10 +18,15 @@ from unlearnable.cli.app import app
 
 ROOT = Path(unlearnable.__file__).parent
 VERBS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
-OPTIONS = {
-    verb: {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    for verb, command in VERBS.items()
-}
+
+
+def options_of(command: Any) -> set[str]:
+    """The options of a verb, or of all verbs of a group."""
+    own = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return own.union(*map(options_of, getattr(command, "commands", {}).values()))
+
+
+OPTIONS = {verb: options_of(command) for verb, command in VERBS.items()}
 READERS = {"protect", "fit", "apply", "verify", "inspect", "import", "export"}
 SEARCHES = {"protect", "fit", "apply"}
 # Verbs that can raise the errors of a file; the longest path counts, and others may be raised by any verb.
@@ -33,6 +38,7 @@ RAISED_BY = {
     "data/benchmarks": {"experiment", "import", "export"},
     "evaluation": {"verify"},
     "evaluation/detection": {"detect"},
+    "faces": {"faces"},
     "exchange/incoming": {"import"},
     "exchange/plain": {"import"},
     "exchange/outgoing": {"export"},
@@ -45,7 +51,10 @@ RAISED_BY = {
     "cli/export": {"import", "export"},
     "cli/published": {"inspect"},
     "cli/protection": {"protect", "fit", "apply", "export"},
-    **{f"cli/{verb}": {verb} for verb in ("protect", "verify", "detect", "inspect", "experiment", "demo")},
+    **{
+        f"cli/{verb}": {verb}
+        for verb in ("protect", "verify", "detect", "inspect", "experiment", "demo", "faces")
+    },
 }
 # Files whose remedies fit every verb that can raise them.
 STRICT = ("data/folder", "data/decoding", "exchange", "cli/inspect", "cli/published", "cli/experiment")

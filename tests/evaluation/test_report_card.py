@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from unlearnable.cli.verify import verify as verb
 from unlearnable.countermeasures import create
-from unlearnable.errors import UsageError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation import arms, comparison, report_card, separability, verify
 from unlearnable.evaluation.gathering import gather
 from unlearnable.evaluation.measured import Measured
@@ -139,6 +139,25 @@ def test_joined_classes_are_trained_and_tested_as_one(pairs: Pairs) -> None:
         assert torch.equal(after.pixels, before.pixels)
     assert joined.train.classes == 3
     assert arms.judged(pairs, trial) == (0, 1, 2)
+
+
+def test_a_class_of_the_context_is_never_joined_with_a_protected_one(folders: tuple[Path, Path]) -> None:
+    context = folders[0].parent / "context"
+    for folder in folders:
+        for name in ("bees", "dogs"):
+            place = context / name if folder == folders[0] else folder.parent / name
+            place.parent.mkdir(exist_ok=True)
+            (folder / name).rename(place)
+    found = gather(*folders, context=context)
+    assert found.classes == CLASSES
+    labels, _ = report_card.other_labels(found)["joined classes"]
+    # ants and cats, eels; then bees and dogs, each by itself
+    assert labels == (0, 2, 0, 3, 1)
+    for name in ("cats", "eels"):
+        for folder in folders:
+            (folder / name).rename(folder.parent / f"{folder.name}-{name}")
+    alone = report_card.other_labels(gather(*folders, context=context))
+    assert [*alone] == ["one against all"]
 
 
 def test_one_against_all_is_the_largest_class(pairs: Pairs) -> None:
@@ -340,3 +359,61 @@ def test_separability_is_that_of_logistic_regression_on_the_pixels() -> None:
     expected = np.mean([(answers[labels == label] == label).mean() for label in range(3)])
     assert separability.of_noise(noise, labels) == pytest.approx(expected, abs=0.03)
     assert 0.4 < expected < 1
+
+
+def interrupted(folders: tuple[Path, Path], arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    def stopping(*args: object, **kwargs: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "learn", stopping)
+    app = typer.Typer()
+    app.command()(verb)
+    done = CliRunner().invoke(app, [*map(str, folders), "--target", TINY, "--device", "cpu", *arguments])
+    assert done.exit_code == 130, done.output
+    return str(done.stderr)
+
+
+def test_an_interrupted_card_says_that_it_resumes(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = interrupted(folders, ["--report-card", "--seeds", "1"], monkeypatch)
+    assert "Run the same command again to resume" in said
+    assert "Nothing was written" not in said
+    assert "Nothing was written" in interrupted(folders, [], monkeypatch)
+
+
+def test_a_card_that_resumes_says_what_is_left(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_card, "THEN", ())
+    assert "already" not in card(folders).schedule.words
+    card(folders, time_limit=1e-6).measure()
+    again = card(folders).schedule
+    assert again.done == 1
+    assert again.words.startswith(f"1 of {len(again.trials)} trials are measured already; the others take ")
+    card(folders).measure()
+    assert card(folders).schedule.words == f"All {len(again.trials)} trials are measured already."
+
+
+def test_a_run_folder_of_other_photos_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps({"photos": str(tmp_path / "others"), "protected": "elsewhere"}))
+    app = typer.Typer()
+    app.command()(verb)
+    done = CliRunner().invoke(app, [*map(str, folders), "--run", str(run), "--device", "cpu"])
+    assert done.exit_code == 2
+    assert "run folder of other photos" in done.stderr
+    assert {path.name for path in run.iterdir()} == {"run.json"}
+
+
+def test_a_network_that_is_named_twice_is_measured_once(folders: tuple[Path, Path]) -> None:
+    made = prepare(*folders, targets=(TINY, TINY), countermeasures=(), compute=CPU).schedule
+    assert [trial.victim.model for trial in made.trials].count(TINY) == 1 + len(
+        [trial for trial in made.trials if trial.name == "unseen recipe"]
+    )
+
+
+def test_test_images_that_are_photos_are_named_as_the_reason(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(DataError, match="is also a training image"):
+        gather(*folders, test=folders[0])

@@ -135,7 +135,7 @@ def test_the_headline_is_the_trial_in_which_most_was_kept() -> None:
 
 def test_the_table_says_what_was_not_measured_and_who_was_left_out() -> None:
     text = table(record(verification(), "chance+5"))
-    assert "not measured: grey (after grey) (estimated 3 min)" in text
+    assert "not measured: grey (after grey) (estimated 3.5 min)" in text
     assert "cats/<2>.jpg: has no protected image" in text
     assert "Required: accuracy at most chance + 5 points: " in text
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import demo, detect, experiment, export, fit, inspect, lists, protect, verify
+from unlearnable.cli import demo, detect, experiment, export, faces, fit, inspect, lists, protect, verify
 from unlearnable.cli.process import App
 from unlearnable.cli.verb import Program, Verb
 from unlearnable.version import __version__
@@ -63,3 +63,4 @@ for verb, panel in (
 ):
     app.command(cls=Verb, rich_help_panel=panel)(verb)
 app.command("import", cls=Verb, rich_help_panel=EXCHANGE)(export.import_)
+app.add_typer(faces.app, name="faces", rich_help_panel=PROTECT)

@@ -60,6 +60,7 @@ def fit(
         images = open_photos(photos, context, reading)
         request = Request(method, preset, config, given, visibility)
         with RunFolder(run).open(protection.remarks(console)) as opened:
+            opened.require_kind("photos")
             with console.progress() as on_progress:
                 prepared = prepare(
                     images, request, run=opened, seed=seed, compute=compute, on_progress=on_progress

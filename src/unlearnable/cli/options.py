@@ -87,7 +87,7 @@ Preset = Annotated[
     option(
         NOISE,
         "--preset",
-        "Complete settings of error_minimizing: auto, laptop, gpu, small, lasting or paper.",
+        "Complete settings of error_minimizing: auto, laptop, gpu, small, lasting, faces or paper.",
         "NAME",
     ),
 ]

@@ -66,6 +66,8 @@ def protect(
         images = open_photos(photos, context, reading)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             # everything that can refuse comes before the first promise
+            if not refit:
+                opened.require_kind("photos")
             require_usable(protected, opened, encoding, refit)
             with console.progress() as on_progress:
                 earlier = None if refit else opened

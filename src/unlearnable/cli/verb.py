@@ -24,6 +24,8 @@ OLD_OPTIONS = {
     "--step-size": ("--set", "step_size="),
     "--budget": ("--time-limit", ""),
 }
+# options whose earlier values must not be dropped
+GOALS = frozenset({"--require"})
 ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -39,8 +41,38 @@ class Verb(TyperCommand):
         args = to_current(args, {name for parameter in self.params for name in parameter.opts})
         if not ctx.resilient_parsing:
             with Console().errors():
+                self._note_repeated(args)
                 self._check_paths(args)
         return super().parse_args(ctx, args)
+
+    def _note_repeated(self, args: list[str]) -> None:
+        """Say which value of an option counts that is given twice: the last, as in most programs.
+
+        Raises:
+            UsageError: If it is a goal, because nobody would notice that one is not looked at.
+        """
+        takes_value = {
+            name: parameter
+            for parameter in self.params
+            for name in parameter.opts
+            if name.startswith("-") and not getattr(parameter, "is_flag", False)
+        }
+        given: dict[str, list[str]] = {}
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                break
+            name, equals, value = word.partition("=")
+            parameter = takes_value.get(name)
+            if parameter is not None:
+                value = value if equals else next(words, "")
+                if not getattr(parameter, "multiple", False):
+                    given.setdefault(parameter.opts[0], []).append(value)
+        for name, values in given.items():
+            if len(values) > 1 and name in GOALS:
+                raise UsageError(f"{name} is given twice, and only one goal can count.", "Give it once.")
+            if len(values) > 1 and not {"--quiet", "-q"} & {*args}:
+                print(f"{name} is given {len(values)} times; {values[-1]} counts", file=sys.stderr)
 
     def _check_paths(self, args: list[str]) -> None:
         """Refuse words that would be taken for paths and are none."""

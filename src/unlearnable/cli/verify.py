@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
-from unlearnable.errors import GoalMissed, UnlearnableError, UsageError
-from unlearnable.words import counted
-
-if TYPE_CHECKING:
-    from unlearnable.evaluation.preparation import Preparation
-    from unlearnable.report import Record
+from unlearnable.errors import UsageError
 
 SEEDS = 3
 
@@ -109,13 +103,12 @@ def verify(
 ) -> None:
     """Train networks on the photos and on their published copies, and test them on other clean photos."""
     console = Console(json, quiet)
-    with console.errors():
+    with console.errors(resumes=report_card):
         from unlearnable import duration
-        from unlearnable.cli import protection
+        from unlearnable.cli import protection, verification
         from unlearnable.evaluation.schedule import TIME_LIMIT, check
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
-        from unlearnable.report import Record, table
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
@@ -128,6 +121,10 @@ def verify(
         folder = run or find_run(photos, protected)
         _refuse_exchanged(photos, protected, folder)
         keep_apart(photos, protected, folder)
+        _refuse_run_of_others(photos, protected, folder)
+        # a report that could not be written after the trainings would waste them
+        with RunFolder(folder).open():
+            pass
         reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
         first = seed or 0
         compute = Compute.choose(device, precision)
@@ -148,31 +145,10 @@ def verify(
                 compute=compute,
                 on_progress=on_progress,
             )
-        # a report that could not be written after the trainings would waste them
-        with RunFolder(folder).open():
-            pass
-        _announce(console, prepared)
+        verification.announce(console, prepared)
         with console.progress() as on_progress:
             found = prepared.measure(on_progress)
-        command = shlex.join(["unlearnable", *sys.argv[1:]])
-        record = Record.of(found, str(photos), str(protected), command, goal)
-        report, failure = _saved(record, folder)
-        plain = record.model_dump(mode="json", exclude={"pictures"})
-        more = {
-            "others": dict(prepared.pairs.clean.others),
-            "verdict": found.verdict,
-            "outlook": prepared.outlook.to_json(),
-            "report": report,
-        }
-        where = f"\nReport: {report}" if report else ""
-        console.result({**plain, **more}, f"{table(record)}{where}")
-        if failure is not None:
-            raise failure
-        if record.goal is not None and not record.goal.met:
-            raise GoalMissed(
-                f"The goal was not met: {record.goal.text}. {record.goal.reason}",
-                f"The verdict is {found.verdict!r}; see {report}.",
-            )
+        verification.report(console, prepared, found, photos, protected, folder, goal)
 
 
 def _refuse_exchanged(photos: Path, protected: Path, run: Path) -> None:
@@ -198,44 +174,20 @@ def _refuse_exchanged(photos: Path, protected: Path, run: Path) -> None:
         )
 
 
-def _announce(console: Console, prepared: Preparation) -> None:
-    """Print what will be measured, whether a verdict is possible, and how long it takes."""
-    from unlearnable.cli.protection import sum_up_others
+def _refuse_run_of_others(photos: Path, protected: Path, run: Path) -> None:
+    """Refuse the run folder of other photos, whose report would be replaced.
 
-    pairs, compute = prepared.pairs, prepared.compute
-    sum_up_others(console, pairs.clean.others)
-    console.remark(
-        f"{counted(len(pairs.clean), 'pair')} in {counted(len(pairs.clean.classes), 'class')}; "
-        f"{compute.device}, {compute.precision}"
-    )
-    if pairs.pictured:
-        console.remark(
-            f"{counted(pairs.pictured, 'pair', 'was')} found by their pictures, because the names differ."
-        )
-    if pairs.left_out:
-        console.remark(f"{counted(len(pairs.left_out), 'file', 'is')} in no pair; the report says why.")
-    if pairs.near_duplicates:
-        console.remark(
-            f"{counted(pairs.near_duplicates, 'photo')} nearly like another one; the split keeps such "
-            "photos together."
-        )
-    if pairs.unchanged:
-        all_ = "All" if pairs.unchanged == len(pairs.clean) else "Some"
-        console.remark(
-            f"{all_} published images ({pairs.unchanged}) equal their photos, so they carry no noise."
-        )
-    console.remark(prepared.outlook.words)
-    console.remark(prepared.schedule.words)
-
-
-def _saved(record: Record, folder: Path) -> tuple[str | None, UnlearnableError | OSError | None]:
-    """Save the report; return its path, or the error that kept it from being saved."""
-    from unlearnable.report import save
+    Raises:
+        UsageError: If the run published other photos, and not these files under another name.
+    """
     from unlearnable.runs import RunFolder
 
-    try:
-        # only one process at a time may write into a run folder
-        with RunFolder(folder).open():
-            return str(save(record, folder)), None
-    except (UnlearnableError, OSError) as error:
-        return None, error
+    folder = RunFolder(run)
+    published_from = folder.read().get("photos")
+    if published_from is None or Path(published_from).resolve() == photos.resolve():
+        return
+    if not folder.wrote(protected):
+        raise UsageError(
+            f"{run} is the run folder of other photos, {published_from}.",
+            "Leave --run out, or name the run folder that published these files.",
+        )

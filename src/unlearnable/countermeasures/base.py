@@ -79,7 +79,7 @@ class Countermeasure:
             if not low <= value <= high:
                 raise UsageError(
                     f"{self.name}: {field.name} is {value:g}, but must be between {low:g} and {high:g}.",
-                    f"The default is {field.default:g}.",
+                    f"Give a value in this range, or {self.name} alone for the default, {field.default:g}.",
                 )
 
     @property

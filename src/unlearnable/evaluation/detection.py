@@ -142,9 +142,11 @@ def prepare(
     compute = Compute.choose("auto", "float32") if compute is None else Compute.of(compute)
     given = images if isinstance(images, ImageSet) else load(images)
     if len(given.classes) < 2:
+        empty = given.skipped or given.others
         raise DataError(
             "There is only one class, so there is nothing to tell it apart from.",
-            "Give a folder with two classes or more.",
+            "Give a folder with two classes or more."
+            + (" Some sub-folders hold no photo; `unlearnable inspect` says why." if empty else ""),
         )
     side = min(MAX_SIDE, max(given.frame))
     if side < MIN_SIDE:

@@ -43,7 +43,7 @@ def gather(
     """
     # all folders are opened before the first image is read, so that a mistake in the last one costs no time
     clean = open_images(photos)
-    changed = _published(protected)
+    changed = open_published(protected)
     place = None if isinstance(protected, ImageSet) else Path(protected)
     others = None if context is None else open_images(context)
     tests = None if test is None else open_images(test)
@@ -72,7 +72,7 @@ def gather(
     return made if tests is None else _with_test(made, tests.readable(on_progress, settings.side))
 
 
-def _published(protected: Images) -> ImageSet:
+def open_published(protected: Images) -> ImageSet:
     """Return the protected images. Classes come from the photos, so their folders do not matter."""
     if isinstance(protected, ImageSet):
         return protected
@@ -145,8 +145,14 @@ def _with_test(made: Pairs, test: ImageSet) -> Pairs:
     good = [id for id in test.ids if f"{prefix}{id}" not in left_out]
     missing = set(made.clean.classes) - {test.class_of[id] for id in good}
     if missing:
+        name = min(missing)
+        if any(test.class_of[id] == name for id in test.ids):
+            raise DataError(
+                f"Every test image of class {name!r} is also a training image.",
+                "Give test images that are no copies of the photos.",
+            )
         raise DataError(
-            f"No test image belongs to class {min(missing)!r}.",
+            f"No test image belongs to class {name!r}.",
             "Give test images of every class, in sub-folders named as in PHOTOS.",
         )
     joined = {**made.left_out, **left_out}

@@ -6,7 +6,9 @@ The variance of a mean over seeds is the sum of two estimates:
   share their test images therefore do not make them count more than once. A residual is the distance from the
   recall of the class, shrunk towards the mean of all classes by one image, so that a class with one test
   image does not look certain. Four pseudo-images, two right and two wrong, keep an accuracy near 0 or 1 from
-  looking certain (Agresti and Coull, The American Statistician, 1998);
+  looking certain (Agresti and Coull, The American Statistician, 1998). They are right in both of two arms, in
+  one of them, or in neither, once each, so that the share of two arms that agree on every image does not look
+  certain either;
 - **by seeds**: the variance of the seeds' accuracies, over their number. If seeds have test images of their
   own, it contains sampling error a second time. It is not subtracted: the difference of two noisy numbers is
   too often zero with three seeds.
@@ -73,8 +75,10 @@ class Spread:
             np.add.at(residuals, own, residual.T / len(runs))
             np.add.at(weights, own, weight / len(runs))
         means, effective = values.mean(axis=0), float(1 / np.square(weights).sum())
-        pseudo = np.outer(1 - means, 1 - means) + np.outer(means, means)
-        images = residuals.T @ residuals + PSEUDO * pseudo / effective**2
+        # one pseudo-image for each way in which two arms may agree or not (Agresti and Min, Biometrics, 2005)
+        pseudo = np.outer(1 - 2 * means, 1 - 2 * means)
+        np.fill_diagonal(pseudo, PSEUDO * ((1 - means) ** 2 + means**2))
+        images = residuals.T @ residuals + pseudo / effective**2
         seeds = np.zeros_like(images)
         if len(runs) > 1:
             seeds = np.atleast_2d(np.cov(values.T)) / len(runs)

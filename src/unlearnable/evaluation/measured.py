@@ -66,7 +66,7 @@ class Measured:
         return self.folder / f"{key}.json"
 
     def load(self, trial: Trial, name: str, seed: int) -> Tested | None:
-        """Return a saved training and count its seconds; None without a file. A damaged file counts as none."""
+        """Return a saved training and count its seconds; None without a file, or with a damaged one."""
         try:
             record = json.loads(self.path(trial, name, seed).read_text("utf-8"))
             labels = torch.tensor(record["labels"], dtype=torch.long)

@@ -74,25 +74,30 @@ def other_labels(pairs: Pairs) -> dict[str, tuple[tuple[int, ...], str]]:
     """Return the labels of trainers who sort the images into other classes, with a description, by name.
 
     Two rules: neighbours in the order of the classes are joined in pairs, and the largest protected class is
-    told apart from all others. A rule that leaves one class, or the labels as they are, is left out.
+    told apart from all others. Only protected classes are joined: a pair with a clean class of the context
+    would be recognised by its clean half. A rule that leaves one class, or the labels as they are, is left
+    out.
 
     Args:
         pairs: The images.
     """
-    names, images = pairs.classes, pairs.clean
+    names, own = pairs.classes, pairs.clean.classes
     if len(names) < 3:
         return {}
-    largest = largest_class(images)
-    return {
-        "joined classes": (
-            tuple(label // 2 for label in range(len(names))),
-            "classes joined in pairs, in the order of their names",
-        ),
+    largest = largest_class(pairs.clean)
+    found = {
         "one against all": (
             tuple(int(name != largest) for name in names),
             f"the class {largest!r} against all others",
-        ),
+        )
     }
+    # the pair of each protected class, and each class of the context by itself
+    pair_of = {name: (0, own.index(name) // 2) if name in own else (1, names.index(name)) for name in names}
+    order = sorted(set(pair_of.values()))
+    if len(own) < 2 or len(order) < 2:
+        return found
+    joined = tuple(order.index(pair_of[name]) for name in names)
+    return {"joined classes": (joined, "classes joined in pairs, in the order of their names"), **found}
 
 
 def largest_class(images: ImageSet) -> str:

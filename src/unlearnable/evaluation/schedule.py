@@ -191,6 +191,7 @@ class Schedule:
         first: Estimated seconds of the first trial, which runs even if it does not fit.
         limit: The time limit in seconds.
         left_out: The trials that do not fit.
+        done: Number of the trials whose trainings are all saved from an earlier call.
     """
 
     trials: tuple[Trial, ...]
@@ -199,6 +200,7 @@ class Schedule:
     first: float
     limit: float
     left_out: tuple[Trial, ...] = ()
+    done: int = 0
 
     @property
     def needed(self) -> float:
@@ -209,7 +211,12 @@ class Schedule:
     def words(self) -> str:
         """The time that the trials take, and those that do not fit, in sentences for people."""
         limit, total = duration.words(self.limit), len(self.trials) + len(self.unmeasured)
-        said = [f"The trials take about {duration.words(self.seconds)}."]
+        rest = (
+            f"{self.done} of {total} trials are measured already; the others" if self.done else "The trials"
+        )
+        said = [f"{rest} take about {duration.words(self.seconds)}."]
+        if self.done == total:
+            said = [f"All {total} trials are measured already."]
         if self.first > self.limit:
             said = [
                 f"The time limit is {limit}, but the first trial needs about {duration.words(self.first)}; "
@@ -218,7 +225,8 @@ class Schedule:
         if self.unmeasured:
             names = ", ".join(name.partition(" (")[0] for name, _ in self.unmeasured)
             said += [
-                f"All {total} trials need about {duration.words(self.needed)}. "
+                f"All {total - self.done} {'others' if self.done else 'trials'} need about "
+                f"{duration.words(self.needed)}. "
                 f"Not measured within {limit}: {names}."
             ]
         return " ".join(said)
@@ -244,4 +252,5 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
         else:
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
     left_out = tuple(trial for trial in tried if trial not in chosen)
-    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out)
+    done = sum(needed == 0 for needed in seconds)
+    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out, done)

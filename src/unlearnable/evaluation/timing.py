@@ -14,6 +14,7 @@ from unlearnable.countermeasures import Chain
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.trial import Trial
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Training, predict
 from unlearnable.training.randomness import generator
@@ -34,6 +35,7 @@ def estimate(
     tested: int,
     classes: int,
     compute: Compute,
+    on_progress: OnProgress = silent,
 ) -> list[float]:
     """Return the estimated seconds of all trainings of each trial, countermeasures included.
 
@@ -48,6 +50,7 @@ def estimate(
         tested: Number of test images.
         classes: Number of classes.
         compute: Device and precision.
+        on_progress: Called with an event after every trial.
 
     Raises:
         UsageError: If a network cannot train on images of this size.
@@ -55,7 +58,8 @@ def estimate(
     sample = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
     known: dict[tuple[Victim, Chain], tuple[float, float]] = {}
     found = []
-    for trial, count in zip(tried, runs, strict=True):
+    for number, (trial, count) in enumerate(zip(tried, runs, strict=True)):
+        on_progress(Event("estimating the time", number, len(tried)))
         victim, chain = trial.victim, trial.chain
         batch = min(victim.batch, train)
         # neither the number of epochs nor what happens before the training changes the time of a step
@@ -78,6 +82,7 @@ def estimate(
         training += _preparing(chain, side, train, tested, classes, compute)
         # the photos are changed once for each arm, whatever the number of seeds
         found.append(count * training + min(count, 2) * _changing(chain, sample, train, tested))
+    on_progress(Event("estimating the time", len(tried), len(tried)))
     return found
 
 

@@ -59,7 +59,7 @@ def prepare(
     seeds, on_progress = arguments.seeds(seeds), arguments.callback(on_progress)
     given = arguments.time_limit(time_limit)
     limit = math.inf if given is None else given
-    targets = arguments.specs("targets", targets, "resnet18:width=16")
+    targets = tuple(dict.fromkeys(arguments.specs("targets", targets, "resnet18:width=16")))
     if countermeasures is None:
         countermeasures = () if report_card else COUNTERMEASURES
     countermeasures = arguments.specs("countermeasures", countermeasures, "grey")
@@ -102,7 +102,7 @@ def prepare(
     else:
         tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned)
     saved = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
-    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, saved), limit)
+    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, saved, on_progress), limit)
     impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))
     return Preparation(pairs, chosen, seeds, compute, outlook, private, report_card, brief, impossible)
 
@@ -136,6 +136,7 @@ def _seconds(
     brief: bool,
     compute: Compute,
     saved: Measured | None,
+    on_progress: OnProgress,
 ) -> list[float]:
     """Return the estimated seconds of each trial, without the trainings that are saved already."""
     left = []
@@ -143,7 +144,7 @@ def _seconds(
         own = seeds_of(trial, seeds, brief)
         left.append(len(ARMS) * len(own) if saved is None else saved.missing(trial, ARMS, own))
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
-    return estimate(tried, left, pairs.protected, pairs.settings.side, *size, compute)
+    return estimate(tried, left, pairs.protected, pairs.settings.side, *size, compute, on_progress)
 
 
 def _impossible(

@@ -16,6 +16,8 @@ from unlearnable.data.decoding import decode
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo import Photo
 from unlearnable.errors import DataError
+from unlearnable.publish import Published
+from unlearnable.runs import RunFolder
 
 # side of the window of SSIM (Wang et al., 2004) in pixels; smaller photos have no SSIM
 WINDOW = 7
@@ -129,6 +131,26 @@ def of_run(images: ImageSet, files: Mapping[str, Path]) -> dict[str, Any] | None
     values = {name: round(value, 4) for name, value in asdict(overall(measured)).items()}
     numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
     return {"photos": len(measured), **numbers}
+
+
+def of_published(images: ImageSet, published: Published, run: RunFolder) -> dict[str, Any] | None:
+    """Return the visibility of some files, measured if files were written; else what the run recorded.
+
+    Args:
+        images: The photos.
+        published: What was published.
+        run: The run folder.
+    """
+    if not published.written:
+        before: dict[str, Any] | None = run.read().get("visibility")
+        return before
+    records = run.list_of(published.protected).records()
+    files = {
+        id: published.protected / records[id]["output"]
+        for id in images.own
+        if id in records and id not in published.skipped
+    }
+    return of_run(images, files)
 
 
 def overall(measured: Sequence[Visibility]) -> Visibility:

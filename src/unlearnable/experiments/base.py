@@ -25,6 +25,7 @@ class Entry:
         x: Position of the row on the axis of a ``lines`` figure.
         over: Only the test images of these classes count; empty for all classes. The best epoch is not known
             then, because recall is recorded at the last epoch only.
+        apart: Whether the classes in ``over`` are those that do not count.
     """
 
     row: str
@@ -32,6 +33,7 @@ class Entry:
     cell: Cell
     x: float | None = None
     over: tuple[str, ...] = ()
+    apart: bool = False
 
 
 @dataclass(frozen=True)

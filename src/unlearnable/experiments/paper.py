@@ -55,6 +55,7 @@ PAPER = Profile(
         **dict.fromkeys(("photos", "more-photos"), Data(name="imagenette")),
         "five-classes": Data(name="imagenette", classes=FIVE),
         "other-five-classes": Data(name="imagenette", classes=OTHER_FIVE),
+        "faces": Data(name="faces"),
     },
     main=("svhn", "cifar10", "cifar100", *_IMAGENET100),
     # sample-wise noise for all images would take 39 GB; the paper finds it for a fifth, and trains on these
@@ -80,6 +81,7 @@ PAPER = Profile(
         **dict.fromkeys(_IMAGENET100, _IMAGENET_VICTIM),
         **of_photos({"epochs": 60, "size": 64, "zoom": 1.5, "transform": "photo"}),
         "adversarial": {"epochs": 100, "schedule": "steps"},
+        "faces": {"epochs": 60, "clip": 5.0, "size": 112},
     },
     searches=searches(
         lambda form: of_preset("paper", form),
@@ -94,6 +96,7 @@ PAPER = Profile(
         "imagenet100, 20%": _IMAGENET | {"train_batches": 100, "resolution": 224},
         "imagenet32": _IMAGENET | {"train_batches": 250, "resolution": 32},
         **of_photos(without(of_preset("gpu", "classwise"), "form", "step_size")),
+        "faces": {"resolution": 112, "batch": 128},
     },
     by_experiment={"patches": {"steps": 1, "stop_error": 0.1}, "several": {"stop_error": 0.1}},
     found_on={("error_maximizing", "classwise"): 0.2},

@@ -49,6 +49,8 @@ class Profile:
         by_experiment: Settings of a search that differ in an experiment, by its name.
         found_on: Share of each class that a search sees, by (method, form), if it does not see all images.
         unlifted: Sets whose images the search takes to be as large as the network's input.
+        people: People in the set ``faces`` who are protected while the others are clean; empty if nobody
+            knows their names, which are those of folders.
         added_from: The set on which the noise of the added class is found; empty for the whole joined set.
     """
 
@@ -72,6 +74,7 @@ class Profile:
     by_experiment: Mapping[str, Settings] = field(default_factory=dict)
     found_on: Mapping[tuple[str, Form], float] = field(default_factory=dict)
     unlifted: frozenset[str] = frozenset()
+    people: tuple[str, ...] = ()
     added_from: str = ""
 
     def data(self, name: str) -> Data:

@@ -9,6 +9,7 @@ from unlearnable.experiments.profile import Profile
 from unlearnable.experiments.profile_parts import (
     FIVE,
     OTHER_FIVE,
+    TWELVE,
     fast_of,
     maximizing,
     of_photos,
@@ -41,6 +42,7 @@ SMOKE = Profile(
         "more-photos": Data(name="digits", per_class=60, tests=20),
         "five-classes": Data(name="digits", per_class=40, tests=20, classes=tuple("01234")),
         "other-five-classes": Data(name="digits", per_class=40, tests=20, classes=tuple("56789")),
+        "faces": _DIGITS,
     },
     main=("cifar10",),
     models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")}
@@ -59,6 +61,7 @@ SMOKE = Profile(
     fast=fast_of("small", 2),
     pgd="adversarial:8,1",
     rounds=2,
+    people=("0", "1"),
     epsilons=(4,),
     patches=(16,),
 )
@@ -88,6 +91,7 @@ CPU = Profile(
         "more-photos": Data(name="imagenette", per_class=300, tests=100),
         "five-classes": Data(name="imagenette", per_class=100, tests=100, classes=FIVE),
         "other-five-classes": Data(name="imagenette", per_class=100, tests=100, classes=OTHER_FIVE),
+        "faces": Data(name="lfw"),
     },
     main=("cifar10", "fashion-mnist"),
     models={
@@ -113,6 +117,15 @@ CPU = Profile(
             },
         ),
         "adversarial": {"schedule": "steps"},
+        "faces": {
+            "epochs": 30,
+            "batch": 64,
+            "lr": 0.05,
+            "clip": 5.0,
+            "schedule": "onecycle",
+            "size": 40,
+            "rotation": 5.0,
+        },
     },
     searches=searches(
         lambda form: of_preset("small", form, batch=128, max_rounds=30),
@@ -120,7 +133,11 @@ CPU = Profile(
             form, batch=128, pretrain_epochs=15, max_rounds=4 if form == "samplewise" else 25
         ),
     ),
-    by_set=of_photos(without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size")),
+    by_set={
+        **of_photos(without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size")),
+        "faces": without(of_preset("faces", "classwise", max_rounds=20), "form", "step_size"),
+    },
+    people=TWELVE,
     fast=fast_of("small", 30),
     pgd="adversarial:8,3",
     rounds=30,

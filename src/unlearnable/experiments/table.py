@@ -162,7 +162,7 @@ def _measured(pairs: Sequence[tuple[Entry, Result]]) -> Measured:
     for entry, result in pairs:
         if entry.over:
             recall = dict(zip(result.classes, result.recall, strict=True))
-            last.append(mean(recall[name] for name in entry.over))
+            last.append(mean(recall[name] for name in recall if (name in entry.over) != entry.apart))
         else:
             last.append(result.last)
             if result.peak is not None:

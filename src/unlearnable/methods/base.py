@@ -26,6 +26,8 @@ from unlearnable.methods.search_loop import Log, Save, require_resolved, search,
 from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.noise import Form, Noise
 
+ONE_CLASS = "There is one class only"
+
 C = TypeVar("C", bound=NoiseConfig)
 
 
@@ -123,7 +125,7 @@ class Method(ABC, Generic[C]):
         """
         if count < 2 and self.tells_classes_apart:
             raise DataError(
-                "There is one class only, so there is nothing to tell it apart from.",
+                f"{ONE_CLASS}, so there is nothing to tell it apart from.",
                 "Add other classes with --context FOLDER, or use --method feature_shift or textures.",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from unlearnable import duration
 from unlearnable.evaluation.verdict import EXPLANATIONS
 from unlearnable.report import card_picture, figures, text
 from unlearnable.report.record import Record
@@ -24,7 +25,7 @@ def page(record: Record) -> str:
     environment.filters |= {
         "percent": text.percent,
         "spread": text.spread,
-        "minutes": text.minutes,
+        "duration": duration.words,
         "estimated": text.estimated,
     }
     trial, clean, headline = record.main

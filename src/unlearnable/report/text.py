@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unlearnable import duration
+from unlearnable.evaluation.report_card import AS_PUBLISHED
 from unlearnable.report.parts import ArmRecord, Range, TrialRecord
 from unlearnable.report.record import Record
 from unlearnable.words import counted
@@ -20,8 +22,8 @@ def spread(value: Range) -> str:
 
 
 def network(trial: TrialRecord) -> str:
-    """Return the name of a trial's network for a table."""
-    return trial.name if trial.decides else trial.target.partition(":")[0]
+    """Return the name of a trial's network for a table; the first row of a report card names none."""
+    return trial.name if trial.decides and trial.name != AS_PUBLISHED else trial.target.partition(":")[0]
 
 
 def label(trial: TrialRecord, arm: ArmRecord, kind: str) -> str:
@@ -149,7 +151,7 @@ def card_figures(record: Record) -> list[str]:
 
 def estimated(seconds: float) -> str:
     """Return an estimate in brackets; empty if there is none."""
-    return f" (estimated {minutes(seconds)})" if seconds else ""
+    return f" (estimated {duration.words(seconds)})" if seconds else ""
 
 
 def _false_positives(clean: ArmRecord, arm: ArmRecord) -> list[str]:
@@ -166,11 +168,6 @@ def _aligned(*lines: tuple[str, ...]) -> list[str]:
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-
-
-def minutes(seconds: float) -> str:
-    """Return an estimate in whole minutes."""
-    return f"{max(1, round(seconds / 60))} min"
 
 
 def _goal(record: Record) -> list[str]:

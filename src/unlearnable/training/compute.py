@@ -19,7 +19,7 @@ DEVICES = ("cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16", "float64")
 
 
-_AUTO = "or let Compute.choose() choose for this machine."
+_AUTO = "or auto for the one that fits this machine (Compute.choose() in Python)."
 
 
 @dataclass(frozen=True)

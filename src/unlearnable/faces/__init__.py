@@ -1,0 +1,3 @@
+"""The faces of people in their photos: found, aligned, protected, and found again."""
+
+from unlearnable.faces import detectors as detectors

@@ -1,0 +1,92 @@
+"""A recogniser that exists already, as a file: from aligned crops to embeddings."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearnable.budget import UInt8Array
+from unlearnable.data.image_set import ImageSet
+from unlearnable.errors import UsageError
+from unlearnable.events import Event, OnProgress, silent
+from unlearnable.faces.detector import needs
+
+Embeddings = np.ndarray[Any, np.dtype[np.float32]]
+FORM = "Write FILE.onnx, or FILE.onnx,MEAN,SCALE for a network that takes (pixel - MEAN) / SCALE."
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A network in ONNX that takes one aligned crop in RGB and returns its embedding.
+
+    Args:
+        file: The network.
+        mean: Subtracted from the pixels, which are in [0, 255].
+        scale: Divides them afterwards.
+    """
+
+    file: Path
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Recogniser:
+        """Return the recogniser of ``FILE.onnx`` or ``FILE.onnx,MEAN,SCALE``.
+
+        Raises:
+            UsageError: If the text is neither, there is no such file, or the library is not installed.
+        """
+        name, *numbers = text.split(",")
+        try:
+            mean, scale = map(float, numbers) if numbers else (0.0, 1.0)
+            if not (np.isfinite([mean, scale]).all() and scale):
+                raise ValueError
+        except ValueError as error:
+            raise UsageError(f"The recogniser {text!r} is not understood.", FORM) from error
+        if not Path(name).is_file():
+            raise UsageError(f"There is no file {name}.", FORM)
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise needs("onnxruntime")
+        return cls(Path(name), mean, scale)
+
+    def embed(self, crops: ImageSet, on_progress: OnProgress = silent) -> Embeddings:
+        """Return the embeddings of aligned crops, float32 (N, D), each of length 1.
+
+        Raises:
+            UsageError: If the file is no network of one picture of three channels and one embedding.
+        """
+        import onnxruntime
+
+        try:
+            options = onnxruntime.SessionOptions()
+            # it warns about how a file was exported, which nobody here can change
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(
+                str(self.file), options, providers=["CPUExecutionProvider"]
+            )
+            (given,) = session.get_inputs()
+            side = int(given.shape[-1])
+            rows = []
+            for number, id in enumerate(crops.ids, 1):
+                pixels = self._input(crops.photo(id).rgb(), side)
+                (found,) = session.run(None, {given.name: pixels})
+                rows.append(np.asarray(found, dtype=np.float32).reshape(-1))
+                on_progress(Event(f"embedding with {self.file.name}", number, len(crops.ids)))
+        # the library raises errors of many types, and shapes may be texts
+        except Exception as error:
+            raise UsageError(f"{self.file} cannot be used as a recogniser ({error}).", FORM) from error
+        embeddings = np.stack(rows)
+        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+        return embeddings
+
+    def _input(self, pixels: UInt8Array, side: int) -> Embeddings:
+        from PIL import Image
+
+        if pixels.shape[:2] != (side, side):
+            pixels = np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
+        scaled = (pixels.astype(np.float32) - self.mean) / self.scale
+        return np.asarray(scaled.transpose(2, 0, 1)[None], dtype=np.float32)
