@@ -14,7 +14,7 @@ from unlearnable.training.compute import Compute
 
 
 def extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
-    """Return the noise of a run with noise for the own images that have none, or were of another class.
+    """Return the noise of a run, and noise for protected images that are new or whose class has changed.
 
     Args:
         fitted: The noise of the run.
@@ -35,7 +35,7 @@ def extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute 
     if record["method"] == "imported":
         raise UsageError(
             f"The noise in {run.path} was imported, so no noise can be made for {new[0]}.",
-            "Use --missing skip (extend=False in Python).",
+            "Use `unlearnable apply --missing skip` (extend=False in Python).",
         )
     require_loaded(record, run.path)
     # runs of earlier versions record no rule for grey photos

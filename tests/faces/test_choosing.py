@@ -57,13 +57,13 @@ def test_doubts_name_their_reason() -> None:
     # all of them are protected, so there was nothing to choose
     assert choose(FACES, SIZE, "all").doubt == ""
     unsure = face_at(200, 150, 100, score=0.61)
-    assert choose((unsure,), SIZE).doubt == "the detector is not sure (61%)"
-    assert choose((unsure,), SIZE, "all").doubt == "the detector is not sure (61%)"
+    assert choose((unsure,), SIZE).doubt == "low detection score (61%)"
+    assert choose((unsure,), SIZE, "all").doubt == "low detection score (61%)"
     tiny = face_at(200, 150, 30)
     assert tiny.eye_distance < 12
     assert choose((tiny,), SIZE).doubt == "a face is very small"
     assert choose((face_at(200, 150, 30, score=0.7),), SIZE).doubt == (
-        "the detector is not sure (70%); a face is very small"
+        "low detection score (70%); a face is very small"
     )
     # the doubt is about the chosen face only
     other = face_at(380, 150, 25, score=0.3)
@@ -100,16 +100,16 @@ def test_good_lists(tmp_path: Path, text: str | bytes, wanted: dict[str, tuple[i
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("file,number\nanna/1.jpg,2\n", "Line 2 of .* is not understood"),
-        ("photo;face\nanna/1.jpg;2\n", "Line 2 of .* is not understood"),
-        ("photo,face\nanna/1.jpg,2\nanna/2.jpg,two\n", "Line 3 of .* is not understood"),
-        ("photo,face\nanna/1.jpg,\n", "Line 2 of .* is not understood"),
-        ("photo,face\nanna/1.jpg\n", "Line 2 of .* is not understood"),
-        ("photo,face\n,1\n", "Line 2 of .* is not understood"),
-        ("photo,face\nanna/1.jpg,-1\n", "Line 2 of .* is not understood"),
-        ("photo,face\nanna/1.jpg,1.5\n", "Line 2 of .* is not understood"),
-        ("photo,face\nanna/1.jpg,2 2\n", "Line 2 of .* is not understood"),
-        ("photo,face\na.jpg,1\nb.jpg,1\na.jpg,2\n", "Line 4 of .* is there twice"),
+        ("file,number\nanna/1.jpg,2\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo;face\nanna/1.jpg;2\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg,2\nanna/2.jpg,two\n", "Line 3 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg,\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\n,1\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg,-1\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg,1.5\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\nanna/1.jpg,2 2\n", "Line 2 of .* needs a photo and face numbers"),
+        ("photo,face\na.jpg,1\nb.jpg,1\na.jpg,2\n", "Line 4 of .* names a photo again"),
         (b"photo,face\nann\xe4/1.jpg,2\n", "cannot be read"),
     ],
 )

@@ -352,7 +352,7 @@ def test_textures_with_the_whole_photo_where_there_is_no_face(case: Case) -> Non
 
 def test_a_photo_without_a_face_may_stop_the_call(case: Case) -> None:
     done = call("faces", "protect", case.photos, case.out, *QUICK, *SAME, "--no-face", "error", code=3)
-    assert f"{FACELESS} has no face" in done.stderr
+    assert f"No face was found in {FACELESS}" in done.stderr
     assert "--no-face skip" in done.stderr
     assert not case.out.exists() or not tree(case.out)
     done = call("faces", "protect", case.photos, case.out, "--no-face", "ignore", code=2)
@@ -441,7 +441,7 @@ def test_find_lists_the_faces_of_every_photo(case: Case, tmp_path: Path) -> None
         assert shown.format == "PNG"
     assert not case.run.exists()
     text = call("faces", "find", case.photos)
-    assert "9 faces in 9 photos; 1 to look at." in text.stdout
+    assert "9 faces in 9 photos; check 1 photo by eye." in text.stdout
     assert FACELESS in text.stderr
 
 
@@ -449,7 +449,7 @@ def test_find_without_a_face_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "photos" / "cats").mkdir(parents=True)
     (tmp_path / "photos" / "cats" / "1.png").write_bytes(encoded(cat()[:200, :230]))
     done = call("faces", "find", tmp_path / "photos", code=3)
-    assert "No photo can be protected" in done.stderr
+    assert "No face was chosen in any" in done.stderr
     assert "unlearnable protect" in done.stderr
     done = call("faces", "find", tmp_path / "photos", "--detector", "retinafase", code=2)
     assert "retinaface" in done.stderr

@@ -120,7 +120,9 @@ def test_photos_without_a_face(people: Path, marks: Marks) -> None:
     again, same = found(people, records, no_face="skip")
     assert again.ids == images.ids[:3]
     assert not same["bea/2.png"].whole
-    with pytest.raises(DataError, match=r"bea/2\.png has no face \(1 of 4 photos have none\)") as raised:
+    with pytest.raises(
+        DataError, match=r"No face was found in bea/2\.png \(1 of 4 photos have none\)"
+    ) as raised:
         found(people, no_face="error")
     assert "--no-face skip" in raised.value.remedy
     (people / "bea" / "2.png").unlink()
@@ -142,7 +144,7 @@ def test_no_face_anywhere_is_an_error_with_a_remedy(tmp_path: Path, marks: Marks
     for name in ("a/1.png", "b/1.png"):
         (tmp_path / "people" / name).parent.mkdir(parents=True)
         (tmp_path / "people" / name).write_bytes(encoded(with_marks(40, 50, tone=len(name))))
-    with pytest.raises(DataError, match="No photo can be protected: 2 of 2") as raised:
+    with pytest.raises(DataError, match="No face was chosen in any of the 2 photos") as raised:
         found(tmp_path / "people")
     assert "unlearnable protect" in raised.value.remedy
     assert len(found(tmp_path / "people", no_face="whole")[0]) == 2

@@ -46,18 +46,29 @@ def ask_about_splits(photos: Path, options: PhotoOptions) -> PhotoOptions:
     return replace(options, folders_are_classes=typer.confirm(question, default=False, err=True))
 
 
-def announce(console: Console, prepared: Prepared) -> None:
-    """Print the number of photos, the settings and the device, and an estimate if there is a search."""
+def announce(
+    console: Console, prepared: Prepared, image: str = "photo", group: str = "class", *, judge: bool = True
+) -> None:
+    """Print the number of images, the settings and the device, and an estimate if there is a search.
+
+    Args:
+        console: Where it is printed.
+        prepared: The search.
+        image: The word for an image.
+        group: The word for a class.
+        judge: Whether to say which verdicts of ``verify`` their number allows.
+    """
     images, compute = prepared.images, prepared.compute
     context = len(images) - len(images.own)
     counts = Counter(images.class_of[id] for id in images.own).values()
     own = len(set(images.classes) - images.context)
-    parts = [f"{counted(len(images.own), 'photo')} in {counted(own, 'class')}"]
-    parts += [counted(context, "context photo")] if context else []
+    parts = [f"{counted(len(images.own), image)} in {counted(own, group)}"]
+    parts += [counted(context, f"context {image}")] if context else []
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
     console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
     # said before the search, which may take hours
-    console.remark(f"For `unlearnable verify`: {from_counts(counts, context).words}")
+    if judge:
+        console.remark(f"For `unlearnable verify`: {from_counts(counts, context).words}")
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return

@@ -1,4 +1,4 @@
-"""Detection and alignment on the published files, as a trainer does them, and what arrives of the noise."""
+"""Detection and alignment on the published files, compared with the originals, as a trainer does them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from unlearnable.events import OnProgress, silent
 from unlearnable.faces.crops import crops
 from unlearnable.faces.detector import create, detect, overlap
 from unlearnable.faces.face import CROP, Alignment, Face
+from unlearnable.faces.face_list import places_of
 from unlearnable.faces.finding import FaceOptions, find
 
 # faces that share less than this of their union are not the same one
 SAME = 0.3
-# pairs on which the share of the noise that arrives is measured
+# pairs on which the correlation is measured
 SAMPLED = 64
 # photos on which the visibility of the noise is measured
 SEEN = 16
@@ -29,14 +30,15 @@ SEEN = 16
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a trainer's own detection finds on the published photos.
+    """The result of a trainer's own detection on the published photos.
 
     Args:
-        faces: Number of protected faces in the photos.
+        faces: Number of faces that the options choose in the photos.
         lost: Ids of the photos in which it does not find the face again.
         shift: Median distance of the landmarks from where they were, in pixels of a crop of 112.
         correlation: Median correlation of the changes in the trainer's crops with those in crops at the
-            places where the noise was added: 1 if all of it arrives. NaN if nothing changed.
+            places where the noise was added: 1 if the pattern arrives unchanged, at any strength. NaN if
+            nothing changed.
     """
 
     faces: int
@@ -53,6 +55,7 @@ class Pairs:
         clean: Crops of the photos.
         protected: Crops of the published copies, under the same ids.
         arrival: What arrives of faces and noise.
+        context: Crops of other people, or None.
         left_out: Reason for each photo that is in no pair.
         visibility: Visibility of the noise in some of the full photos; None if they cannot be compared.
     """
@@ -60,6 +63,7 @@ class Pairs:
     clean: ImageSet
     protected: ImageSet
     arrival: Arrival
+    context: ImageSet | None
     left_out: Mapping[str, str]
     visibility: Visibility | None
 
@@ -69,6 +73,8 @@ def pairs(
     protected: str | Path,
     options: FaceOptions,
     run: Path | None = None,
+    *,
+    context: str | Path | None = None,
     on_progress: OnProgress = silent,
 ) -> Pairs:
     """Detect and align the faces of photos and of their published copies.
@@ -80,6 +86,7 @@ def pairs(
         protected: The published folder.
         options: How faces are found and chosen.
         run: The run folder, whose list says which copy belongs to which photo; None to go by name.
+        context: Folder of photos of other people, one sub-folder each; their most central faces are used.
         on_progress: Called with an event for every photo.
 
     Raises:
@@ -129,7 +136,13 @@ def pairs(
         _correlation(kept, copies, places, again),
     )
     left_out = {**matching.left_out, **{id: clean.skipped[id] for id in clean.skipped}, **lost}
-    return Pairs(crops(kept, places), crops(copies, again), arrival, left_out, _visibility(kept, copies))
+    others = None
+    if context is not None:
+        found_there, seen = find(open_images(context), FaceOptions(options.detector), on_progress=on_progress)
+        others = crops(found_there, places_of(seen))
+    return Pairs(
+        crops(kept, places), crops(copies, again), arrival, others, left_out, _visibility(kept, copies)
+    )
 
 
 def _visibility(clean: ImageSet, copies: ImageSet) -> Visibility | None:

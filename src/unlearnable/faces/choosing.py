@@ -58,7 +58,7 @@ def choose(faces: Sequence[Face], size: tuple[int, int], who: Who = "central") -
     elif who != "all" and main.area < faces[0].area:
         doubts.append(f"{len(faces)} faces, and the chosen one is not the largest")
     if any(faces[index].score < UNSURE for index in chosen):
-        doubts.append(f"the detector is not sure ({min(faces[index].score for index in chosen):.0%})")
+        doubts.append(f"low detection score ({min(faces[index].score for index in chosen):.0%})")
     if any(faces[index].eye_distance < SMALL for index in chosen):
         doubts.append("a face is very small")
     return Found(tuple(faces), chosen, "; ".join(doubts))
@@ -104,10 +104,13 @@ def read_choices(file: Path) -> Mapping[str, tuple[int, ...]]:
             if not photo or not numbers or min(numbers) < 0 or twice or photo in chosen:
                 raise ValueError
         except ValueError as error:
-            problem = "is there twice" if photo in chosen else "is not understood"
+            problem = (
+                "names a photo again" if photo in chosen else "needs a photo and face numbers, each once"
+            )
             raise DataError(
                 f"Line {number} of {file} {problem}.",
-                "Give the columns photo and face, such as anna/1.jpg,2; numbers are on the contact sheet.",
+                "Give the columns photo and face, such as anna/1.jpg,2. "
+                "`unlearnable faces find --sheet FILE.png` shows the numbers.",
             ) from error
         chosen[photo] = tuple(one - 1 for one in numbers if one)
     return chosen

@@ -61,7 +61,7 @@ def create(spec: str = DEFAULT) -> Detector:
 def needs(library: str) -> UsageError:
     """Return the error for a missing library."""
     return UsageError(
-        f"Detection of faces needs {library}, which is not installed.",
+        f"{library} is not installed, which this needs.",
         'Install it with: pip install "unlearnable[faces]".',
     )
 

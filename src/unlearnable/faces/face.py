@@ -58,11 +58,11 @@ class Face:
         return float(np.hypot(u - x, v - y))
 
     def moved(self, scale: float, left: float = 0.0, top: float = 0.0) -> Face:
-        """Return the face in a picture that was enlarged by ``scale`` and then cut out of a larger one.
+        """Return the face in the coordinates of a larger picture: scaled, then shifted.
 
         Args:
-            scale: Side of the picture over its former side.
-            left: Column of the larger picture at which it was cut out.
+            scale: Side of the larger picture's pixels over that of these pixels.
+            left: Column of the larger picture at which this one was cut out.
             top: Row likewise.
         """
         x, y, width, height = self.box

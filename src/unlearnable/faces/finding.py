@@ -86,14 +86,14 @@ def find(
     missing = [id for id in faceless if id not in choices]
     if missing and options.no_face == "error":
         raise DataError(
-            f"{missing[0]} has no face ({len(missing)} of {len(images.ids)} photos have none).",
+            f"No face was found in {missing[0]} ({len(missing)} of {len(images.ids)} photos have none).",
             "Remove it, or give --no-face skip or --no-face whole.",
         )
     skipped |= {id: NO_FACE if id in missing else "none of its faces is to be protected" for id in faceless}
     found = [id for id, record in records.items() if record.places]
     if not found:
         raise DataError(
-            f"No photo can be protected: {len(faceless)} of {len(images.ids)} have no face to protect.",
+            f"No face was chosen in any of the {len(images.ids)} photos.",
             "Give photos of people, or another --detector; `unlearnable protect` protects whole photos.",
         )
     return replace(images.subset(found), skipped=skipped), records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,29 +60,35 @@ class Recogniser:
         Raises:
             UsageError: If the file is no network of one picture of three channels and one embedding.
         """
-        import onnxruntime
-
-        try:
-            options = onnxruntime.SessionOptions()
-            # it warns about how a file was exported, which nobody here can change
-            options.log_severity_level = 3
-            session = onnxruntime.InferenceSession(
-                str(self.file), options, providers=["CPUExecutionProvider"]
-            )
-            (given,) = session.get_inputs()
-            side = int(given.shape[-1])
-            rows = []
-            for number, id in enumerate(crops.ids, 1):
-                pixels = self._input(crops.photo(id).rgb(), side)
-                (found,) = session.run(None, {given.name: pixels})
-                rows.append(np.asarray(found, dtype=np.float32).reshape(-1))
-                on_progress(Event(f"embedding with {self.file.name}", number, len(crops.ids)))
-        # the library raises errors of many types, and shapes may be texts
-        except Exception as error:
-            raise UsageError(f"{self.file} cannot be used as a recogniser ({error}).", FORM) from error
+        pictures = (crops.photo(id).rgb() for id in crops.ids)
+        rows = []
+        for number, pixels in enumerate(pictures, 1):
+            rows.append(self._run(pixels))
+            on_progress(Event(f"embedding with {self.file.name}", number, len(crops.ids)))
         embeddings = np.stack(rows)
         embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
         return embeddings
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # it warns about how a file was exported, which nobody here can change
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
+
+    def _run(self, pixels: UInt8Array) -> Embeddings:
+        try:
+            (given,) = self._session.get_inputs()
+            (found,) = self._session.run(None, {given.name: self._input(pixels, int(given.shape[-1]))})
+        # the library raises errors of many types, and shapes may be texts
+        except Exception as error:
+            raise UsageError(
+                f"{self.file} cannot be used as a recogniser ({error}).",
+                "Give a network with one input of shape (1, 3, side, side) and one output.",
+            ) from error
+        return np.asarray(found, dtype=np.float32).reshape(-1)
 
     def _input(self, pixels: UInt8Array, side: int) -> Embeddings:
         from PIL import Image
