@@ -36,8 +36,8 @@ def faces(p: Profile) -> Iterator[Entry]:
     """Does a network learn to recognise people from protected photos of their faces?
 
     The data is a folder of aligned faces, made with `unlearnable faces align`, a folder for each person. Rows
-    name the form of the noise and its budget in levels. With a few people protected among clean ones, the
-    search for their noise sees only them, or the others as clean context.
+    name the form of the noise and its budget in levels. The noise of a few people among clean ones is that
+    of the search for everybody, or of a search with the others as clean context.
     """
     for seed in p.seeds:
         yield from _row(p, CLEAN, seed, None, None)
