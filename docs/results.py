@@ -80,6 +80,12 @@ CARDS = """## Report cards
 The accuracy that [each way to train](report-card.md) on published photos reaches, at the last epoch and, in
 brackets, at the best one. The retained share is that of the best epochs.
 """
+FACES = """## Faces in full photos
+
+Photos protected by `unlearnable faces protect`, in which a trainer finds and aligns the faces
+[afresh](faces.md). Networks from scratch: last epoch (best epoch). Recognisers that exist already have a
+gallery of clean or of protected photos and are asked for clean ones.
+"""
 EARLIER = """## Earlier measurements
 
 These files were made by scripts that experiments have since replaced; [their
@@ -103,6 +109,8 @@ def render() -> str:
             TOOL,
             *measurements(ROOT / "benchmarks" / "results"),
             *cards(ROOT / "results" / "report-card"),
+            FACES,
+            *measurements(ROOT / "results" / "faces"),
             EARLIER,
             *measurements(ROOT / "results" / "earlier"),
         ]
