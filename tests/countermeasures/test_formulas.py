@@ -441,10 +441,34 @@ def test_settings_have_limits_that_belong_to_them() -> None:
     for low, high in ((0.0, 1), (0.5, 3)):
         assert Brighter(low, high).by == low
     for wrong, words in (
-        ((0.51, 2), ("brighter: by is 0.51, but must be between 0 and 0.5.", "The default is 0.25.")),
-        ((-0.01, 2), ("brighter: by is -0.01, but must be between 0 and 0.5.", "The default is 0.25.")),
-        ((0.1, 4), ("brighter: times is 4, but must be between 1 and 3.", "The default is 2.")),
-        ((0.1, 0), ("brighter: times is 0, but must be between 1 and 3.", "The default is 2.")),
+        (
+            (0.51, 2),
+            (
+                "brighter: by is 0.51, but must be between 0 and 0.5.",
+                "Give a value in this range, or brighter alone for the default, 0.25.",
+            ),
+        ),
+        (
+            (-0.01, 2),
+            (
+                "brighter: by is -0.01, but must be between 0 and 0.5.",
+                "Give a value in this range, or brighter alone for the default, 0.25.",
+            ),
+        ),
+        (
+            (0.1, 4),
+            (
+                "brighter: times is 4, but must be between 1 and 3.",
+                "Give a value in this range, or brighter alone for the default, 2.",
+            ),
+        ),
+        (
+            (0.1, 0),
+            (
+                "brighter: times is 0, but must be between 1 and 3.",
+                "Give a value in this range, or brighter alone for the default, 2.",
+            ),
+        ),
     ):
         with pytest.raises(UsageError) as raised:
             Brighter(*wrong)

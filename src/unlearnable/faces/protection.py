@@ -182,7 +182,12 @@ def protect(
         on_progress=on_progress,
     )
     if searched:
-        fitted = extended(fitted, prepared.images, run, prepared.compute)
+        try:
+            fitted = extended(fitted, prepared.images, run, prepared.compute)
+        except DataError as error:
+            # the methods name the command for whole photos
+            remedy = error.remedy.replace("`unlearnable protect", "`unlearnable faces protect")
+            raise DataError(error.problem, remedy) from error
     published = publish(
         faces.photos,
         FaceNoise(fitted.noise, faces.places, sizes_of(faces.records)),

@@ -195,7 +195,7 @@ class Method(ABC, Generic[C]):
         what = f"class {missing[0]!r}" if fitted.noise.form == "classwise" else "images that came later"
         raise DataError(
             f"The noise of this run does not cover {what}, and {self.name} cannot extend it.",
-            "Run the same command with --refit to find new noise.",
+            "Find new noise with `unlearnable protect --refit`.",
         )
 
     def keys(self, view: View) -> tuple[str, ...]:

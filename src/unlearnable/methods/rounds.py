@@ -168,7 +168,7 @@ class Rounds(Method[S]):
         if unknown:
             raise DataError(
                 f"The surrogate of this run does not know class {min(unknown)!r}.",
-                "Run the same command with --refit to find new noise.",
+                "Find new noise with `unlearnable protect --refit`.",
             )
         state, rounds = self.extension(fitted, view, ctx), self.extension_rounds
         plan = self.plan(view, ctx, fitted.classes, rounds)

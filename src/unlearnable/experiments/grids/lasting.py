@@ -23,7 +23,13 @@ COLUMNS: dict[str, Column] = {
     "EM under JPEG, paired signs": Column(
         "error_minimizing", "classwise", {**_PAIRED, "countermeasures": "none|jpeg:30", "samples": 2}
     ),
-    # the preset `lasting`: every image is seen after one of the three
+    # the preset `lasting`: every image is seen after one of the two
+    "EM under JPEG or blur, paired signs, 50 rounds": Column(
+        "error_minimizing",
+        "classwise",
+        {**_PAIRED, "countermeasures": "jpeg:30|blur:1", "samples": 2},
+        cpu={"max_rounds": 50},
+    ),
     "EM under JPEG, blur or grey, paired signs, 50 rounds": Column(
         "error_minimizing",
         "classwise",
