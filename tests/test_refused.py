@@ -145,6 +145,7 @@ def test_the_estimate_of_a_long_first_training_takes_a_part_of_it(
     ("number", "noun", "verb", "said"),
     [
         (1, "class", "", "1 class"),
+        (3, "person", "", "3 people"),
         (2, "class", "", "2 classes"),
         (0, "photo", "is", "0 photos are"),
         (1, "search", "has", "1 search has"),

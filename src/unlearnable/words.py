@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-PLURAL = {"is": "are", "was": "were", "has": "have"}
+# words whose plural follows no rule
+PLURAL = {"person": "people", "is": "are", "was": "were", "has": "have"}
 
 
 def counted(number: int, noun: str, verb: str = "") -> str:
@@ -10,7 +11,7 @@ def counted(number: int, noun: str, verb: str = "") -> str:
 
     Args:
         number: How many.
-        noun: The noun for one of them, regular.
+        noun: The noun for one of them.
         verb: ``is``, ``was`` or ``has``; empty for none.
     """
     words = noun if number == 1 else _plural(noun)
@@ -18,6 +19,8 @@ def counted(number: int, noun: str, verb: str = "") -> str:
 
 
 def _plural(noun: str) -> str:
+    if noun in PLURAL:
+        return PLURAL[noun]
     if noun.endswith(("s", "ch")):
         return f"{noun}es"
     return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"

@@ -96,7 +96,7 @@ def protect(
             if found.doubtful:
                 sheet = opened.path / "doubtful.png"
                 contact_sheet.save(sheet, found.photos, found.records, list(found.doubtful))
-                console.remark(f"They are on {sheet}; name the right faces with --who FILE.csv.")
+                console.remark(f"Contact sheet: {sheet}. Name other faces with --who FILE.csv.")
             protection.announce(console, prepared, "face", "person", judge=False)
             with console.progress() as on_progress:
                 published = faces_of.protect(
