@@ -22,11 +22,12 @@ def main() -> None:
     parser.add_argument("protect", type=Path, help="The output of faces protect.")
     parser.add_argument("verify", type=Path, help="The output of faces verify.")
     parser.add_argument("--data", required=True, help="The photos, in a few words.")
-    parser.add_argument("--command", required=True, help="The commands, without paths of this machine.")
+    parser.add_argument("--about", default="", help="The command that protected them.")
+    parser.add_argument("--command", required=True, help="The command that verified them, without paths.")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     made, found = (json.loads(path.read_text("utf-8")) for path in (given.protect, given.verify))
-    file = result(made, found) | {"data": given.data, "command": given.command}
+    file = result(made, found) | {"data": given.data, "about": given.about, "command": given.command}
     write(given.out, (json.dumps(file, indent=1) + "\n").encode())
 
 
@@ -34,7 +35,6 @@ def result(made: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """Return the result file of the records of the two commands."""
     return {
         "kind": "faces",
-        "about": "",
         **{key: made[key] for key in ("epsilon", "form", "rounds", "written", "seconds", "visibility")},
         **{key: found[key] for key in ("faces", "landmark_shift", "noise_correlation", "recognisers")},
         "lost": len(found["lost"]),
