@@ -1,4 +1,4 @@
-"""Which faces of a photo are protected, and which photos a person should look at."""
+"""Choosing the protected faces of a photo, and naming the photos to check by eye."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Found:
     Args:
         faces: All of them, the largest first.
         chosen: Positions in ``faces`` of those that are protected, the main one first.
-        doubt: Why a person should look at the photo; empty if there is no reason.
+        doubt: The reason to check the photo by eye; empty if there is none.
     """
 
     faces: tuple[Face, ...]
