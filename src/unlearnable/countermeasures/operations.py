@@ -209,7 +209,9 @@ def _cutout(x: torch.Tensor, share: torch.Tensor, down: torch.Tensor, across: to
         return (where >= start) & (where <= start + side * share)
 
     hidden = inside(down, at.view(-1, 1)) & inside(across, at) & (share > 0)
-    return torch.where(hidden, torch.tensor(MEAN_COLOUR, device=x.device, dtype=x.dtype).view(3, 1, 1), x)
+    # numbers of Python are arguments of the kernel: a list would be copied to the device, and the copy waits
+    planes = zip(MEAN_COLOUR, torch.split(x, 1, 1), strict=True)
+    return torch.cat([torch.where(hidden, colour, plane) for colour, plane in planes], 1)
 
 
 OPERATIONS: dict[str, Operation] = {

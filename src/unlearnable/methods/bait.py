@@ -104,7 +104,10 @@ class Bait(BySurrogate[BaitConfig]):
         bound = torch.cat([plan.searched, context]).sort().values if several else context
         if not len(bound):
             raise DataError("No image is of another class.", "Add other classes with --context FOLDER.")
-        return {**super().start(view, ctx), "active": bound}
+        state = super().start(view, ctx)
+        # the surrogate belongs to this dictionary, and a copy would get another one
+        state["active"] = bound
+        return state
 
     def look_ahead(self, plan: SearchPlan, state: State, number: int) -> None:
         """Save the network after a step on the batch that it is trained on at the end of the round."""

@@ -110,7 +110,12 @@ class Rounds(Method[S]):
         return self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
-        """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit."""
+        """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit.
+
+        Positions of images stay on the host: batches are drawn there.
+        """
+        if name == "active":
+            return value.cpu()
         samplewise = name == "noise" and self.form == "samplewise"
         return value.to(home(value.nbytes, ctx.compute) if samplewise else ctx.compute.device)
 

@@ -123,8 +123,9 @@ class SearchPlan:
         self.trainer_view.switched_on = round >= self.config.rounds_without_countermeasures
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
-        """Return the positions of the images whose noise this round moves, int64."""
-        return state["active"].cpu() if "active" in state else self.searched
+        """Return the positions of the images whose noise this round moves, int64 on the host."""
+        active: torch.Tensor = state.get("active", self.searched)
+        return active
 
     def noise_batches(self, state: dict[str, Any]) -> int:
         """Return the number of batches in one pass of this round over the images whose noise moves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -94,7 +95,7 @@ class SelfEnsemble(ErrorMaximizing):
         found = []
         for number in sorted({int(key.partition(".")[0].removeprefix(PREFIX)) for key in saved}):
             start = f"{PREFIX}{number}."
-            model = plan.ctx.model(self.config.surrogate, len(plan.classes))
+            model = copy.deepcopy(plan.surrogate(state).model)
             model.load_state_dict(
                 {key.removeprefix(start): value for key, value in saved.items() if key.startswith(start)}
             )

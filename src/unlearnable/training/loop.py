@@ -102,7 +102,9 @@ def predict(
         batch: Images at a time.
     """
     with torch.inference_mode():
-        return torch.cat([out.argmax(1).cpu() for out in _outputs(model, pixels, size, compute, batch)])
+        # one copy to the host at the end, so that the batches do not wait for each other
+        answers = [out.argmax(1) for out in _outputs(model, pixels, size, compute, batch)]
+        return torch.cat(answers).cpu()
 
 
 def outputs(

@@ -49,5 +49,5 @@ def augmented(x: torch.Tensor, strength: float, rng: torch.Generator, compute: C
     )
     draw = replace(draw, colours=1 + jittered * (draw.colours - 1), hues=jittered * draw.hues)
     x = transform(x, x.shape[-1], draw)
-    weights = torch.tensor(LUMA, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
+    weights = compute.send(torch.tensor(LUMA, dtype=compute.dtype)).view(1, 3, 1, 1)
     return x + grey * ((x * weights).sum(1, keepdim=True) - x)

@@ -156,5 +156,7 @@ def _turned(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
         torch.where(high == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
     # channel n = V - V S clip(min(k, 4 - k), 0, 1), k = (n + 6 H) mod 6; n is 5, 3, 1 for red, green, blue
-    sextants = (torch.tensor([5.0, 3.0, 1.0], device=x.device).view(3, 1, 1) + hue + 6 * turns) % 6
+    # computed on the device: a list of numbers would be copied there, and the copy waits
+    first = 5 - 2 * torch.arange(3, device=x.device).view(3, 1, 1)
+    sextants = (first + hue + 6 * turns) % 6
     return high - span * torch.minimum(sextants, 4 - sextants).clamp(0, 1)
