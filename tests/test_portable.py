@@ -120,3 +120,11 @@ def test_flush_reaches_files_and_says_what_it_cannot(tmp_path: Path) -> None:
     portable.flush(file)
     with pytest.raises(OSError, match="No such file"):
         portable.flush(tmp_path / "none")
+
+
+def test_the_load_is_zero_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.5, 1.0, 0.5))
+    assert portable.load() == 2.5
+    monkeypatch.delattr(os, "getloadavg")
+    assert portable.load() == 0.0

@@ -15,8 +15,8 @@ class Event:
         done: Units finished so far.
         total: Units in all; 0 when that is not known.
         text: A remark, such as ``"round 3: error 4.1%"``.
-        left: Seconds that the rest of the stage takes at most, from the speed measured so far; None while
-            that is not known.
+        left: Seconds that the rest of the stage takes at most, at the speed measured last; None while that
+            is not known.
     """
 
     stage: str

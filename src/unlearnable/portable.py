@@ -35,6 +35,15 @@ def ignore_interrupts() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+def load() -> float:
+    """Return how many processes ran or waited for a core in the last minute; 0 where this is unknown."""
+    try:
+        return os.getloadavg()[0]
+    # Windows has no such function
+    except (AttributeError, OSError):
+        return 0.0
+
+
 def exit_with_parent() -> None:
     """End this worker process when the process that started it ends, however it ends."""
     parent = multiprocessing.parent_process()

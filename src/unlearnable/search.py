@@ -318,8 +318,9 @@ def estimate(images: ImageSet, method: Method[Any], compute: Compute) -> float:
             images_each = max(1.0, work[kind] / len(times))
             taken.setdefault(kind, []).extend(one / images_each for one in times)
         number += 1
-    # the first step of a kind also allocates memory and chooses kernels
-    per_image = {kind: statistics.median(times[1:] or times) for kind, times in taken.items()}
+    # The first step of a kind also allocates memory and chooses kernels. Not the median: on a machine that
+    # others use, few steps take most of the time
+    per_image = {kind: statistics.fmean(times[1:] or times) for kind, times in taken.items()}
     rounds = method.most_rounds - 1
     return sum(one * (first[kind] + rounds * later[kind]) for kind, one in per_image.items())
 

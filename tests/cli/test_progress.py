@@ -192,3 +192,23 @@ def test_the_width_is_that_of_columns_or_unknown(monkeypatch: pytest.MonkeyPatch
     assert console.width() == 33
     monkeypatch.delenv("COLUMNS")
     assert console.width() is None
+
+
+@pytest.mark.parametrize("slow_from", [0.0, 0.02, 0.04, 0.06])
+@pytest.mark.parametrize("total", [40, 1000, 100_000])
+def test_the_time_left_follows_a_machine_that_slows_down(
+    total: int, slow_from: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    stage = Stage(Event("writing", 0, total))
+    for done in range(1, total // 10 + 1):
+        clock[0] += 9.0 if done > slow_from * total else 3.0
+        stage = stage.after(Event("writing", done, total))
+    assert duration_of(stage.left) == pytest.approx(9.0 * (total - total // 10), rel=0.3)
+    assert len(stage._marks) < 200
+
+
+def duration_of(words: str) -> float:
+    number, unit, _ = words.split()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +19,14 @@ Say = Callable[[str], None]
 EVERY = 30.0
 # Columns of the narrowest and the widest bar.
 NARROWEST, WIDEST = 8, 40
+# Times at which the speed of a stage is noted, in its length so far.
+MARKS = 64
 
 
 class Stage:
-    """The newest event of a stage, and the speed since its first.
+    """The newest event of a stage, and the speed in the second half of its time.
+
+    The first half is forgotten, so that the time left follows a machine that others begin to use.
 
     Args:
         event: The newest event.
@@ -31,10 +36,20 @@ class Stage:
     def __init__(self, event: Event, began: tuple[float, int] | None = None) -> None:
         self.event = event
         self.began = began or (time.monotonic(), event.done)
+        self._marks = deque([self.began])
 
     def after(self, event: Event) -> Stage:
         """Return the stage after an event, which may begin another stage."""
-        return Stage(event, self.began if event.stage == self.event.stage else None)
+        if event.stage != self.event.stage:
+            return Stage(event)
+        stage, now = Stage(event, self.began), time.monotonic()
+        stage._marks, begun = self._marks, self.began[0]
+        # a mark for each of many thousand photos would take memory and tell nothing more
+        if (now - stage._marks[-1][0]) * MARKS >= now - begun:
+            stage._marks.append((now, event.done))
+        while len(stage._marks) > 1 and stage._marks[1][0] - begun <= (now - begun) / 2:
+            stage._marks.popleft()
+        return stage
 
     @property
     def count(self) -> str:
@@ -46,7 +61,7 @@ class Stage:
     def left(self) -> str:
         """About how long the stage still takes; empty if that is not known."""
         event = self.event
-        since, first = self.began
+        since, first = self._marks[0]
         # the event may know better than the speed so far
         seconds = event.left
         if seconds is None and event.done > first:

@@ -15,6 +15,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.evaluation.trial import Trial
 from unlearnable.events import Event, OnProgress, silent
+from unlearnable.training import crowding
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import Training, predict
 from unlearnable.training.randomness import generator
@@ -55,6 +56,7 @@ def estimate(
     Raises:
         UsageError: If a network cannot train on images of this size.
     """
+    crowding.announce("estimating the time", compute, on_progress)
     sample = images.subset(images.ids[:: max(1, len(images) // TIMED_PHOTOS)][:TIMED_PHOTOS])
     known: dict[tuple[Victim, Chain], tuple[float, float]] = {}
     found = []
@@ -122,8 +124,9 @@ def _timed(
             # waits for the device, so that the step is finished
             float(correct)
             ticks.append(time.perf_counter())
-        # without the first step, which also allocates memory and chooses kernels
-        step = statistics.median(after - before for before, after in pairwise(ticks[1:]))
+        # without the first step, which also allocates memory and chooses kernels. Not the median: on a
+        # machine that others use, few steps take most of the time
+        step = statistics.fmean(after - before for before, after in pairwise(ticks[1:]))
 
     def test() -> object:
         return predict(model, pixels[:batch], victim.size, compute)

@@ -17,7 +17,9 @@ from unlearnable.errors import UsageError
 from unlearnable.events import Event, OnProgress
 from unlearnable.methods.config import Config, NoiseConfig
 from unlearnable.methods.context import Context
+from unlearnable.methods.pace import Pace
 from unlearnable.methods.steps import Progress, State
+from unlearnable.training import crowding
 from unlearnable.words import counted
 
 if TYPE_CHECKING:
@@ -87,13 +89,16 @@ def search(
         }
     log: Log = [None if error < 0 else error for error in state.get("log", [])]
     saved, patience = time.monotonic(), 0.0
-    reason = method.stop_reason(log)
+    reason, pace = method.stop_reason(log), Pace(method, len(view.ids))
+    if not reason:
+        crowding.announce("searching", ctx.compute, on_progress)
     while not reason:
-        remedy = f"Correct what {method.name}.advance returns."
+        remedy, begun = f"Correct what {method.name}.advance returns.", time.monotonic()
         step = instance("A step", method.advance(state, view, ctx), Progress, "a Progress", remedy)
+        pace.took(step, time.monotonic() - begun)
         text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
         done, total = len(log) * step.total + step.done, method.most_rounds * step.total
-        on_progress(Event("searching", done, total, text))
+        on_progress(Event("searching", done, total, text, pace.left(len(log))))
         if step.round_ended:
             log.append(step.error)
             state["log"] = [-1.0 if error is None else error for error in log]
