@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Any
 
 Parts = dict[str, Any]
+EQUAL = 0.999  # share of equal levels: a GPU may add in another order, and a gradient of zero has any sign
 
 
 def inner(parts: Parts) -> str:
@@ -55,7 +56,19 @@ def _clean(parts: Parts) -> list[Any]:
     return found
 
 
+def smoke(parts: Parts) -> str:
+    """Return how many searches gave the noise of a CPU, and how many of them or of the countermeasures failed."""
+    found = {name: part for name, part in parts.items() if name.startswith("smoke")}
+    searches = [one for name, part in found.items() if "method" in name for one in part.values()]
+    if not searches:
+        raise KeyError("smoke")
+    equal = sum(one.get("equal", 0) > EQUAL for one in searches)
+    failed = sum("failed" in one for one in (*searches, *found.values()))
+    return f"{equal} of {len(searches)}" + (f", {failed} failed" if failed else "")
+
+
 ROWS: list[tuple[str, str, Callable[[Parts], str]]] = [
+    ("searches, by every method and form, that give the noise of a CPU in float64", "all", smoke),
     ("inner loop, width 64, bfloat16, times as fast as the baseline", "6", inner),
     ("sample-wise noise for CIFAR-10, per image and round, times as fast as the baseline", "15", whole),
     ("inner loop, width 64, share of the rate of a bfloat16 matrix product", "25%, if possible 35%", share),

@@ -121,11 +121,13 @@ def attempts(parts: Parts) -> list[list[str]]:
     for name, part in parts.items():
         if name.startswith("tried"):
             compiling = f"{part['compiling_seconds']:.0f} s" if "compiling_seconds" in part else ""
-            found = list(ways(part).values())[1:]
-            used = "yes" if part.get("used") else "no"
-            rows.append(
-                [name.removeprefix("tried: "), times(found[0]) if found else part["skipped"], compiling, used]
-            )
+            found, used = list(ways(part).items())[1:], "yes" if part.get("used") else "no"
+            name = name.removeprefix("tried: ")
+            if not found:
+                rows.append([name, part["skipped"], compiling, used])
+            for way, one in found:
+                label = name if len(found) == 1 else f"{name}: {way}"
+                rows.append([label, times(one), compiling, used])
     return rows
 
 
@@ -183,9 +185,23 @@ def name_of(result: dict[str, Any]) -> str:
     return " ".join(str(result["processor"]).replace("(R)", "").replace("Processor", "").split())
 
 
+def machines(results: dict[str, dict[str, Any]]) -> dict[str, Parts]:
+    """Return the parts that were measured on every machine, by its name; those of a newer file count."""
+    found: dict[str, Parts] = {}
+    # the sort leaves files of one day in their order
+    dates = {name: result["date"] for name, result in results.items()}
+    for name in results:
+        found.setdefault(name_of(results[name]), {})
+    for name in sorted(results, key=dates.__getitem__):
+        found[name_of(results[name])] |= results[name]["parts"]
+    return found
+
+
 def render() -> str:
+    # a script on a GPU writes a folder of files, one for each piece of its work
+    paths = sorted((ROOT / "results").rglob("*.json"))
     files = {
-        path.name: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "results").glob("*.json"))
+        path.relative_to(ROOT / "results").as_posix(): json.loads(path.read_text("utf-8")) for path in paths
     }
     results = {name: file for name, file in files.items() if file["kind"] == "speed"}
     text = TEXT.replace(
@@ -197,13 +213,14 @@ def render() -> str:
             for file, result in results.items()
         ),
     )
-    on_gpus = [result["parts"] for result in results.values() if result["environment"]["device"] == "cuda"]
+    found_on = machines(results)
+    gpus = [name_of(one) for one in results.values() if one["environment"]["device"] == "cuda"]
     text = text.replace(
         "{GPU}",
-        grid(["what", "goal", "measured"], gpu_rows.rows(on_gpus[0] if on_gpus else {})).rstrip("\n"),
+        grid(["what", "goal", "measured"], gpu_rows.rows(found_on[gpus[0]] if gpus else {})).rstrip("\n"),
     )
     for key, (head, rows) in TABLES.items():
-        found = [[name_of(result), *row] for result in results.values() for row in rows(result["parts"])]
+        found = [[name, *row] for name, parts in found_on.items() for row in rows(parts)]
         text = text.replace("{" + key + "}", grid(["on", *head], found).rstrip("\n"))
     return text
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 import tried
+import workers
 from engine import CLASSES, SIDE, Engine
 from floor import floor, profile
 from shared import head
@@ -220,6 +221,17 @@ def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
                 "a sign step": lambda e: e.method.move(e.plan, e.state, 0),
                 "training": lambda e: e.method.train(e.plan, e.state, 0),
             }
+            spec = f"resnet18:width={width},stem=cifar"
+            found[f"float32, arrangement of a sign step, width {width}"] = partial(
+                tried.arranged, spec, 64, 5
+            )
+            for name in acts:
+                found[f"float32, memory of freed tensors, {name}, width {width}"] = partial(
+                    workers.memory, width, 64, "float32", name, 5
+                )
+                found[f"float32, {name}, width {width}, a process a core"] = partial(
+                    workers.processes, width, 64, "float32", name, 5
+                )
             for name, act in acts.items():
                 found[f"small images side by side, {name}, width {width}"] = partial(
                     beside, width, batch, compute, 5, act

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -23,20 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def _scripts(monkeypatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-
-@pytest.fixture(scope="module")
-def cifar(tmp_path_factory) -> Path:
-    """Files that look like the binary version of CIFAR-10: as many images, all of them alike but for the
-    label.
-    """
-    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
-    folder.mkdir()
-    records = np.full((10_000, 3073), 128, np.uint8)
-    records[:, 0] = np.arange(10_000) // 7 % 10
-    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
-        records.tofile(folder / f"{name}.bin")
-    return folder.parent
 
 
 def test_in_float64_the_published_way_and_ours_make_the_same_noise() -> None:
@@ -117,46 +102,6 @@ def test_without_git_the_commit_is_unknown(monkeypatch) -> None:
     assert timing.commit() == "unknown"
 
 
-def test_a_search_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(
-    images: ImageSet, tmp_path: Path
-) -> None:
-    import gpu
-
-    compute, told = Compute("cpu", "float32"), []
-
-    def cut(event: object) -> None:
-        told.append(event)
-        if len(told) == 15:
-            raise KeyboardInterrupt
-
-    whole = gpu.noise(images, compute, "exact", 16, 2, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        gpu.noise(images, compute, "exact", 16, 2, tmp_path / "kept", cut, 0.0)
-    again = gpu.noise(images, compute, "exact", 16, 2, tmp_path / "kept", told.append, 0.0)
-    assert (whole["resumed"], again["resumed"]) == (False, True)
-    assert len(told) < 15 + len(whole["errors"]) * 12
-    assert again["errors"] == whole["errors"]
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_the_gpu_script_runs_on_a_cpu_and_repeats_nothing(cifar: Path, tmp_path: Path) -> None:
-    out = tmp_path / "gpu.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cpu", "--quick"]
-    command += ["--data-dir", str(cifar), "--out", str(out)]
-    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    before = out.read_bytes()
-    result = json.loads(before)
-    kinds = {"inner loop", "training", "floor", "profile", "published round", "noise", "clean training"}
-    assert {name.split(",")[0] for name in result["parts"]} == kinds
-    assert result["parts"]["clean training, 1 epochs, seed 4"]["seconds_by_epoch"]
-    assert result["parts"]["noise, exact"]["errors"]
-    assert str(cifar) not in before.decode()
-    assert len(first.splitlines()) == len(result["parts"])
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
-    assert out.read_bytes() == before
-
-
 def test_rows_of_a_gpu_are_empty_until_they_are_measured() -> None:
     import gpu_rows
 
@@ -171,7 +116,10 @@ def test_rows_of_a_gpu_are_empty_until_they_are_measured() -> None:
     found = {"images": 100, "rounds": 4, "errors": [0.5, 0.008], "seconds": 2.0}
     parts = {"published round": {"seconds_per_image": 0.1}, "noise, exact": found, **clean}
     measured = [one for _, _, one in gpu_rows.rows(parts)]
-    assert measured == ["", "20.00", "", "2 s, 4 rounds to 0.8%", "", "94.50%, mean of 2", "21.0 s"]
+    assert measured == ["", "", "20.00", "", "2 s, 4 rounds to 0.8%", "", "94.50%, mean of 2", "21.0 s"]
+    forms = {"samplewise": {"equal": 1.0}, "classwise": {"failed": "RuntimeError: no"}}
+    smoke = {"smoke, method a": forms, "smoke, countermeasure b": {"failed": "x"}, "smoke, method c": {}}
+    assert gpu_rows.rows(smoke)[0][2] == "1 of 2, 2 failed"
 
 
 def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
@@ -197,18 +145,40 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_the_gpu_benchmark_says_that_there_is_no_gpu(tmp_path: Path) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is one")
-    command = [
-        sys.executable,
-        str(ROOT / "benchmarks" / "gpu.py"),
-        "--data-dir",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "x.json"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "CUDA" in done.stderr
-    assert not (tmp_path / "x.json").exists()
+def test_steps_in_processes_of_their_own_are_timed_in_turns() -> None:
+    import workers
+
+    found = workers.memory(16, 2, "float32", "a sign step", 1)
+    assert [name for name, one in found.items() if isinstance(one, dict)] == ["plain", "kept", "large pages"]
+    assert all(one["seconds"][0] > 0 for one in found.values() if isinstance(one, dict))
+    assert found["plain"]["ratios"] == [1]
+
+
+def test_the_gradient_is_the_same_however_the_batch_is_arranged(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tried
+
+    found: dict[str, torch.Tensor] = {}
+
+    def noted(actions: dict, repetitions: int, device: str, clock: object) -> dict[str, list[float]]:
+        found.update({name: action() for name, action in actions.items()})
+        return {name: [1.0] for name in actions}
+
+    monkeypatch.setattr(tried, "turns", noted)
+    threads = torch.get_num_threads()
+    tried.arranged("resnet18:width=16,stem=cifar", 8, 1)
+    assert len(found) == 5
+    assert all(torch.allclose(one, found["plain"], atol=1e-5) for one in found.values())
+    assert float(found["plain"].abs().max()) > 1e-3
+    assert torch.get_num_threads() == threads
+
+
+def test_every_way_that_was_tried_has_a_row() -> None:
+    import performance
+
+    one = {"ratio": 1.1, "ratios": [1.0, 1.2]}
+    parts = {
+        "tried: a": {"plain": one, "b": one, "c": one},
+        "tried: d": {"plain": one, "e": one, "used": True},
+    }
+    rows = performance.attempts(parts)
+    assert [(row[0], row[-1]) for row in rows] == [("a: b", "no"), ("a: c", "no"), ("d", "yes")]
