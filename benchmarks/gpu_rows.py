@@ -57,7 +57,7 @@ def _clean(parts: Parts) -> list[Any]:
 
 
 def smoke(parts: Parts) -> str:
-    """Return how many searches gave the noise of a CPU, and how many of them or of the countermeasures failed."""
+    """Return how many searches gave the noise of a CPU, and how many searches and countermeasures failed."""
     found = {name: part for name, part in parts.items() if name.startswith("smoke")}
     searches = [one for name, part in found.items() if "method" in name for one in part.values()]
     if not searches:
