@@ -304,7 +304,7 @@ def _pair(arm: File) -> str:
 
 
 def recognisers(file: File) -> str:
-    """Render recognition by networks that exist: nearest photo, and in brackets nearest centre of a person."""
+    """Render recognition by networks that exist: by the nearest photo, and by the nearest centre."""
     galleries = list(dict.fromkeys(row["gallery"] for row in file["rows"]))
     cells: dict[tuple[str, str], list[str]] = {}
     for row in file["rows"]:
@@ -315,14 +315,14 @@ def recognisers(file: File) -> str:
         for (name, people), found in cells.items()
     ]
     lost = {name: sum(each) for name, each in file["lost"].items()}
+    runs = max(len(row["nearest"]) for row in file["rows"])
     words = (
-        f"{file['data']}. Protected by `{file['about']}`. Recognised photos in percent, mean of "
-        f"{max(len(row['nearest']) for row in file['rows'])} runs, by the nearest photo of the gallery and, in "
-        f'brackets, by the nearest mean of a person. "Among clean people": the gallery also has clean photos of '
-        f"{file['others']} others. Faces lost by detection, of {file['photos']} photos a run: "
-        + ", ".join(f"{count} ({name})" for name, count in lost.items())
-        + "."
+        f"{file['data']}. Protected by `{file['about']}`. Recognised photos in percent, mean of {runs} runs, "
+        "by the nearest photo of the gallery and, in brackets, by the nearest mean of a person. Among clean "
+        f"people, the gallery also has clean photos of {file['others']} others. Faces lost by detection, of "
+        f"{file['photos']} photos a run: "
     )
+    words += ", ".join(f"{count} ({name})" for name, count in lost.items()) + "."
     return f"{words}\n\n{grid(['recogniser', 'people', *galleries], rows)}"
 
 
