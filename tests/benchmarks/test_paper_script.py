@@ -48,6 +48,7 @@ def test_nothing_is_begun_once_the_time_is_up(
     assert "0 are missing" in out
 
 
+@pytest.mark.slow
 def test_a_search_that_is_cut_off_resumes_where_its_folders_are_moved(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
