@@ -4,46 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from unlearnable.data.image_set import ImageSet
+from unlearnable.evaluation.statistics import IntArray
+from unlearnable.faces.holding import Outcome, outcome
 from unlearnable.faces.recogniser import Embeddings
 
-Labels = np.ndarray[Any, np.dtype[np.int64]]
-HELD_OUT = 0.25
+# every photo is asked for once, in one of so many parts
+PARTS = 4
 
 
-@dataclass(frozen=True)
-class Recognised:
+@dataclass(frozen=True, eq=False)
+class Recognised(Outcome):
     """The share of new, clean photos that a frozen network recognises, mean over the seeds.
 
     Args:
         rule: How the answer follows from the gallery.
-        clean: Balanced accuracy with a gallery of the photos, in [0, 1].
-        protected: The same with a gallery of their published copies.
+        clean_answers: int64 (N,): the person that a gallery of the photos gives for each photo, first seed.
+        protected_answers: The same with a gallery of their published copies.
     """
 
     rule: str
-    clean: float
-    protected: float
+    clean_answers: IntArray
+    protected_answers: IntArray
 
 
-def nearest(gallery: Embeddings, people: Labels, asked: Embeddings) -> Labels:
+def nearest(gallery: Embeddings, people: IntArray, asked: Embeddings) -> IntArray:
     """Return the person of the most similar photo of the gallery."""
     return np.asarray(people[np.argmax(asked @ gallery.T, axis=1)])
 
 
-def centre(gallery: Embeddings, people: Labels, asked: Embeddings) -> Labels:
+def centre(gallery: Embeddings, people: IntArray, asked: Embeddings) -> IntArray:
     """Return the person with the most similar mean embedding."""
-    names = np.unique(people)
-    centres = np.stack([gallery[people == name].mean(axis=0) for name in names])
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    names, centres = centres_of(gallery, people)
     return np.asarray(names[np.argmax(asked @ centres.T, axis=1)])
 
 
-def head(gallery: Embeddings, people: Labels, asked: Embeddings) -> Labels:
+def centres_of(gallery: Embeddings, people: IntArray) -> tuple[IntArray, Embeddings]:
+    """Return the people of a gallery, and the mean embedding of each, of length 1."""
+    names = np.unique(people)
+    centres = np.stack([gallery[people == name].mean(axis=0) for name in names])
+    return names, centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+
+
+def head(gallery: Embeddings, people: IntArray, asked: Embeddings) -> IntArray:
     """Return the answer of a linear classifier on the embeddings."""
     from sklearn.linear_model import LogisticRegression
 
@@ -51,11 +57,20 @@ def head(gallery: Embeddings, people: Labels, asked: Embeddings) -> Labels:
     return np.asarray(fitted.predict(asked), dtype=np.int64)
 
 
-RULES: dict[str, Callable[[Embeddings, Labels, Embeddings], Labels]] = {
+RULES: dict[str, Callable[[Embeddings, IntArray, Embeddings], IntArray]] = {
     "nearest neighbour": nearest,
     "class centre": centre,
     "linear head": head,
 }
+
+
+def parts(crops: ImageSet, seed: int) -> list[np.ndarray]:
+    """Return four sets of photos, bool (N,) each, with a quarter of each person's; copies stay together."""
+    left, found = crops, []
+    for rest in range(PARTS, 1, -1):
+        left, out = left.split(1 / rest, seed)
+        found.append(set(out.ids))
+    return [np.array([id in part for id in crops.ids]) for part in (*found, set(left.ids))]
 
 
 def recognised(
@@ -63,26 +78,26 @@ def recognised(
 ) -> list[Recognised]:
     """Return how many clean photos are recognised with a clean and with a protected gallery.
 
+    Every photo is asked for once per seed: the gallery is then that of the other three quarters.
+
     Args:
         clean: Embeddings of the crops of the photos, in the order of ``crops``.
         protected: Those of the crops of the published copies, in the same order.
-        crops: The crops, with their people. A quarter of each person's is asked for, the rest is the gallery.
-        seeds: Each chooses another quarter.
+        crops: The crops, with their people.
+        seeds: Each divides the photos otherwise.
     """
-    scores: dict[str, list[tuple[float, float]]] = {name: [] for name in RULES}
-    people = crops.labels
-    for seed in seeds:
-        out = set(crops.split(HELD_OUT, seed)[1].ids)
-        asked = np.array([id in out for id in crops.ids])
-        for name, rule in RULES.items():
-            pair = [
-                _balanced(rule(gallery[~asked], people[~asked], clean[asked]), people[asked])
-                for gallery in (clean, protected)
-            ]
-            scores[name].append((pair[0], pair[1]))
-    means = {name: np.mean(pairs, axis=0) for name, pairs in scores.items()}
-    return [Recognised(name, float(mean[0]), float(mean[1])) for name, mean in means.items()]
-
-
-def _balanced(answers: Labels, truth: Labels) -> float:
-    return float(np.mean([(answers[truth == name] == name).mean() for name in np.unique(truth)]))
+    people, found = crops.labels, []
+    answers = {name: np.full((len(seeds), 2, len(people)), -1) for name in RULES}
+    for row, seed in enumerate(seeds):
+        for asked in parts(crops, seed):
+            if not asked.any():
+                continue
+            for name, rule in RULES.items():
+                for arm, gallery in enumerate((clean, protected)):
+                    answers[name][row, arm, asked] = rule(gallery[~asked], people[~asked], clean[asked])
+    for name, given in answers.items():
+        made = outcome([(people, arms == people, np.arange(len(people))) for arms in given])
+        found.append(
+            Recognised(**vars(made), rule=name, clean_answers=given[0, 0], protected_answers=given[0, 1])
+        )
+    return found

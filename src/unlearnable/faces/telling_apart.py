@@ -44,7 +44,7 @@ class Apart:
 
 
 @dataclass(frozen=True)
-class Told:
+class StrangersTold:
     """Verification of strangers with the networks of one trial.
 
     Args:
@@ -106,7 +106,7 @@ class Examiner:
             _, arms = self._found.setdefault(trial.name, (trial, {name: {} for name in ARMS}))
             arms[arm][seed] = self._similarities(_features(model), trial.victim.size)
 
-    def results(self) -> list[Told]:
+    def results(self) -> list[StrangersTold]:
         """Return the figures of every trial, in the order in which they ran."""
         return [self._told(trial, arms) for trial, arms in self._found.values()]
 
@@ -114,7 +114,7 @@ class Examiner:
         found = outputs(embed, self._pixels, size, self.compute).float().flatten(1).numpy()
         return self.strangers.pairs.similarities(unit(found))
 
-    def _told(self, trial: Trial, arms: dict[str, dict[int, Floats]]) -> Told:
+    def _told(self, trial: Trial, arms: dict[str, dict[int, Floats]]) -> StrangersTold:
         size, same = trial.victim.size, self.strangers.pairs.same
         fresh = [
             self._similarities(_features(self.compute.to_device(trial.victim.build(2, seed))), size)
@@ -126,7 +126,7 @@ class Examiner:
         floor, people = max(pixels.auc, untrained.auc), self.strangers.people
         retained = spread.retained(1, floor)
         verdict = judge(spread.accuracy(0), spread.accuracy(1), retained, floor, people, MIN_PER_CLASS)
-        return Told(
+        return StrangersTold(
             trial.name,
             self._apart(clean),
             self._apart(protected),
