@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearnable.data.image_set import ImageSet
-from unlearnable.evaluation.statistics import IntArray
+from unlearnable.data.splitting import held_out
+from unlearnable.evaluation.statistics import BoolArray, IntArray
 from unlearnable.faces.holding import Outcome, outcome
 from unlearnable.faces.recogniser import Embeddings
 
@@ -22,7 +23,8 @@ class Recognised(Outcome):
 
     Args:
         rule: How the answer follows from the gallery.
-        clean_answers: int64 (N,): the person that a gallery of the photos gives for each photo, first seed.
+        clean_answers: int64 (N,): the person that a gallery of the photos gives for each photo, first seed;
+            -1 for a photo that was not asked for.
         protected_answers: The same with a gallery of their published copies.
     """
 
@@ -64,13 +66,14 @@ RULES: dict[str, Callable[[Embeddings, IntArray, Embeddings], IntArray]] = {
 }
 
 
-def parts(crops: ImageSet, seed: int) -> list[np.ndarray]:
+def parts(crops: ImageSet, seed: int) -> list[BoolArray]:
     """Return four sets of photos, bool (N,) each, with a quarter of each person's; copies stay together."""
-    left, found = crops, []
+    left = {id: crops.class_of[id] for id in crops.ids}
+    digests, found = {id: crops.about(id).digest for id in left}, list[set[str]]()
     for rest in range(PARTS, 1, -1):
-        left, out = left.split(1 / rest, seed)
-        found.append(set(out.ids))
-    return [np.array([id in part for id in crops.ids]) for part in (*found, set(left.ids))]
+        found.append(held_out(left, digests, 1 / rest, seed))
+        left = {id: name for id, name in left.items() if id not in found[-1]}
+    return [np.array([id in part for id in crops.ids]) for part in (*found, set(left))]
 
 
 def recognised(
@@ -78,7 +81,8 @@ def recognised(
 ) -> list[Recognised]:
     """Return how many clean photos are recognised with a clean and with a protected gallery.
 
-    Every photo is asked for once per seed: the gallery is then that of the other three quarters.
+    Every photo is asked for once per seed: the gallery is then that of the other three quarters. A photo is
+    not asked for if its person is in no gallery, as for a person with one photo.
 
     Args:
         clean: Embeddings of the crops of the photos, in the order of ``crops``.
@@ -89,14 +93,21 @@ def recognised(
     people, found = crops.labels, []
     answers = {name: np.full((len(seeds), 2, len(people)), -1) for name in RULES}
     for row, seed in enumerate(seeds):
-        for asked in parts(crops, seed):
+        for part in parts(crops, seed):
+            asked = part & np.isin(people, people[~part])
             if not asked.any():
                 continue
             for name, rule in RULES.items():
                 for arm, gallery in enumerate((clean, protected)):
-                    answers[name][row, arm, asked] = rule(gallery[~asked], people[~asked], clean[asked])
+                    answers[name][row, arm, asked] = rule(gallery[~part], people[~part], clean[asked])
     for name, given in answers.items():
-        made = outcome([(people, arms == people, np.arange(len(people))) for arms in given])
+        asked_for = [np.flatnonzero(arms[0] >= 0) for arms in given]
+        made = outcome(
+            [
+                (people[rows], arms[:, rows] == people[rows], rows)
+                for arms, rows in zip(given, asked_for, strict=True)
+            ]
+        )
         found.append(
             Recognised(**vars(made), rule=name, clean_answers=given[0, 0], protected_answers=given[0, 1])
         )
