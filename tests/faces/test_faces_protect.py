@@ -123,6 +123,11 @@ def classwise(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, dict[str,
     return case, case.protect(code=SKIPPED)
 
 
+def read_json(run: Path) -> dict[str, Any]:
+    """The report of a verification, for programs."""
+    return json.loads((run / "report.json").read_text("utf-8"))
+
+
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
@@ -261,6 +266,30 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     assert "8 photos" in record["intro"]
     assert Path(record["report"]).parent == case.run
     assert tree(case.out) == before
+    assert [part["name"] for part in record["recognition"]["parts"]] == ["training from scratch"]
+    pages = {one["name"]: case.run / one["page"] for one in read_json(case.run)["recognition"]["people"]}
+    assert set(pages) == {"eileen", "grace"}
+    assert f'href="people/{pages["grace"].name}"' in (case.run / "report.html").read_text("utf-8")
+    assert "two.png" in pages["eileen"].read_text("utf-8")
+    # pages are links: neither photos nor copies of them are in the run folder
+    kinds = {path.suffix for path in case.run.rglob("*") if path.is_file()}
+    assert not kinds & {".jpg", ".jpeg", ".webp"}
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--fine-tune",), "--recogniser"),
+        (("--pairs", "pairs.txt"), "--strangers"),
+        (("--strangers", "nowhere"), "nowhere"),
+    ],
+)
+def test_verify_refuses_what_lacks_its_other_half(classwise, words: tuple[str, ...], remedy: str) -> None:
+    case, _ = classwise
+    done = CliRunner().invoke(app, ["faces", "verify", str(case.photos), str(case.out), *words])
+    assert done.exit_code in (2, 3)
+    assert remedy in done.stderr
+    assert "finding faces" not in done.stderr
 
 
 # Calls that follow
