@@ -68,6 +68,12 @@ class Person(Model):
     shots: list[Shot]
 
 
+def page(person: Person) -> str:
+    """Return the HTML page of a person."""
+    text: str = environment().get_template("person.html").render(person=person)
+    return text
+
+
 def save(
     folder: Path, found: Pairs, measured: Verification, frozen: Mapping[str, Sequence[Recognised]]
 ) -> list[PersonLink]:
@@ -85,7 +91,7 @@ def save(
     pages = folder / FOLDER
     for old in pages.glob("*.html"):
         old.unlink()
-    template, links = environment().get_template("person.html"), []
+    links = []
     for number, name in enumerate(found.clean.classes):
         person = Person(
             name=name,
@@ -94,7 +100,7 @@ def save(
         )
         # not the name, which may be no name of a file
         file = f"{number + 1:03d}.html"
-        write(pages / file, template.render(person=person).encode())
+        write(pages / file, page(person).encode())
         links.append(PersonLink(name=name, page=f"{FOLDER}/{file}"))
     return links
 
