@@ -10,27 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from onnx_files import SIDE, drawn, node, save
 from unlearnable.errors import UsageError
 from unlearnable.models.onnx_layers import LAYERS
 from unlearnable.models.onnx_network import OnnxFile
 
-onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
-helper, numpy_helper = onnx.helper, onnx.numpy_helper
-SIDE = 12
-
-
-def save(
-    path: Path, nodes: Sequence[Any], weights: dict[str, Any], outputs: Sequence[str] = ("out",)
-) -> Path:
-    """Write a graph of one picture ``in`` of 12 px, drawn weights included."""
-    shape = helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, [1, 3, SIDE, SIDE])
-    found = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
-    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
-    graph = helper.make_graph(nodes, "test", [shape], found, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save(model, path)
-    return path
 
 
 def by_runtime(path: Path, pixels: torch.Tensor) -> torch.Tensor:
@@ -38,14 +23,6 @@ def by_runtime(path: Path, pixels: torch.Tensor) -> torch.Tensor:
     session = runtime.InferenceSession(str(path))
     rows = [session.run(None, {"in": one[None].numpy()})[0].reshape(-1) for one in pixels]
     return torch.from_numpy(np.stack(rows))
-
-
-def drawn(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> Any:
-    return helper.make_node(kind, list(inputs), [output], **attributes)
 
 
 def convolution(**attributes: Any) -> list[Any]:
@@ -203,3 +180,16 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"not a network")
     with pytest.raises(UsageError, match=r"net\.onnx is not an ONNX file"):
         OnnxFile(tmp_path / "net.onnx").network()
+
+
+def test_a_path_with_commas_is_a_path(tmp_path: Path) -> None:
+    path = save(tmp_path / "a,1,2", *GRAPHS["Gemm"])
+    assert OnnxFile.parse(str(path)) == OnnxFile(path)
+    assert OnnxFile.parse(f"{path},3,4") == OnnxFile(path, 3, 4)
+
+
+@pytest.mark.parametrize("numbers", ["1", "1,0", "1,nan", "a,b", "1,2,3"])
+def test_numbers_that_are_none_are_refused(numbers: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", *GRAPHS["Gemm"])
+    with pytest.raises(UsageError):
+        OnnxFile.parse(f"{path},{numbers}")

@@ -44,7 +44,8 @@ class OnnxFile:
         Raises:
             UsageError: If the text is neither, or there is no such file.
         """
-        name, *numbers = text.split(",")
+        # a path may have commas itself
+        name, *numbers = [text] if Path(text).is_file() else text.rsplit(",", 2)
         try:
             mean, scale = map(float, numbers) if numbers else (0.0, 1.0)
             if not (np.isfinite([mean, scale]).all() and scale):

@@ -24,6 +24,7 @@ def protect(
     detector: shared.DetectorName = "retinaface",
     who: shared.WhoOption = "central",
     no_face: shared.NoFaceOption = "skip",
+    recogniser: shared.Recognisers = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
     method: options.MethodName = "error_minimizing",
@@ -67,6 +68,7 @@ def protect(
         folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
         given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
+        method, given = shared.against(recogniser, method, given)
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         compute = Compute.choose(device, precision)
         request = Request(method, preset, config, given, visibility)
