@@ -14,14 +14,18 @@ from unlearnable.evaluation.schedule import PHOTOS, trials
 from unlearnable.evaluation.statistics import Curve, Interval
 from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.verdict import Verdict
+from unlearnable.faces import existing
+from unlearnable.faces.existing import Tried
 from unlearnable.faces.galleries import Recognised
 from unlearnable.faces.holding import WORDS, Against, Outcome, outcome
+from unlearnable.faces.recogniser import Recogniser
 from unlearnable.faces.telling_apart import Apart, StrangersTold
 from unlearnable.faces.verdict import parts
 from unlearnable.report import Record, page, table
 from unlearnable.report.parts import Part, RecognitionRecord
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "faces.md"
+NOTHING = Tried({}, {})
 TRIALS = trials(PHOTOS, 100, specs=(), cosface=True)
 
 
@@ -74,13 +78,15 @@ def test_every_way_is_named_with_its_figures() -> None:
             compared(TRIALS[0], 0.9, 1 / 3), compared(TRIALS[1], 0.9, 0.9), compared(TRIALS[2], 0.9, 0.3)
         ),
         [strangers(TRIALS[0].name, "protected", 0.62), strangers("CosFace", "weakened", 0.75)],
-        {
-            "SFace": [
-                frozen("nearest neighbour", 0.98, "not protected"),
-                frozen("class centre", 0.9, "weakened"),
-            ]
-        },
-        {"SFace": Outcome(interval(1), interval(1), interval(1), "not protected")},
+        Tried(
+            {
+                "SFace": [
+                    frozen("nearest neighbour", 0.98, "not protected"),
+                    frozen("class centre", 0.9, "weakened"),
+                ]
+            },
+            {"SFace": Outcome(interval(1), interval(1), interval(1), "not protected")},
+        ),
     )
     texts = [one.words for one in found]
     # the weakest of the networks from scratch with the usual head
@@ -98,14 +104,38 @@ def test_every_way_is_named_with_its_figures() -> None:
 
 
 def test_what_was_not_measured_is_not_named() -> None:
-    found = parts(verified(compared(TRIALS[0], 0.9, 1 / 3)), [], {}, {})
+    found = parts(verified(compared(TRIALS[0], 0.9, 1 / 3)), [], NOTHING)
     assert [one.name for one in found] == ["training from scratch"]
 
 
 def test_one_that_cannot_tell_does_not_speak_for_one_that_can() -> None:
     rules = [frozen("linear head", 0.99, "cannot tell"), frozen("class centre", 0.1, "protected")]
-    (_, found) = parts(verified(compared(TRIALS[0], 0.9, 0.9)), [], {"net": rules}, {})
+    (_, found) = parts(verified(compared(TRIALS[0], 0.9, 0.9)), [], Tried({"net": rules}, {}))
     assert found.words == "holds against net (class centre 10.0% instead of 98.0%)"
+
+
+def test_a_recogniser_of_the_search_is_marked() -> None:
+    tried = Tried(
+        {name: [frozen("class centre", 0.0, "protected")] for name in ("seen", "unseen")},
+        {},
+        frozenset(["seen"]),
+    )
+    (_, *found) = parts(verified(compared(TRIALS[0], 0.9, 0.9)), [], tried)
+    assert [one.words for one in found] == [
+        "holds against seen (class centre 0.0% instead of 98.0%; the noise was found with it)",
+        "holds against unseen (class centre 0.0% instead of 98.0%)",
+    ]
+
+
+def test_the_search_is_known_by_the_files_of_its_setting(tmp_path: Path) -> None:
+    for name in ("a+b.onnx", "other.onnx", "plain.onnx"):
+        (tmp_path / name).write_bytes(b"")
+    one, other = (Recogniser(tmp_path / name) for name in ("a+b.onnx", "other.onnx"))
+    plain = Recogniser(tmp_path / "plain.onnx", 127.5, 127.5)
+    setting = f"recogniser={plain.file},127.5,127.5+recogniser={one.file}"
+    assert existing._searched(setting, [one, other, plain]) == {"plain", "a+b"}
+    for none in ("resnet18:width=16", "", "recogniser=gone.onnx"):
+        assert existing._searched(none, [one, other, plain]) == frozenset()
 
 
 def test_the_outcome_of_answers_by_hand() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from unlearnable.errors import UnlearnableError
 from unlearnable.events import OnProgress, silent
 from unlearnable.faces.afresh import Pairs
 from unlearnable.faces.fine_tuning import fine_tuned
 from unlearnable.faces.galleries import Recognised, recognised
 from unlearnable.faces.holding import Outcome
 from unlearnable.faces.recogniser import Recogniser
+from unlearnable.models.starts import parse
 from unlearnable.training.compute import Compute
 
 
@@ -21,10 +23,12 @@ class Tried:
     Args:
         frozen: The rules of each as it is.
         tuned: The outcome of each that was fine-tuned.
+        searched: Those that the noise was found against: they are misled more than others.
     """
 
     frozen: Mapping[str, Sequence[Recognised]]
     tuned: Mapping[str, Outcome]
+    searched: frozenset[str] = frozenset()
 
 
 def try_recognisers(
@@ -32,6 +36,7 @@ def try_recognisers(
     networks: Sequence[Recogniser],
     seeds: Sequence[int],
     fine_tune: bool,
+    surrogate: str,
     compute: Compute,
     on_progress: OnProgress = silent,
 ) -> Tried:
@@ -42,6 +47,7 @@ def try_recognisers(
         networks: The recognisers.
         seeds: Seeds of the split; fine-tuning takes the first one only, because it takes long.
         fine_tune: Whether each is also fine-tuned.
+        surrogate: The setting of the run: the networks of the search; empty if it is not known.
         compute: Device and precision.
         on_progress: Called with an event after every photo and every epoch.
 
@@ -55,4 +61,15 @@ def try_recognisers(
         frozen[name] = recognised(clean, protected, found.clean, seeds)
         if fine_tune:
             tuned[name] = fine_tuned(network, found.clean, found.protected, seeds[:1], compute, on_progress)
-    return Tried(frozen, tuned)
+    return Tried(frozen, tuned, _searched(surrogate, networks))
+
+
+def _searched(surrogate: str, networks: Sequence[Recogniser]) -> frozenset[str]:
+    """Return the names of the recognisers that a search used."""
+    try:
+        used = [start.recogniser for start in parse(surrogate)]
+    # networks without weights, or files that are gone
+    except UnlearnableError:
+        return frozenset()
+    files = {one.file.resolve() for one in used if one is not None}
+    return frozenset(one.file.stem for one in networks if one.file.resolve() in files)

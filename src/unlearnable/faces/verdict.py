@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from unlearnable.evaluation.comparison import ArmResult, Comparison
 from unlearnable.evaluation.result import Verification
+from unlearnable.faces.existing import Tried
 from unlearnable.faces.galleries import Recognised
 from unlearnable.faces.holding import Against, Outcome
 from unlearnable.faces.telling_apart import StrangersTold
@@ -16,16 +17,14 @@ SCRATCH, COSFACE = "training from scratch", "training from scratch with CosFace"
 def parts(
     measured: Verification,
     told: Sequence[StrangersTold],
-    frozen: Mapping[str, Sequence[Recognised]],
-    tuned: Mapping[str, Outcome],
+    tried: Tried,
 ) -> list[Against]:
     """Return the parts of the verdict; each is decided where the protection is weakest.
 
     Args:
         measured: The networks that trained from scratch.
         told: Verification of strangers by these networks.
-        frozen: The rules of each frozen recogniser, by name.
-        tuned: The outcome of each recogniser that was fine-tuned, by name.
+        tried: The recognisers that exist already. One that the search used is marked.
     """
     found = []
     for name, margin in ((SCRATCH, False), (COSFACE, True)):
@@ -36,8 +35,12 @@ def parts(
         apart = [one for one in told if one.name in named]
         if apart:
             found.append(_apart(f"telling strangers apart after {name}", apart))
-    found += [_frozen(name, rules) for name, rules in frozen.items()]
-    found += [Against(f"{name}, fine-tuned", one.verdict, _figures(one)) for name, one in tuned.items()]
+    marks = {name: "; the noise was found with it" if name in tried.searched else "" for name in tried.frozen}
+    found += [_frozen(name, rules, marks[name]) for name, rules in tried.frozen.items()]
+    found += [
+        Against(f"{name}, fine-tuned", one.verdict, f"{_figures(one)}{marks[name]}")
+        for name, one in tried.tuned.items()
+    ]
     return found
 
 
@@ -62,9 +65,9 @@ def _apart(name: str, told: Sequence[StrangersTold]) -> Against:
     return Against(name, worst.verdict, figures)
 
 
-def _frozen(name: str, rules: Sequence[Recognised]) -> Against:
+def _frozen(name: str, rules: Sequence[Recognised], mark: str) -> Against:
     worst = max(rules, key=lambda one: (one.verdict != "cannot tell", one.retained.value))
-    return Against(name, worst.verdict, f"{worst.rule} {_figures(worst)}")
+    return Against(name, worst.verdict, f"{worst.rule} {_figures(worst)}{mark}")
 
 
 def _figures(one: Outcome) -> str:

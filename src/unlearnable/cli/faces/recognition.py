@@ -41,7 +41,7 @@ class Told:
     @cached_property
     def record(self) -> RecognitionRecord:
         """The verdict and the lines, for the report."""
-        found = parts(self.measured, self.strangers, self.tried.frozen, self.tried.tuned)
+        found = parts(self.measured, self.strangers, self.tried)
         verdict = [Part(name=one.name, verdict=one.verdict, text=one.words) for one in found]
         return RecognitionRecord(parts=verdict, lines=self.lines)
 

@@ -168,7 +168,8 @@ def verify(
         if not console.quiet:
             console.listing("Not measured", found.left_out)
         with console.progress() as on_progress:
-            tried = try_recognisers(found, networks, own, fine_tune, compute, on_progress)
+            surrogate = str(RunFolder(folder).read().get("settings", {}).get("surrogate", ""))
+            tried = try_recognisers(found, networks, own, fine_tune, surrogate, compute, on_progress)
         verification.announce(console, prepared)
         with console.progress() as on_progress:
             measured = prepared.measure(on_progress, examiner or ignored)
