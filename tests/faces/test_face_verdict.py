@@ -142,7 +142,7 @@ def test_the_outcome_of_answers_by_hand() -> None:
     """Two people of which one has three times the photos; each counts the same."""
     people = np.array([0] * 30 + [1] * 10)
     clean, protected = np.ones(40, dtype=bool), people == 0
-    found = outcome([(people, np.stack([clean, protected]), np.arange(40))])
+    found = outcome([(people, np.stack([clean, protected]), np.arange(40))], 1 / 2)
     assert (found.clean.value, found.protected.value) == (1, 0.5)
     assert found.retained.value == 0
     assert found.verdict == "protected"

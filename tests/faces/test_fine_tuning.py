@@ -67,7 +67,7 @@ def crops(shift: int = 0) -> ImageSet:
 
 def test_clean_photos_teach_and_misleading_ones_mislead(recogniser: Recogniser) -> None:
     events: list[Event] = []
-    found = fine_tuned(recogniser, crops(), crops(1), (0, 1), CPU, events.append)
+    found = fine_tuned(recogniser, crops(), crops(1), None, (0, 1), CPU, events.append)
     assert found.clean.value > 0.9
     assert found.protected.value < 0.1
     assert found.verdict == "protected"
@@ -76,10 +76,25 @@ def test_clean_photos_teach_and_misleading_ones_mislead(recogniser: Recogniser) 
 
 
 def test_photos_that_teach_the_same_are_no_protection(recogniser: Recogniser) -> None:
-    found = fine_tuned(recogniser, crops(), crops(), (0,), CPU)
+    found = fine_tuned(recogniser, crops(), crops(), None, (0,), CPU)
     assert found.protected.value == found.clean.value > 0.9
     # three photos of each person are held out of one seed
     assert found.verdict == "not protected"
+
+
+def test_one_person_is_told_apart_from_a_context(recogniser: Recogniser) -> None:
+    whole = crops()
+    alone, others = (
+        whole.subset([id for id in whole.ids if (id[:2] == "p0") == own]) for own in (True, False)
+    )
+    misleading = crops(1).subset(alone.ids)
+    found = fine_tuned(recogniser, alone, misleading, others, (0, 1), CPU)
+    assert found.clean.value > 0.9
+    assert found.protected.value < 0.5
+    # guessing among four people: all of the gain is a share of 1 - 1/4
+    assert found.retained.value == pytest.approx(
+        (found.protected.value - 1 / 4) / (found.clean.value - 1 / 4)
+    )
 
 
 def test_every_layer_trains_and_running_statistics_stay(recogniser: Recogniser) -> None:

@@ -108,3 +108,19 @@ def test_a_person_with_one_photo_is_not_asked_for() -> None:
     (found, *_) = recognised(clean, clean, more, (0,))
     assert found.clean_answers[-1] == found.protected_answers[-1] == -1
     assert found.clean.value == 1
+
+
+def test_one_person_is_asked_for_among_the_people_of_a_context() -> None:
+    whole, clean = crops(), embeddings(LABELS)
+    alone = whole.subset([id for id in whole.ids if whole.class_of[id] == "p0"])
+    own, others = clean[LABELS == 0], (clean[LABELS > 0], LABELS[LABELS > 0] - 1)
+    # protected photos look like the last person
+    misled = embeddings(np.full(EACH, PEOPLE - 1), seed=1)
+    for one in recognised(own, misled, alone, (0,), others):
+        assert one.clean.value == 1
+        assert one.clean_answers.tolist() == [0] * EACH
+        assert one.retained.value == pytest.approx((one.protected.value - 1 / PEOPLE) / (1 - 1 / PEOPLE))
+    (near, *_) = recognised(own, embeddings(np.zeros(EACH, dtype=int) + 3, seed=1), alone, (0,), others)
+    assert near.protected.value < 0.5
+    # people of the context are numbered after the one person
+    assert set(near.protected_answers.tolist()) <= set(range(PEOPLE))

@@ -58,9 +58,13 @@ def try_recognisers(
     for network in networks:
         name = network.file.stem
         clean, protected = (network.embed(crops, on_progress) for crops in (found.clean, found.protected))
-        frozen[name] = recognised(clean, protected, found.clean, seeds)
+        context = found.context
+        others = None if context is None else (network.embed(context, on_progress), context.labels)
+        frozen[name] = recognised(clean, protected, found.clean, seeds, others)
         if fine_tune:
-            tuned[name] = fine_tuned(network, found.clean, found.protected, seeds[:1], compute, on_progress)
+            tuned[name] = fine_tuned(
+                network, found.clean, found.protected, context, seeds[:1], compute, on_progress
+            )
     return Tried(frozen, tuned, _searched(surrogate, networks))
 
 

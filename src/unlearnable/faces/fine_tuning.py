@@ -58,6 +58,7 @@ def fine_tuned(
     recogniser: Recogniser,
     clean: ImageSet,
     protected: ImageSet,
+    context: ImageSet | None,
     seeds: Sequence[int],
     compute: Compute,
     on_progress: OnProgress = silent,
@@ -70,6 +71,7 @@ def fine_tuned(
         recogniser: The recogniser.
         clean: Crops of the photos; a quarter of each person's is held out of both trainings.
         protected: Crops of the published copies, under the same ids.
+        context: Clean crops of other people, who are in both trainings and not tested; None without.
         seeds: Each changes split and order.
         compute: Device and precision.
         on_progress: Called after every epoch.
@@ -77,22 +79,29 @@ def fine_tuned(
     Raises:
         UsageError: If the file is no network that can be trained here.
     """
-    people = torch.from_numpy(clean.labels)
-    views = [torch.from_numpy(np.asarray(images.view(SIDE).pixels)) for images in (clean, protected)]
+    people, views = torch.from_numpy(clean.labels), [_squares(images) for images in (clean, protected)]
+    more, names, classes = views[0][:0], people[:0], len(clean.classes)
+    if context is not None:
+        more, names = _squares(context), torch.from_numpy(context.labels) + classes
+        classes += len(context.classes)
     total, done, answers = 2 * RECIPE.epochs * len(seeds), 0, []
     for seed in seeds:
         held_out = set(clean.split(1 / PARTS, seed)[1].ids)
         out = torch.tensor([id in held_out for id in clean.ids])
-        right: list[BoolArray] = []
+        labels, right = torch.cat([people[~out], names]), list[BoolArray]()
         for name, pixels in zip(("clean", "protected"), views, strict=True):
-            training = _training(recogniser, pixels[~out], people[~out], seed, compute)
+            training = _training(recogniser, torch.cat([pixels[~out], more]), labels, seed, compute)
             for number in range(RECIPE.epochs):
                 training.epoch(number)
                 done += 1
                 on_progress(Event(f"fine-tuning {recogniser.file.stem}", done, total, name))
             right.append((training.predict(views[0][out]) == people[out]).numpy())
         answers.append((people[out].numpy(), np.stack(right), np.flatnonzero(out.numpy())))
-    return outcome(answers)
+    return outcome(answers, 1 / classes)
+
+
+def _squares(images: ImageSet) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(images.view(SIDE).pixels))
 
 
 def _training(

@@ -24,7 +24,7 @@ class Recognised(Outcome):
     Args:
         rule: How the answer follows from the gallery.
         clean_answers: int64 (N,): the person that a gallery of the photos gives for each photo, first seed;
-            -1 for a photo that was not asked for.
+            -1 for a photo that was not asked for. People of a context are numbered after those of the photos.
         protected_answers: The same with a gallery of their published copies.
     """
 
@@ -77,7 +77,11 @@ def parts(crops: ImageSet, seed: int) -> list[BoolArray]:
 
 
 def recognised(
-    clean: Embeddings, protected: Embeddings, crops: ImageSet, seeds: Sequence[int]
+    clean: Embeddings,
+    protected: Embeddings,
+    crops: ImageSet,
+    seeds: Sequence[int],
+    others: tuple[Embeddings, IntArray] | None = None,
 ) -> list[Recognised]:
     """Return how many clean photos are recognised with a clean and with a protected gallery.
 
@@ -89,8 +93,12 @@ def recognised(
         protected: Those of the crops of the published copies, in the same order.
         crops: The crops, with their people.
         seeds: Each divides the photos otherwise.
+        others: Embeddings and people of clean photos of a context, which are in every gallery and are not
+            asked for; None without.
     """
-    people, found = crops.labels, []
+    people, found, own = crops.labels, list[Recognised](), len(crops.classes)
+    more, names = (clean[:0], people[:0]) if others is None else (others[0], others[1] + own)
+    chance = 1 / (own + len(np.unique(names)))
     answers = {name: np.full((len(seeds), 2, len(people)), -1) for name in RULES}
     for row, seed in enumerate(seeds):
         for part in parts(crops, seed):
@@ -98,15 +106,17 @@ def recognised(
             if not asked.any():
                 continue
             for name, rule in RULES.items():
-                for arm, gallery in enumerate((clean, protected)):
-                    answers[name][row, arm, asked] = rule(gallery[~part], people[~part], clean[asked])
+                for arm, shown in enumerate((clean, protected)):
+                    gallery = np.concatenate([shown[~part], more]), np.concatenate([people[~part], names])
+                    answers[name][row, arm, asked] = rule(*gallery, clean[asked])
     for name, given in answers.items():
         asked_for = [np.flatnonzero(arms[0] >= 0) for arms in given]
         made = outcome(
             [
                 (people[rows], arms[:, rows] == people[rows], rows)
                 for arms, rows in zip(given, asked_for, strict=True)
-            ]
+            ],
+            chance,
         )
         found.append(
             Recognised(**vars(made), rule=name, clean_answers=given[0, 0], protected_answers=given[0, 1])

@@ -40,12 +40,13 @@ class Outcome:
     verdict: Verdict
 
 
-def outcome(seeds: Sequence[tuple[IntArray, BoolArray, IntArray]]) -> Outcome:
+def outcome(seeds: Sequence[tuple[IntArray, BoolArray, IntArray]], chance: float) -> Outcome:
     """Return the outcome of answers.
 
     Args:
         seeds: For each seed the people of the photos, int64 (T,); whether each answer is right, bool (2, T),
             with clean and with protected photos; and a number for each photo, int64 (T,).
+        chance: Accuracy of guessing, in (0, 1).
     """
     people = np.unique(np.concatenate([labels for labels, _, _ in seeds]))
     spread = Spread.of([Answers(*one) for one in seeds], people.tolist())
@@ -55,7 +56,6 @@ def outcome(seeds: Sequence[tuple[IntArray, BoolArray, IntArray]]) -> Outcome:
         for label, photo in zip(labels, images, strict=True)
     }
     fewest = int(np.unique(list(photos.values()), return_counts=True)[1].min())
-    chance = 1 / len(people)
     retained = spread.retained(1, chance)
     clean, protected = spread.accuracy(0), spread.accuracy(1)
     found = judge(clean, protected, retained, chance, MIN_TEST_IMAGES, MIN_PER_CLASS)

@@ -128,7 +128,7 @@ def _shot(id: str, found: Pairs, frozen: Mapping[str, Sequence[Recognised]], pag
     if seen.copy_size is not None:
         after = _view(found.copies, id, seen.copy_size, seen.after, pages)
     answers, row = [], {crop: number for number, crop in enumerate(found.clean.ids)}
-    names = found.clean.classes
+    names = (*found.clean.classes, *(found.context.classes if found.context else ()))
     for number in range(len(seen.before)):
         at = row.get(crop_id(id, number))
         if at is None:
