@@ -15,6 +15,7 @@ from unlearnable.data.folder import folder
 from unlearnable.errors import DataError
 from unlearnable.faces import strangers
 from unlearnable.faces.finding import FaceOptions
+from unlearnable.faces.pairs_file import Listed, read
 from unlearnable.faces.strangers import open_strangers
 
 OPTIONS = FaceOptions("marks")
@@ -84,14 +85,14 @@ def test_of_many_people_and_photos_some_are_taken(tmp_path: Path, monkeypatch: p
     assert sorted(Counter(found.crops.class_of.values()).values()) == [2] * 6
 
 
-def pairs_of(root: Path, names: Sequence[str]) -> Path:
+def pairs_of(root: Path, names: Sequence[str]) -> list[Listed]:
     """Two folds of three pairs of one person and three of two."""
     lines = ["2\t3"]
     for fold in (names[:3], names[3:6]):
         lines += [f"{name}\t1\t{3 if name == 'P1' else 2}" for name in fold]
         lines += [f"{name}\t1\t{other}\t2" for name, other in zip(fold, [*fold[1:], fold[0]], strict=True)]
     (root / "pairs.txt").write_text("\n".join(lines) + "\n", "utf-8")
-    return root / "pairs.txt"
+    return read(root / "pairs.txt")
 
 
 def test_the_pairs_of_a_file(tmp_path: Path) -> None:

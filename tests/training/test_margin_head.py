@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from unlearnable import models
 from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.loop import train_step
@@ -98,6 +99,16 @@ def test_only_a_victim_with_another_head_has_another_description() -> None:
     assert "CosFace" not in PLAIN.words
     assert PLAIN.recipe.margin == 0
     assert COSFACE.recipe.margin == pytest.approx(3.2)
+
+
+@pytest.mark.parametrize("name", sorted(models.names()))
+def test_every_network_takes_the_head(name: str) -> None:
+    model = Victim(model=name, head="cosface").build(3, 0).eval()
+    with torch.no_grad():
+        logits = model(torch.rand(2, 3, 64, 64))
+    assert logits.shape == (2, 3)
+    assert logits.abs().max() <= 16
+    assert isinstance(split(model)[1], CosineHead)
 
 
 def test_a_network_without_a_linear_head_is_refused() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from unlearnable import hashing
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError
 from unlearnable.events import OnProgress, silent
-from unlearnable.faces import pairs_file
 from unlearnable.faces.crops import crops
 from unlearnable.faces.face_list import places_of
 from unlearnable.faces.finding import FaceOptions, find
+from unlearnable.faces.pairs_file import Listed, photos_of
 from unlearnable.faces.same_person import PhotoPairs, all_pairs
 
 # without a file of pairs: people, and photos of each
@@ -53,29 +52,27 @@ def open_strangers(
     photos: ImageSet,
     options: FaceOptions,
     known: Mapping[str, Collection[str]],
-    file: Path | None = None,
+    listed: Sequence[Listed] | None = None,
     on_progress: OnProgress = silent,
 ) -> Strangers:
     """Find and align the faces of strangers, and pair their photos.
 
-    Without a file, the pairs are all pairs of up to 10 photos of each of up to 200 people who have at least
-    two. Everybody is left out who has the name or a photo of a person that networks train on.
+    Without listed pairs, the pairs are all pairs of up to 10 photos of each of up to 200 people who have at
+    least two. Everybody is left out who has the name or a photo of a person that networks train on.
 
     Args:
         photos: Photos of strangers, one class per person.
         options: How faces are found; the most central one is the person's.
         known: The people that networks train on, with the content hashes of their photos.
-        file: File of pairs in LFW's form; see ``pairs_file``.
+        listed: Pairs of a file; see ``pairs_file.read``.
         on_progress: Called with an event for every photo.
 
     Raises:
-        UsageError: If the file of pairs cannot be read.
-        DataError: If it does not have LFW's form, or too few people are left.
+        DataError: If too few people or pairs are left.
     """
     left_out = dict.fromkeys(set(photos.classes) & set(known), "the name of a person trained on")
-    listed = [] if file is None else pairs_file.read(file)
-    named = pairs_file.photos_of(listed, photos)
-    wanted = set(named.values()) if file is not None else _some(photos, left_out)
+    named = photos_of(listed or (), photos)
+    wanted = _some(photos, left_out) if listed is None else set(named.values())
     wanted -= {id for id in wanted if photos.class_of[id] in left_out}
     if not wanted:
         raise DataError("There is no stranger with two photos, or none in the file of pairs.", REMEDY)
@@ -90,10 +87,11 @@ def open_strangers(
     }
     ids = [id for id in found.ids if found.class_of[id] not in left_out]
     left_out |= {id: found.skipped[id] for id in wanted & found.skipped.keys()}
-    pairs = all_pairs([found.class_of[id] for id in ids]) if file is None else _listed(listed, named, ids)
+    people = [found.class_of[id] for id in ids]
+    pairs = all_pairs(people) if listed is None else _listed(listed, named, ids)
     aligned = found.subset(ids)
     _require(aligned, pairs)
-    missing = len(listed) - len(pairs.same) if file is not None else 0
+    missing = 0 if listed is None else len(listed) - len(pairs.same)
     return Strangers(crops(aligned, places_of(records)), pairs, left_out, missing)
 
 
@@ -112,9 +110,7 @@ def _some(photos: ImageSet, left_out: Collection[str]) -> set[str]:
     return ids
 
 
-def _listed(
-    pairs: list[pairs_file.Listed], named: Mapping[tuple[str, int], str], ids: list[str]
-) -> PhotoPairs:
+def _listed(pairs: Sequence[Listed], named: Mapping[tuple[str, int], str], ids: list[str]) -> PhotoPairs:
     """Return the pairs of a file whose photos are both there."""
     row = {id: index for index, id in enumerate(ids)}
     rows = [

@@ -3,100 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from unlearnable.cli import options
 from unlearnable.cli.console import Console
+from unlearnable.cli.faces import measures
 from unlearnable.cli.faces import options as shared
 from unlearnable.errors import DataError, UsageError
 
 
 def verify(
     photos: shared.People,
-    protected: Annotated[Path, typer.Argument(metavar="PROTECTED", help="The published folder.")],
+    protected: measures.Published,
     class_name: shared.Person = None,
     max_pixels: options.MaxPixels = None,
     context: shared.Others = None,
     detector: shared.DetectorName = "retinaface",
     who: shared.WhoOption = "central",
-    seeds: Annotated[
-        int,
-        options.option(options.MEASURE, "--seeds", "Trainings per network and folder.", "N", min=1),
-    ] = 3,
-    require: Annotated[
-        str | None,
-        options.option(
-            options.MEASURE,
-            "--require",
-            "Exit with code 5 unless the goal is met: 25% (retained) or chance+5 (points).",
-            "GOAL",
-        ),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        options.option(
-            options.MEASURE, "--target", "Network to train, such as cnn:width=16. Repeatable.", "NETWORK"
-        ),
-    ] = None,
-    countermeasure: Annotated[
-        list[str] | None,
-        options.option(
-            options.MEASURE,
-            "--countermeasure",
-            "Train under countermeasures, such as grey+jpeg:30. Repeatable.",
-            "CHAIN",
-            show_default="grey, jpeg:30, project, shrink:2",
-        ),
-    ] = None,
-    recogniser: Annotated[
-        list[str] | None,
-        options.option(
-            options.MEASURE,
-            "--recogniser",
-            "A recogniser that exists already: FILE.onnx, or FILE.onnx,MEAN,SCALE. Repeatable.",
-            "FILE",
-        ),
-    ] = None,
-    fine_tune: Annotated[
-        bool,
-        options.option(
-            options.MEASURE, "--fine-tune", "Also fine-tune each recogniser on the photos; takes minutes."
-        ),
-    ] = False,
-    cosface: Annotated[
-        bool,
-        options.option(options.MEASURE, "--cosface", "Also train the first network with a CosFace head."),
-    ] = False,
-    strangers: Annotated[
-        Path | None,
-        options.option(
-            options.MEASURE,
-            "--strangers",
-            "Photos of people nobody trains on, one sub-folder each, to tell apart.",
-            "FOLDER",
-        ),
-    ] = None,
-    pairs_file: Annotated[
-        Path | None,
-        options.option(
-            options.MEASURE,
-            "--pairs",
-            "Pairs of strangers to compare, in the form of LFW's pairs.txt.",
-            "FILE",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        str,
-        options.option(
-            options.MEASURE,
-            "--time-limit",
-            "Train what fits into this time; finding faces comes on top.",
-            "TIME",
-        ),
-    ] = "15m",
+    seeds: measures.Seeds = 3,
+    require: measures.Require = None,
+    target: measures.Targets = None,
+    countermeasure: measures.Countermeasures = None,
+    recogniser: measures.Recognisers = None,
+    fine_tune: measures.FineTune = False,
+    cosface: measures.CosFace = False,
+    strangers: measures.Strangers = None,
+    pairs_file: measures.PairsFile = None,
+    time_limit: measures.TimeLimit = "15m",
     run: options.RunFolder = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -115,6 +47,7 @@ def verify(
         from unlearnable.evaluation.schedule import check
         from unlearnable.evaluation.verdict import Goal
         from unlearnable.evaluation.verification import prepare
+        from unlearnable.faces import pairs_file as pairs_of
         from unlearnable.faces.afresh import pairs
         from unlearnable.faces.existing import try_recognisers
         from unlearnable.faces.recogniser import Recogniser
@@ -139,6 +72,7 @@ def verify(
         compute = Compute.choose(device, precision)
         people = reading.folder(photos)
         unknown = None if strangers is None else open_images(strangers)
+        listed = None if pairs_file is None else pairs_of.read(pairs_file)
         if len(people.classes) < 2 and context is None:
             raise DataError(
                 "The photos show one person, so a network has nobody to tell the person apart from.",
@@ -161,7 +95,7 @@ def verify(
                 on_progress=on_progress,
             )
             if unknown is not None:
-                others = open_strangers(unknown, given, found.known, pairs_file, on_progress)
+                others = open_strangers(unknown, given, found.known, listed, on_progress)
                 examiner = Examiner(others, prepared.pairs.settings.side, compute)
         with RunFolder(folder).open():
             pass
