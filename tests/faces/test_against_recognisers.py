@@ -107,3 +107,23 @@ def test_what_does_not_fit_is_refused_before_faces_are_looked_for(
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
     assert not (folder / "new").exists()
+
+
+def test_a_person_alone_is_told_that_others_help(folder: Path, tmp_path: Path) -> None:
+    words = (
+        "--recogniser",
+        folder / "net.onnx",
+        "--set",
+        "max_rounds=1",
+        "--set",
+        "min_rounds=1",
+        *QUICK[:4],
+        *SAME,
+    )
+    alone = call("faces", "protect", folder / "photos" / "grace", tmp_path / "out", "--class", "me", *words)
+    assert "no other person to move the faces towards" in " ".join(alone.output.split())
+    more = ("--context", folder / "photos", "--run", tmp_path / "run")
+    among = call(
+        "faces", "protect", folder / "photos" / "grace", tmp_path / "new", "--class", "me", *words, *more
+    )
+    assert "no other person" not in " ".join(among.output.split())

@@ -95,6 +95,11 @@ def protect(
                     on_progress=on_progress,
                 )
             _say(console, found)
+            if method == shared.SHIFT and len(found.crops.classes) == 1:
+                console.remark(
+                    "There is no other person to move the faces towards, so fewer recognisers are misled. "
+                    "Photos of others with --context FOLDER help."
+                )
             if found.doubtful:
                 sheet = opened.path / "doubtful.png"
                 contact_sheet.save(sheet, found.photos, found.records, list(found.doubtful))
