@@ -92,12 +92,12 @@ def test_every_way_is_named_with_its_figures() -> None:
     # the weakest of the networks from scratch with the usual head
     assert texts[0].startswith("holds against training from scratch (33.3% instead of 90.0% at the best")
     assert texts[1] == (
-        "holds against telling strangers apart after training from scratch "
+        "holds against verification of strangers after training from scratch "
         "(AUC 0.620 instead of 0.900, floor 0.600)"
     )
     assert texts[2].startswith("does not hold against training from scratch with CosFace (90.0% instead of")
     assert texts[3].startswith(
-        "holds in part against telling strangers apart after training from scratch with CosFace (AUC 0.750"
+        "holds in part against verification of strangers after training from scratch with CosFace (AUC 0.750"
     )
     assert texts[4] == "does not hold against SFace (nearest neighbour 98.0% instead of 98.0%)"
     assert texts[5] == "does not hold against SFace, fine-tuned (100.0% instead of 100.0%)"

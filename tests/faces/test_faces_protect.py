@@ -267,7 +267,8 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     assert Path(record["report"]).parent == case.run
     assert tree(case.out) == before
     assert [part["name"] for part in record["recognition"]["parts"]] == ["training from scratch"]
-    pages = {one["name"]: case.run / one["page"] for one in read_json(case.run)["recognition"]["people"]}
+    assert record["recognition"] == read_json(case.run)["recognition"]
+    pages = {one["name"]: case.run / one["page"] for one in record["recognition"]["people"]}
     assert set(pages) == {"eileen", "grace"}
     assert f'href="people/{pages["grace"].name}"' in (case.run / "report.html").read_text("utf-8")
     assert "two.png" in pages["eileen"].read_text("utf-8")

@@ -90,8 +90,8 @@ def test_strangers_are_told_apart_by_both_heads(
     names = [part["name"] for part in record["recognition"]["parts"]]
     assert names == [
         "training from scratch",
-        "telling strangers apart after training from scratch",
+        "verification of strangers after training from scratch",
         "training from scratch with CosFace",
-        "telling strangers apart after training from scratch with CosFace",
+        "verification of strangers after training from scratch with CosFace",
     ]
     assert "CosFace (scale 16, margin 0.2)" in json.dumps(record["trials"])

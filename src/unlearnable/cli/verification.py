@@ -88,7 +88,7 @@ def report(
     command = shlex.join(["unlearnable", *sys.argv[1:]])
     record = Record.of(found, str(photos), str(protected), command, goal)
     record = record.model_copy(update={"recognition": recognition})
-    path, failure = _saved(record, folder, pages)
+    record, path, failure = _saved(record, folder, pages)
     plain = record.model_dump(mode="json", exclude={"pictures"})
     entries = {
         "others": dict(prepared.pairs.clean.others),
@@ -110,8 +110,12 @@ def report(
 
 def _saved(
     record: Record, folder: Path, pages: Pages | None
-) -> tuple[str | None, UnlearnableError | OSError | None]:
-    """Save the report and its pages; return its path, or the error that kept it from being saved."""
+) -> tuple[Record, str | None, UnlearnableError | OSError | None]:
+    """Save the report and its pages.
+
+    Returns:
+        The record with links to the pages, and its path, or the error that kept it from being saved.
+    """
     from unlearnable.report import save
     from unlearnable.runs import RunFolder
 
@@ -121,6 +125,6 @@ def _saved(
             if record.recognition is not None and pages is not None:
                 named = record.recognition.model_copy(update={"people": pages(folder)})
                 record = record.model_copy(update={"recognition": named})
-            return str(save(record, folder)), None
+            return record, str(save(record, folder)), None
     except (UnlearnableError, OSError) as error:
-        return None, error
+        return record, None, error

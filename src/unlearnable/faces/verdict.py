@@ -34,7 +34,7 @@ def parts(
         named = {comparison.trial.name for comparison, _ in own}
         apart = [one for one in told if one.name in named]
         if apart:
-            found.append(_apart(f"telling strangers apart after {name}", apart))
+            found.append(_apart(f"verification of strangers after {name}", apart))
     marks = {name: "; the noise was found with it" if name in tried.searched else "" for name in tried.frozen}
     found += [_frozen(name, rules, marks[name]) for name, rules in tried.frozen.items()]
     found += [
