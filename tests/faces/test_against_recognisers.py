@@ -78,7 +78,7 @@ def test_published_faces_move_away_from_their_person(folder: Path, published: di
 
 def test_the_run_records_the_recogniser_and_its_digest(folder: Path, published: dict[str, Any]) -> None:
     record = json.loads((folder / "photos.unlearnable" / "out" / "run.json").read_text("utf-8"))
-    assert record["method"] == "feature_shift"
+    assert record["method"] == "feature_shift_error_minimizing"
     assert record["settings"]["surrogate"].endswith("net.onnx,127.5,127.5")
     assert len(record["settings"]["weights"]) == 64
 
@@ -91,7 +91,7 @@ def test_the_same_command_again_changes_nothing(folder: Path, published: dict[st
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--method", "random"), "not of random"),
+        (("--method", "random"), "not for random"),
         (("--set", "surrogate=cnn"), "given twice"),
         (("--recogniser", "missing.onnx"), "There is no file missing.onnx"),
     ],
@@ -120,8 +120,19 @@ def test_a_person_alone_is_told_that_others_help(folder: Path, tmp_path: Path) -
         *QUICK[:4],
         *SAME,
     )
-    alone = call("faces", "protect", folder / "photos" / "grace", tmp_path / "out", "--class", "me", *words)
+    alone = call(
+        "faces",
+        "protect",
+        folder / "photos" / "grace",
+        tmp_path / "out",
+        "--class",
+        "me",
+        *words,
+        "--run",
+        tmp_path / "alone",
+    )
     assert "no other person to move the faces towards" in " ".join(alone.output.split())
+    assert json.loads((tmp_path / "alone" / "run.json").read_text("utf-8"))["method"] == "feature_shift"
     more = ("--context", folder / "photos", "--run", tmp_path / "run")
     among = call(
         "faces", "protect", folder / "photos" / "grace", tmp_path / "new", "--class", "me", *words, *more

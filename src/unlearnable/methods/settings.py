@@ -137,6 +137,11 @@ class SearchConfig(Config):
         return self
 
     @property
+    def learner(self) -> str:
+        """The network that a search trains, if it trains any."""
+        return self.surrogate
+
+    @property
     def rounds_without_countermeasures(self) -> int:
         """Rounds before countermeasures are switched on."""
         if self.countermeasures == "none":

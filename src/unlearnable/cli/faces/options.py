@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 FACES = "Faces"
 NO_FACE = ("skip", "whole", "error")
-# the method that moves the features of recognisers
-SHIFT = "feature_shift"
 
 People = Annotated[
     Path, typer.Argument(metavar="PHOTOS", help="Folder with one sub-folder per person; never changed.")
@@ -66,39 +64,10 @@ Recognisers = Annotated[
         FACES,
         "--recogniser",
         "ONNX file of a recogniser that the noise is to mislead: FILE.onnx, or FILE.onnx,MEAN,SCALE "
-        "(docs/faces.md). Repeatable. The method is then feature_shift.",
+        "(docs/faces.md). Repeatable.",
         "FILE",
     ),
 ]
-
-
-def against(
-    recognisers: Sequence[str] | None, method: str, settings: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Return the method and the settings of a search, against recognisers if there are any.
-
-    Raises:
-        UsageError: If another method is asked for, or recognisers are given in two ways.
-    """
-    if not recognisers:
-        return method, dict(settings)
-    from unlearnable.models.onnx_network import OnnxFile
-    from unlearnable.models.starts import RECOGNISER
-    from unlearnable.preparation import DEFAULT_METHOD
-
-    if method not in (DEFAULT_METHOD, SHIFT):
-        raise UsageError(
-            f"--recogniser is for noise of the method {SHIFT}, not of {method}.",
-            f"Leave out --method or --recogniser, or give --method {SHIFT}.",
-        )
-    if "surrogate" in settings:
-        raise UsageError(
-            "The networks of the search are given twice: as --recogniser and as the setting surrogate.",
-            "Leave one of them out.",
-        )
-    for text in recognisers:
-        OnnxFile.parse(text)
-    return SHIFT, {**settings, "surrogate": "+".join(f"{RECOGNISER}={text}" for text in recognisers)}
 
 
 def chosen(detector: str, who: str, no_face: str = "skip") -> FaceOptions:

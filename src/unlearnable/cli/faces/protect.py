@@ -58,6 +58,7 @@ def protect(
         from unlearnable.destination import require_usable
         from unlearnable.faces import contact_sheet
         from unlearnable.faces import protection as faces_of
+        from unlearnable.faces.against import against
         from unlearnable.preparation import Request
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
@@ -68,10 +69,10 @@ def protect(
         folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
         given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
-        method, given = shared.against(recogniser, method, given)
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         compute = Compute.choose(device, precision)
         request = Request(method, preset, config, given, visibility)
+        against(recogniser or (), request)
         given_faces = shared.chosen(detector, who, no_face)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             if not refit:
@@ -86,16 +87,17 @@ def protect(
                     reading=protection.photo_options(None, class_name, False, max_pixels),
                     on_progress=on_progress,
                 )
+                people = len(found.crops.classes)
                 prepared = faces_of.prepare_faces(
                     found,
-                    request,
+                    against(recogniser or (), request, people),
                     run=None if refit else opened,
                     seed=seed,
                     compute=compute,
                     on_progress=on_progress,
                 )
             _say(console, found)
-            if method == shared.SHIFT and len(found.crops.classes) == 1:
+            if recogniser and people == 1:
                 console.remark(
                     "There is no other person to move the faces towards, so fewer recognisers are misled. "
                     "Photos of others with --context FOLDER help."
