@@ -246,7 +246,9 @@ def test_doubtful_photos_are_named(classwise) -> None:
     assert "--who FILE.csv" in done.stderr
 
 
-def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_finds_the_faces_again(classwise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnx_files import recogniser
+
     case, _ = classwise
     network = "cnn:width=8,depth=2"
     small = Victim(model=network, size=24, batch=8, lr=0.05, schedule="onecycle", transform="none")
@@ -257,7 +259,8 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("unlearnable.evaluation.verification.from_pretrained", lambda *given, **named: ())
     before = tree(case.out)
     words = ("--time-limit", "1s", "--seeds", "1", "--device", "cpu", "--precision", "float32", "--json")
-    record = json.loads(call("faces", "verify", case.photos, case.out, *words).stdout)
+    tried = ("--recogniser", recogniser(tmp_path / "small.onnx"), "--fine-tune")
+    record = json.loads(call("faces", "verify", case.photos, case.out, *words, *tried).stdout)
     assert record["faces"] == 8
     assert record["lost"] == []
     assert 0 <= record["landmark_shift"] < 3
@@ -266,7 +269,15 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     assert "8 photos" in record["intro"]
     assert Path(record["report"]).parent == case.run
     assert tree(case.out) == before
-    assert [part["name"] for part in record["recognition"]["parts"]] == ["training from scratch"]
+    rules = record["recognisers"]["small"]
+    assert [one["rule"] for one in rules] == ["nearest neighbour", "class centre", "linear head"]
+    found = [*rules, record["fine_tuned"]["small"]]
+    assert all(0 <= one[arm] <= 1 for one in found for arm in ("clean", "protected"))
+    parts = {part["name"]: part["text"] for part in record["recognition"]["parts"]}
+    assert list(parts) == ["training from scratch", "small", "small, fine-tuned"]
+    tuned = record["fine_tuned"]["small"]
+    figures = f"({tuned['protected']:.1%} instead of {tuned['clean']:.1%})"
+    assert parts["small, fine-tuned"].endswith(f"small, fine-tuned {figures}")
     assert record["recognition"] == read_json(case.run)["recognition"]
     pages = {one["name"]: case.run / one["page"] for one in record["recognition"]["people"]}
     assert set(pages) == {"eileen", "grace"}
