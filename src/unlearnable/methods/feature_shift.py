@@ -23,8 +23,8 @@ from unlearnable.methods.typed_settings import takes
 from unlearnable.models import starts
 from unlearnable.training.transforms import Draw
 
-# Defaults where a network is a recogniser of faces: the size of its crops, a grid that survives another
-# alignment, and the views that noise needs to reach networks outside the search.
+# Defaults if the surrogate is a recogniser of faces: the size of its crops, a grid coarse enough to survive
+# another alignment, and the views that help noise to reach other networks.
 AGAINST_RECOGNISERS: Mapping[str, Any] = {
     "form": "samplewise",
     "resolution": 112,
@@ -52,8 +52,8 @@ class FeatureShiftConfig(PretrainedConfig):
         momentum: Share of the earlier gradients of a noise that its next step adds, after scaling each to
             a mean absolute value of 1; 0 for none.
         max_rounds: Rounds. Every image is in one batch of each.
-        stop_error: Share of the protected images, in [0, 1], whose features are closer to the centre of
-            another class than to that of their own, at which the search stops.
+        stop_error: The search stops at this share, in [0, 1], of protected images whose features are closer
+            to the centre of another class than to that of their own; the mean over several networks.
     """
 
     away: float = Field(default=0.5, ge=0)
@@ -78,7 +78,7 @@ class FeatureShiftConfig(PretrainedConfig):
 
 @register
 class FeatureShift(BySurrogate[FeatureShiftConfig]):
-    """Noise that moves the features of pretrained networks, against trainers who fine-tune one.
+    """Noise that moves the features of frozen pretrained networks away from an image's own class.
 
     For an image x of class y, networks f with features z = f(t(x + d)) less their mean over the clean images,
     and the centres c of the classes, also less that mean, sign steps lower

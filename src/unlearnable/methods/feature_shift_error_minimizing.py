@@ -55,12 +55,12 @@ class FeatureShiftErrorMinimizingConfig(FeatureShiftConfig):
 
 @register
 class FeatureShiftErrorMinimizing(FeatureShift):
-    """Feature shift, and noise that a network trained from scratch learns instead of the photos.
+    """Feature shift and error-minimizing noise in one budget.
 
     A round trains a small network g on an epoch of protected images, then takes the sign steps of
     ``feature_shift`` along the sum of two gradients: that of the shift, and that of the cross-entropy of g,
-    as in error-minimizing noise (Huang et al., ICLR 2021, Eq. 3). Each is scaled to the same mean absolute
-    value first: a sum of the losses followed the shift alone, because g soon learns the images and the noise.
+    as in error-minimizing noise (Huang et al., ICLR 2021, Eq. 3). Each is first scaled to a mean absolute
+    value of 1. Without that, the shift prevails, because g soon fits the images and its gradient fades.
     """
 
     name: ClassVar[str] = "feature_shift_error_minimizing"
