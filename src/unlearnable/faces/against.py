@@ -1,4 +1,4 @@
-"""A request for noise against recognisers that exist, from their files."""
+"""Requests for noise against existing recognisers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def against(recognisers: Sequence[str], request: Request, people: int | None = N
             be trained to tell a single person apart, so the noise is then against the recognisers alone.
 
     Raises:
-        UsageError: If a file cannot be used, the method takes none, or networks are given in two ways.
+        UsageError: If a file cannot be used, the method does not take recognisers, or the request names a
+            surrogate too.
     """
     if not recognisers:
         return request

@@ -23,8 +23,8 @@ from unlearnable.methods.typed_settings import takes
 from unlearnable.models import starts
 from unlearnable.training.transforms import Draw
 
-# Defaults where a network is a recogniser of faces: the size of its crops, a grid that survives another
-# alignment, and the views that noise needs to reach networks outside the search.
+# Defaults if the surrogate is a recogniser of faces: the size of its crops, a grid coarse enough to survive
+# another alignment, and the views that help noise to reach other networks.
 AGAINST_RECOGNISERS: Mapping[str, Any] = {
     "form": "samplewise",
     "resolution": 112,
@@ -52,8 +52,8 @@ class FeatureShiftConfig(PretrainedConfig):
         momentum: Share of the earlier gradients of a noise that its next step adds, after scaling each to
             a mean absolute value of 1; 0 for none.
         max_rounds: Rounds. Every image is in one batch of each.
-        stop_error: Share of the protected images, in [0, 1], whose features are closer to the centre of
-            another class than to that of their own, at which the search stops.
+        stop_error: The search stops at this share, in [0, 1], of protected images whose features are closer
+            to the centre of another class than to that of their own; the mean over several networks.
     """
 
     away: float = Field(default=0.5, ge=0)
@@ -78,7 +78,7 @@ class FeatureShiftConfig(PretrainedConfig):
 
 @register
 class FeatureShift(BySurrogate[FeatureShiftConfig]):
-    """Noise that moves the features of pretrained networks, against trainers who fine-tune one.
+    """Noise that moves the features of frozen pretrained networks away from an image's own class.
 
     For an image x of class y, networks f with features z = f(t(x + d)) less their mean over the clean images,
     and the centres c of the classes, also less that mean, sign steps lower
@@ -164,8 +164,7 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of a noise: scaled, averaged over the images of a class, and added to earlier ones."""
         assert isinstance(step.model, Centres)
-        found, rows = super()._gradient(step, d, draws), step.batch.rows
-        found = found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        found, rows = self.scaled_gradient(step, d, draws), step.batch.rows
         # images that share a row of noise share its gradient
         same = (rows[:, None] == rows).to(found.dtype)
         found = ((same / same.sum(1, keepdim=True)) @ found.flatten(1)).view_as(found)
@@ -175,6 +174,11 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
             found = found + self.config.momentum * velocity[rows].to(found)
             velocity[rows] = found.to(velocity)
         return found
+
+    def scaled_gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+        """Return the gradient of the noise loss, each image's with a mean absolute value of 1."""
+        found = super()._gradient(step, d, draws)
+        return found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""

@@ -1,9 +1,9 @@
-"""Inception-ResNet-v1, the paper's recogniser of faces.
+"""Inception-ResNet-v1, the face recogniser of Huang et al. (ICLR 2021).
 
 Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning", AAAI
 2017, Figures 10 to 14, with the embedding layer of recognisers: 512 features without bias, and batch
-normalisation. Departure: every convolution and every pooling is padded, so that crops of any size leave
-something to see.
+normalisation. Departure: every convolution and pooling is padded, so that small crops leave at least one
+position.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Residual(nn.Module):
 
     Args:
         channels: Channels of the input and of the result.
-        scale: Factor of the sum (section 3.3).
+        scale: Factor of the joined branches, before they are added to the input (section 3.3).
         last: Whether this is the last block, which has no ReLU.
         branches: The convolutions of each branch.
     """
@@ -75,7 +75,7 @@ class Residual(nn.Module):
 
 @register
 def inception_resnet_v1(classes: int, width: int = 32) -> nn.Sequential:
-    """Inception-ResNet-v1 (Szegedy et al., AAAI 2017) with an embedding of 512, the paper's for faces.
+    """Inception-ResNet-v1 (Szegedy et al., AAAI 2017) with an embedding of 512, for faces.
 
     Args:
         classes: Number of outputs.

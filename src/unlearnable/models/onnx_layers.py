@@ -1,7 +1,7 @@
 """The layers of ONNX files in PyTorch, by the names of the standard (https://onnx.ai/onnx/operators/).
 
-Each function takes the attributes of a layer and its inputs. Attributes that a function does not name are
-those of training, or hints, and change nothing.
+Each function takes the attributes of a layer and its inputs. It refuses values that it does not support;
+attributes that it does not read have no effect on the result outside training.
 """
 
 from __future__ import annotations
@@ -56,24 +56,34 @@ def _gemm(a: dict[str, Any], x: torch.Tensor, w: torch.Tensor, b: torch.Tensor |
 
 
 def _flatten(a: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
-    axis = a.get("axis", 1)
-    return x.reshape(*x.shape[:1], -1) if axis == 1 else x.flatten(axis)
+    if a.get("axis", 1) != 1:
+        raise ValueError("flattening that joins pictures")
+    return x.flatten(1)
 
 
 def _reshape(a: dict[str, Any], x: torch.Tensor, shape: torch.Tensor) -> torch.Tensor:
+    if a.get("allowzero", 0):
+        raise ValueError("shapes with empty sides")
     sizes = [x.shape[axis] if size == 0 else int(size) for axis, size in enumerate(shape.tolist())]
-    # files exported for one picture say so in their shapes
+    # a file exported for a batch of one has a fixed 1 as its first size
     return x.reshape(len(x), *sizes[1:]) if sizes[0] == 1 else x.reshape(sizes)
 
 
 def _max_pool(a: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    _plain(a)
     x, padding = _padded(a, x, -torch.inf)
     return F.max_pool2d(
         x, a["kernel_shape"], a.get("strides", 1), padding, ceil_mode=bool(a.get("ceil_mode", 0))
     )
 
 
+def _plain(a: dict[str, Any]) -> None:
+    if any(step != 1 for step in a.get("dilations", ())):
+        raise ValueError("pooling of pixels that are apart")
+
+
 def _average_pool(a: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    _plain(a)
     counted = bool(a.get("count_include_pad", 0))
     pads = a.get("pads", (0, 0, 0, 0))
     if tuple(pads[:2]) != tuple(pads[2:]) and not counted:
@@ -121,7 +131,7 @@ LAYERS: dict[str, Layer] = {
     "Concat": lambda a, *x: torch.cat(x, a["axis"]),
     "Conv": _conv,
     "Div": lambda a, x, y: x / y,
-    # of training
+    # it has no effect outside training
     "Dropout": lambda a, x, *_: x,
     "Flatten": _flatten,
     "Gemm": _gemm,

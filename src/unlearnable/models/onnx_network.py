@@ -1,6 +1,6 @@
 """A recogniser in an ONNX file as a module: differentiable, and trainable.
 
-The library for this conversion, onnx2torch, requires torchvision, which replaces an installed torch by
+The library for this conversion, onnx2torch, requires torchvision, which may replace an installed torch by
 another build. Recognisers are convolutions and little else, so their layers are in `onnx_layers`.
 """
 
@@ -51,7 +51,10 @@ class OnnxFile:
             if not (np.isfinite([mean, scale]).all() and scale):
                 raise ValueError
         except ValueError as error:
-            raise UsageError(f"The recogniser {text!r} is not understood.", FORM) from error
+            raise UsageError(
+                f"The recogniser {text!r} is not FILE.onnx or FILE.onnx,MEAN,SCALE with two usable numbers.",
+                FORM,
+            ) from error
         if not Path(name).is_file():
             raise UsageError(f"There is no file {name}.", FORM)
         return cls(Path(name), mean, scale)
@@ -60,8 +63,8 @@ class OnnxFile:
         """Return the network as a module, in eval mode.
 
         Raises:
-            UsageError: If the library is missing, or the file is none of a recogniser or has layers that are
-                not supported.
+            UsageError: If the library is missing, or the file is not a recogniser or has layers that are not
+                supported.
         """
         if importlib.util.find_spec("onnx") is None:
             raise UsageError(
@@ -89,7 +92,7 @@ class OnnxNetwork(nn.Module):
         about: The file, and how it takes pixels.
 
     Raises:
-        UsageError: If it has a layer that is not supported, or is none of a recogniser.
+        UsageError: If it has a layer that is not supported, or is not a recogniser.
     """
 
     def __init__(self, graph: Any, about: OnnxFile) -> None:
