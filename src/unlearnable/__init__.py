@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
+    from unlearnable.jobs.applying import Applied, apply_shards
+    from unlearnable.jobs.status import Status
     from unlearnable.methods import Method
     from unlearnable.methods.autoregressive import Autoregressive
     from unlearnable.methods.bait import Bait
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from unlearnable.training.compute import Compute
 
 _HOMES = {
+    "Applied": "jobs.applying",
     "Autoregressive": "methods.autoregressive",
     "Bait": "methods.bait",
     "Budget": "budget",
@@ -91,6 +94,7 @@ _HOMES = {
     "Request": "preparation",
     "RobustErrorMinimizing": "methods.robust_error_minimizing",
     "RunFolder": "runs",
+    "Status": "jobs.status",
     "Textures": "methods.textures",
     "Unfinished": "errors",
     "UnlearnableError": "errors",
@@ -98,6 +102,7 @@ _HOMES = {
     "Verification": "evaluation.result",
     "View": "data.view",
     "apply": "api",
+    "apply_shards": "jobs.applying",
     "detect": "evaluation.detection",
     "fit": "api",
     "load": "data",
@@ -109,6 +114,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Applied",
     "Autoregressive",
     "Bait",
     "Budget",
@@ -137,6 +143,7 @@ __all__ = [
     "Request",
     "RobustErrorMinimizing",
     "RunFolder",
+    "Status",
     "Textures",
     "Unfinished",
     "UnlearnableError",
@@ -145,6 +152,7 @@ __all__ = [
     "View",
     "__version__",
     "apply",
+    "apply_shards",
     "detect",
     "fit",
     "load",
