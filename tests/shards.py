@@ -66,10 +66,10 @@ def unpacked(data: bytes | Path) -> dict[str, bytes]:
         return found
 
 
-def begin(*words: object) -> subprocess.Popen[str]:
-    """Start a command as a process of its own."""
+def begin(*words: object, code: str = "") -> subprocess.Popen[str]:
+    """Start a command as a process of its own, by Python code if it is given."""
     return subprocess.Popen(
-        [sys.executable, "-m", "unlearnable", *map(str, words)],
+        [sys.executable, *(("-c", code) if code else ("-m", "unlearnable")), *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -21,6 +21,7 @@ Names are imported on first use, so that ``import unlearnable`` takes no time.
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,10 @@ __all__ = [
     "protect",
     "verify",
 ]
+
+
+# silent unless the program that imports the package wants to hear
+logging.getLogger("unlearnable").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

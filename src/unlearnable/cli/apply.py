@@ -98,11 +98,13 @@ def apply(
     time_limit: options.TimeLimit = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    log: options.Log = "text",
+    metrics: options.Metrics = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Add the noise of a run to photos: those it was made for, or photos added later."""
-    console = Console(json, quiet)
+    console = Console(json, quiet, log, metrics)
     with console.errors(resumes=True):
         if status is not None:
             _status(console, run, status, manifests)
@@ -190,10 +192,10 @@ def _report(console: Console, applied: Applied, seconds: float) -> None:
         )
     console.result(record, "\n".join(lines))
     if not console.quiet:
-        listing.named("Published, but the photo is gone; delete them if you want", applied.vanished)
-        listing.named("Remarks", {id: "; ".join(notes) for id, notes in applied.notes.items()})
+        listing.named(console, "Published, but the photo is gone; delete them if you want", applied.vanished)
+        listing.named(console, "Remarks", {id: "; ".join(notes) for id, notes in applied.notes.items()})
     listing.sum_up_others(console, applied.others)
-    listing.list_skipped(applied.skipped)
+    listing.list_skipped(console, applied.skipped)
 
 
 def _status(console: Console, run: str | None, protected: str, manifests: str | None) -> None:
@@ -214,8 +216,8 @@ def _status(console: Console, run: str | None, protected: str, manifests: str | 
         f"Manifests: {found.manifests}",
     ]
     console.result(asdict(found), "\n".join(lines))
-    listing.named("Left", found.left)
+    listing.named(console, "Left", found.left)
     if found.left:
-        listing.named("Skipped", dict(found.skipped))
+        listing.named(console, "Skipped", dict(found.skipped))
         raise typer.Exit(Unfinished.exit_code)
-    listing.list_skipped(found.skipped)
+    listing.list_skipped(console, found.skipped)

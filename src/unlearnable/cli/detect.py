@@ -59,7 +59,7 @@ def detect(
         with console.progress(deadline) as on_progress:
             found = prepared.measure(on_progress)
         console.result(found.to_json(), text(found))
-        list_skipped(found.skipped)
+        list_skipped(console, found.skipped)
 
 
 def opened(folder: Path, reading: PhotoOptions) -> ImageSet:

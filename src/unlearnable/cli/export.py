@@ -178,7 +178,7 @@ def export(
             f"Publish: {target}",
         )
         sum_up_others(console, clean.others)
-        list_skipped(done.skipped)
+        list_skipped(console, done.skipped)
 
 
 @overload

@@ -35,11 +35,13 @@ def fit(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    log: options.Log = "text",
+    metrics: options.Metrics = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find the noise for a folder of photos, and save it in a run folder."""
-    console = Console(json, quiet)
+    console = Console(json, quiet, log, metrics)
     with console.errors(resumes=True):
         from unlearnable import duration
         from unlearnable.cli import protection
@@ -89,4 +91,4 @@ def fit(
         text = f"Noise found in {took}, {rounds}; {fitted.reason}.\nKeep private: {run}"
         console.result(record, text)
         listing.sum_up_others(console, prepared.images.others)
-        listing.list_skipped(prepared.images.skipped)
+        listing.list_skipped(console, prepared.images.skipped)

@@ -19,18 +19,18 @@ def sum_up_others(console: Console, others: Mapping[str, int]) -> None:
         console.remark(f"{summary(others)}.")
 
 
-def list_skipped(skipped: Mapping[str, str]) -> None:
+def list_skipped(console: Console, skipped: Mapping[str, str]) -> None:
     """Print the skipped files and leave with their exit code; do nothing if there are none."""
     if not skipped:
         return
-    named("Skipped", skipped)
+    named(console, "Skipped", skipped)
     raise typer.Exit(SKIPPED)
 
 
-def named(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
+def named(console: Console, title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
     """Print a list of photos on stderr, each with its reason if it has one."""
     reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-    Console().listing(title, {shown(id): shown(reason) for id, reason in reasons.items()})
+    console.listing(title, {shown(id): shown(reason) for id, reason in reasons.items()})
 
 
 def shown(name: str) -> str:

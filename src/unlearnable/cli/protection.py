@@ -137,16 +137,19 @@ def report(console: Console, published: Published, seconds: float) -> None:
     console.result(record, "\n".join(lines))
     if not console.quiet:
         new = [id for id in published.added if id not in published.changed]
-        listing.named("Changed since they were protected, now protected again", published.changed)
+        listing.named(console, "Changed since they were protected, now protected again", published.changed)
         listing.named(
+            console,
             "Class corrected, now with the noise of the new class",
             published.relabelled,
         )
-        listing.named("Added since the noise was found, now protected", new)
-        listing.named("Published, but the photo is gone; delete them if you want", published.vanished)
-        listing.named("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
+        listing.named(console, "Added since the noise was found, now protected", new)
+        listing.named(
+            console, "Published, but the photo is gone; delete them if you want", published.vanished
+        )
+        listing.named(console, "Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
     sum_up_others(console, published.others)
-    list_skipped(published.skipped)
+    list_skipped(console, published.skipped)
 
 
 def _visibility(seen: Mapping[str, Any]) -> str:

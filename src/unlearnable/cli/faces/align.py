@@ -66,4 +66,4 @@ def align(
         record = {"train": written.train, "val": written.val, "skipped": dict(written.skipped)}
         text = f"{written.train} crops to train on, {written.val} to test on: {out}"
         console.result({**record, "folder": str(out)}, text)
-        listing.list_skipped(written.skipped)
+        listing.list_skipped(console, written.skipped)

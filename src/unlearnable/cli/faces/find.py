@@ -62,4 +62,4 @@ def find(
         shared.list_doubtful(console, doubtful)
         listing.sum_up_others(console, images.others)
         # a photo without a face is listed above, and its reason is no failure of reading
-        listing.list_skipped({id: why for id, why in images.skipped.items() if id not in records})
+        listing.list_skipped(console, {id: why for id, why in images.skipped.items() if id not in records})
