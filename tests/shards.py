@@ -68,10 +68,11 @@ def unpacked(data: bytes | Path) -> dict[str, bytes]:
 
 def begin(*words: object, code: str = "") -> subprocess.Popen[str]:
     """Start a command as a process of its own, by Python code if it is given."""
+    path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, *(("-c", code) if code else ("-m", "unlearnable")), *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
     )
