@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
     from unlearnable.jobs.applying import Applied, apply_shards
-    from unlearnable.jobs.status import Status
+    from unlearnable.jobs.status import Status, shard_status
     from unlearnable.methods import Method
     from unlearnable.methods.autoregressive import Autoregressive
     from unlearnable.methods.bait import Bait
@@ -111,6 +111,7 @@ _HOMES = {
     "open_photos": "opening",
     "prepare": "preparation",
     "protect": "api",
+    "shard_status": "jobs.status",
     "verify": "evaluation.verification",
 }
 
@@ -161,6 +162,7 @@ __all__ = [
     "open_photos",
     "prepare",
     "protect",
+    "shard_status",
     "verify",
 ]
 

@@ -202,11 +202,11 @@ def _status(console: Console, run: str | None, protected: str, manifests: str | 
     """Print the state of all shards of a folder."""
     from unlearnable import disk_space
     from unlearnable.jobs.folders import find_manifests, manifests_of
-    from unlearnable.jobs.status import status
+    from unlearnable.jobs.status import shard_status
 
     if manifests is None:
         manifests = find_manifests(protected) if run is None else manifests_of(Path(run), protected)
-    found = status(manifests)
+    found = shard_status(manifests)
     of = f" of {found.photos:,}" if found.photos else ""
     lines = [
         f"{found.finished:,} of {counted(found.shards, 'shard', 'is')} finished: "

@@ -45,7 +45,7 @@ class Status:
     vanished: int = 0
 
 
-def status(manifests: str) -> Status:
+def shard_status(manifests: str) -> Status:
     """Return the state of a job.
 
     A finished shard counts, whether or not its photos have changed since: the next run of the command that
