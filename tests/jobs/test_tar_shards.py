@@ -287,6 +287,8 @@ def test_what_is_no_input_of_shards_is_refused_before_work(run: Path, tmp_path: 
     with pytest.raises(UsageError, match="inside"):
         apply_shards(run, tmp_path / "a.tar", tmp_path, workers=1)
     with pytest.raises(UsageError, match="inside"):
+        apply_shards(run, tmp_path / "a.tar", run.parent, manifests=tmp_path / "m", workers=1)
+    with pytest.raises(UsageError, match="inside"):
         apply_shards(run, "memory://b/in", "memory://b/in/out", manifests=tmp_path / "m", workers=1)
     with pytest.raises(UsageError, match="inside"):
         apply_shards(run, "memory://b/in", "memory://b/out", manifests="memory://b/out/m", workers=1)

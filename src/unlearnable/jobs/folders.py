@@ -75,6 +75,7 @@ def keep_apart(photos: str, protected: str, run: Path, manifests: str) -> None:
     remedy = "Give another --manifests FOLDER."
     for inner, outer, problem in (
         (source, protected, "PHOTOS lies inside PROTECTED"),
+        (str(run), protected, "The run folder lies inside PROTECTED, and must stay private"),
         (manifests, protected, "The manifests lie inside PROTECTED, and must stay private"),
         (protected, manifests, "PROTECTED lies inside the manifests"),
         *(() if named else ((protected, source, "PROTECTED lies inside PHOTOS"),)),
