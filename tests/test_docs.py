@@ -289,6 +289,7 @@ def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
         "published",
         "folder.json",
         "measured",
+        "people",
         "report.html",
         "report.json",
     }

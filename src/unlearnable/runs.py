@@ -7,6 +7,7 @@ noise.safetensors        the noise
 surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
 checkpoint.safetensors   an unfinished search; deleted when it is finished
 measured/                the finished trainings of a report card
+people/                  a page for each person, with links to the photos
 """
 
 from __future__ import annotations

@@ -121,3 +121,25 @@ def test_compare_takes_any_arms_and_repeats_itself() -> None:
     assert clean.peak.value > 0.8
     assert wrong.last < 0.3
     assert results[0].tested == 30
+
+
+def test_every_trained_network_is_handed_on_with_its_arm_and_its_seed() -> None:
+    rng = np.random.default_rng(0)
+    pixels = torch.from_numpy(np.stack([stripes(rng, n % 2).transpose(2, 0, 1) for n in range(24)]))
+    images = Labelled(pixels, torch.arange(24) % 2, 2)
+    trial = Trial("tiny", Victim(model=TINY, size=24, epochs=2, batch=12, transform="none"))
+    handed: dict[tuple[str, str, int], torch.nn.Module] = {}
+
+    def keep(trial: Trial, name: str, seed: int, model: torch.nn.Module) -> None:
+        handed[trial.name, name, seed] = model
+
+    names = ["clean", "protected"]
+    found = compare(
+        names, lambda name, seed: Arm(images, images), trial, 2, seeds=(3, 4), compute=CPU, on_learned=keep
+    )
+    assert list(handed) == [("tiny", name, seed) for name in names for seed in (3, 4)]
+    # the network after the last epoch
+    for (_, name, seed), model in handed.items():
+        answers = model.eval()(pixels.float() / 255).argmax(1)
+        run = next(run for run in found.arm(name).runs if run.seed == seed)
+        assert float((answers == images.labels).double().mean()) == pytest.approx(run.test.last)

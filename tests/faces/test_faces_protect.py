@@ -123,6 +123,11 @@ def classwise(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, dict[str,
     return case, case.protect(code=SKIPPED)
 
 
+def read_json(run: Path) -> dict[str, Any]:
+    """The report of a verification, for programs."""
+    return json.loads((run / "report.json").read_text("utf-8"))
+
+
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
@@ -241,7 +246,9 @@ def test_doubtful_photos_are_named(classwise) -> None:
     assert "--who FILE.csv" in done.stderr
 
 
-def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_finds_the_faces_again(classwise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnx_files import recogniser
+
     case, _ = classwise
     network = "cnn:width=8,depth=2"
     small = Victim(model=network, size=24, batch=8, lr=0.05, schedule="onecycle", transform="none")
@@ -252,7 +259,8 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("unlearnable.evaluation.verification.from_pretrained", lambda *given, **named: ())
     before = tree(case.out)
     words = ("--time-limit", "1s", "--seeds", "1", "--device", "cpu", "--precision", "float32", "--json")
-    record = json.loads(call("faces", "verify", case.photos, case.out, *words).stdout)
+    tried = ("--recogniser", recogniser(tmp_path / "small.onnx"), "--fine-tune")
+    record = json.loads(call("faces", "verify", case.photos, case.out, *words, *tried).stdout)
     assert record["faces"] == 8
     assert record["lost"] == []
     assert 0 <= record["landmark_shift"] < 3
@@ -261,6 +269,39 @@ def test_verify_finds_the_faces_again(classwise, monkeypatch: pytest.MonkeyPatch
     assert "8 photos" in record["intro"]
     assert Path(record["report"]).parent == case.run
     assert tree(case.out) == before
+    rules = record["recognisers"]["small"]
+    assert [one["rule"] for one in rules] == ["nearest neighbour", "class centre", "linear head"]
+    found = [*rules, record["fine_tuned"]["small"]]
+    assert all(0 <= one[arm] <= 1 for one in found for arm in ("clean", "protected"))
+    parts = {part["name"]: part["text"] for part in record["recognition"]["parts"]}
+    assert list(parts) == ["training from scratch", "small", "small, fine-tuned"]
+    tuned = record["fine_tuned"]["small"]
+    figures = f"({tuned['protected']:.1%} instead of {tuned['clean']:.1%})"
+    assert parts["small, fine-tuned"].endswith(f"small, fine-tuned {figures}")
+    assert record["recognition"] == read_json(case.run)["recognition"]
+    pages = {one["name"]: case.run / one["page"] for one in record["recognition"]["people"]}
+    assert set(pages) == {"eileen", "grace"}
+    assert f'href="people/{pages["grace"].name}"' in (case.run / "report.html").read_text("utf-8")
+    assert "two.png" in pages["eileen"].read_text("utf-8")
+    # pages are links: neither photos nor copies of them are in the run folder
+    kinds = {path.suffix for path in case.run.rglob("*") if path.is_file()}
+    assert not kinds & {".jpg", ".jpeg", ".webp"}
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--fine-tune",), "--recogniser"),
+        (("--pairs", "pairs.txt"), "--strangers"),
+        (("--strangers", "nowhere"), "nowhere"),
+    ],
+)
+def test_verify_refuses_what_lacks_its_other_half(classwise, words: tuple[str, ...], remedy: str) -> None:
+    case, _ = classwise
+    done = CliRunner().invoke(app, ["faces", "verify", str(case.photos), str(case.out), *words])
+    assert done.exit_code in (2, 3)
+    assert remedy in done.stderr
+    assert "finding faces" not in done.stderr
 
 
 # Calls that follow

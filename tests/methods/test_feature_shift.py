@@ -12,7 +12,6 @@ import torch.nn.functional as F
 
 from quick import drawn, fit
 from unlearnable import methods
-from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
@@ -146,15 +145,6 @@ def test_steps_are_long_in_the_first_half_of_the_rounds() -> None:
     cosine = make(step_size=2.0, step_schedule="cosine")
     assert cosine.step_length(0, 4) == 2.0
     assert cosine.step_length(3, 4) > 0
-
-
-@pytest.fixture(scope="module")
-def scenes() -> ImageSet:
-    """60 images of 24 px in three classes, each a coloured texture under noise of its own."""
-    rng = np.random.default_rng(2)
-    base = rng.integers(90, 165, (3, 6, 6, 3)).repeat(4, 1).repeat(4, 2)
-    pixels = np.stack([base[i % 3] + rng.normal(0, 15, (24, 24, 3)) for i in range(60)])
-    return arrays(pixels.clip(0, 255).astype(np.uint8), ["a", "b", "c"] * 20)
 
 
 def cosines(fitted: methods.Fitted, images: ImageSet, number: int = 0) -> tuple[float, float]:

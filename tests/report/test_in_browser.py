@@ -16,7 +16,8 @@ from unlearnable.data.photo import Photo
 from unlearnable.evaluation.result import Sample
 from unlearnable.experiments import figures, pages, profiles
 from unlearnable.experiments.table import tabulate
-from unlearnable.report import Record, page
+from unlearnable.report import Record, page, people
+from unlearnable.report.parts import Part, RecognitionRecord
 
 WIDTHS = (320, 390, 768, 1280)
 LONG = "a-name-without-any-space-that-is-longer-than-a-phone-is-wide-0123456789.jpg"
@@ -49,7 +50,31 @@ def shown() -> str:
     return page(made)
 
 
-@pytest.mark.parametrize("make", [lambda: verified(sample(60, 90)), shown], ids=["verify", "demo"])
+def person() -> str:
+    """A page with a small and a very wide photo, of which one copy cannot be read."""
+    small, wide = (
+        people.View(source="gone.png", width=width, height=90, boxes=[(9, 9, 40, 50)]) for width in (70, 4000)
+    )
+    row = people.Row(name=LONG, clean=LONG, protected="100.0%")
+    shots = [
+        people.Shot(id=f"cats/{LONG}", before=one, after=after, note=LONG, answers=[row, row])
+        for one, after in ((small, wide), (wide, None))
+    ]
+    return people.page(people.Person(name=LONG, ways=[row], shots=shots))
+
+
+def with_faces() -> str:
+    part = Part(name=LONG, verdict="not protected", text=f"does not hold against {LONG}")
+    links = [people.PersonLink(name=LONG, page="people/001.html")] * 3
+    named = RecognitionRecord(parts=[part], lines=[LONG], people=links)
+    return page(record(verification()).model_copy(update={"recognition": named}))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: verified(sample(60, 90)), shown, person, with_faces],
+    ids=["verify", "demo", "person", "faces"],
+)
 def test_nothing_sticks_out_at_any_width(make: object, tmp_path: Path) -> None:
     found = laid_out(make(), STICKING_OUT, WIDTHS, tmp_path)  # type: ignore[operator]
     assert found == [[]] * len(WIDTHS)
@@ -121,3 +146,24 @@ def test_wide_tables_of_experiments_scroll_in_their_own_box(tmp_path: Path) -> N
     assert all(one.begun for one in tables)
     html = pages.page([(one, figures.draw(one)) for one in tables], tmp_path)
     assert laid_out(html, STICKING_OUT, WIDTHS, tmp_path) == [[]] * len(WIDTHS)
+
+
+FACES = """
+  const full = page.querySelector(".full");
+  full.showPopover();
+  await pause();
+  return [...full.querySelectorAll(".framed")].map(framed => {
+    const picture = framed.querySelector("img").getBoundingClientRect();
+    const box = framed.querySelector("rect").getBoundingClientRect();
+    const [left, top] = [box.left - picture.left, box.top - picture.top];
+    return [picture.width, picture.height, left, top, box.width, box.height].map(Math.round);
+  });
+"""
+
+
+def test_the_box_of_a_face_is_where_it_is_at_full_size(tmp_path: Path) -> None:
+    (found,) = laid_out(person(), FACES, (1280,), tmp_path)
+    for (width, height, *box), wanted in zip(found, (70, 4000), strict=True):
+        assert (width, height) == (wanted, 90)
+        # the stroke is 2 pixels wide
+        assert all(abs(one - other) <= 2 for one, other in zip(box, (9, 9, 40, 50), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.verdict import Goal
     from unlearnable.report import Record
+    from unlearnable.report.parts import PersonLink, RecognitionRecord
+
+    Pages = Callable[[Path], list[PersonLink]]
 
 
 def announce(console: Console, prepared: Preparation) -> None:
@@ -59,6 +62,8 @@ def report(
     goal: Goal | None,
     more: Mapping[str, Any] | None = None,
     remarks: str = "",
+    recognition: RecognitionRecord | None = None,
+    pages: Pages | None = None,
 ) -> None:
     """Print and save the result of a verification.
 
@@ -72,6 +77,8 @@ def report(
         goal: The goal of ``--require``, if there is one.
         more: Further entries of the JSON.
         remarks: Lines before the table.
+        recognition: Recognition of the people in the photos.
+        pages: Writes the pages of these people into the run folder.
 
     Raises:
         GoalMissed: If the goal is missed or cannot be told.
@@ -80,7 +87,8 @@ def report(
 
     command = shlex.join(["unlearnable", *sys.argv[1:]])
     record = Record.of(found, str(photos), str(protected), command, goal)
-    path, failure = _saved(record, folder)
+    record = record.model_copy(update={"recognition": recognition})
+    record, path, failure = _saved(record, folder, pages)
     plain = record.model_dump(mode="json", exclude={"pictures"})
     entries = {
         "others": dict(prepared.pairs.clean.others),
@@ -100,14 +108,23 @@ def report(
         )
 
 
-def _saved(record: Record, folder: Path) -> tuple[str | None, UnlearnableError | OSError | None]:
-    """Save the report; return its path, or the error that kept it from being saved."""
+def _saved(
+    record: Record, folder: Path, pages: Pages | None
+) -> tuple[Record, str | None, UnlearnableError | OSError | None]:
+    """Save the report and its pages.
+
+    Returns:
+        The record with links to the pages, and its path, or the error that kept it from being saved.
+    """
     from unlearnable.report import save
     from unlearnable.runs import RunFolder
 
     try:
         # only one process at a time may write into a run folder
         with RunFolder(folder).open():
-            return str(save(record, folder)), None
+            if record.recognition is not None and pages is not None:
+                named = record.recognition.model_copy(update={"people": pages(folder)})
+                record = record.model_copy(update={"recognition": named})
+            return record, str(save(record, folder)), None
     except (UnlearnableError, OSError) as error:
-        return None, error
+        return record, None, error

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from unlearnable.errors import DataError
 from unlearnable.evaluation.intervals import Spread
@@ -60,6 +61,14 @@ class Tested:
     labels: torch.Tensor
     images: IntArray
     seconds: float
+
+
+# called with the trial, the name of the arm, the seed and the trained network, on the device
+OnLearned = Callable[[Trial, str, int, nn.Module], None]
+
+
+def ignored(trial: Trial, name: str, seed: int, model: nn.Module) -> None:
+    """Do nothing with a trained network."""
 
 
 class Saved(Protocol):
@@ -167,6 +176,7 @@ def compare(
     compute: Compute | None = None,
     on_progress: OnProgress = silent,
     saved: Saved | None = None,
+    on_learned: OnLearned = ignored,
 ) -> Comparison:
     """Train the trial's victim on every arm, once per seed, and return the results.
 
@@ -182,6 +192,7 @@ def compare(
         compute: Device and precision; chosen by default.
         on_progress: Called after every epoch.
         saved: Finished trainings, which do not run again; None to save none.
+        on_learned: Called with every trained network.
 
     Raises:
         DataError: If no test image belongs to a judged class, or none to the context although there is one.
@@ -197,7 +208,7 @@ def compare(
                 text = f"{name}: {epoch.test_accuracy:.0%}"
                 on_progress(Event(trial.name, before + epoch.number, total, text))
 
-            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved))
+            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved, on_learned))
             done += trial.victim.epochs
     chance = 1 / len(scored(judged, classes))
     return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, chance)
@@ -212,6 +223,7 @@ def _run(
     compute: Compute,
     on_epoch: Callable[[Epoch], None],
     saved: Saved | None,
+    on_learned: OnLearned,
 ) -> Run:
     tested = None if saved is None else saved.load(trial, name, seed)
     if tested is None:
@@ -219,6 +231,7 @@ def _run(
         arm = data(name, seed)
         _refuse_untested(arm, judged)
         learned = learn(trial.victim, arm.train, arm.test, seed, compute, trial.chain, on_epoch)
+        on_learned(trial, name, seed, learned.model)
         tested = Tested(learned.epochs, arm.test.labels, _numbers(arm.test), time.perf_counter() - start)
         if saved is not None:
             saved.save(trial, name, seed, tested)

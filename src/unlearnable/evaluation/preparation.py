@@ -11,7 +11,7 @@ import numpy as np
 
 from unlearnable.errors import DataError
 from unlearnable.evaluation import arms
-from unlearnable.evaluation.comparison import Comparison, compare
+from unlearnable.evaluation.comparison import Comparison, OnLearned, compare, ignored
 from unlearnable.evaluation.enough import Outlook
 from unlearnable.evaluation.measured import FOLDER, Measured
 from unlearnable.evaluation.pairs import Pairs
@@ -58,24 +58,32 @@ class Preparation:
     brief: bool = False
     impossible: tuple[tuple[str, float], ...] = ()
 
-    def measure(self, on_progress: OnProgress = silent) -> Verification:
+    def measure(self, on_progress: OnProgress = silent, on_learned: OnLearned = ignored) -> Verification:
         """Train and test every scheduled trial, and return the results.
+
+        Args:
+            on_progress: Called after every epoch.
+            on_learned: Called with every network that is trained, not with those of saved trainings.
 
         Raises:
             UsageError: If another process works in the run folder of a report card.
         """
         if self.run is None or not self.report_card:
-            return self._measure(None, on_progress)
+            return self._measure(None, on_progress, on_learned)
         with RunFolder(self.run).open(on_progress):
-            return self._measure(Measured(self.run / FOLDER, self.pairs, self.compute), on_progress)
+            return self._measure(
+                Measured(self.run / FOLDER, self.pairs, self.compute), on_progress, on_learned
+            )
 
-    def _measure(self, saved: Measured | None, on_progress: OnProgress) -> Verification:
+    def _measure(
+        self, saved: Measured | None, on_progress: OnProgress, on_learned: OnLearned
+    ) -> Verification:
         start = time.perf_counter()
         pairs = self.pairs
         comparisons, failed = list[Comparison](), list[tuple[str, float]]()
         for trial in self.schedule.trials:
             try:
-                comparisons.append(self._compare(trial, saved, on_progress))
+                comparisons.append(self._compare(trial, saved, on_progress, on_learned))
             except DataError as error:
                 # the other trials are worth a report, unless the images themselves cannot be used
                 if not trial.chain:
@@ -103,7 +111,9 @@ class Preparation:
             separability=separability(pairs) if self.report_card else None,
         )
 
-    def _compare(self, trial: Trial, saved: Measured | None, on_progress: OnProgress) -> Comparison:
+    def _compare(
+        self, trial: Trial, saved: Measured | None, on_progress: OnProgress, on_learned: OnLearned
+    ) -> Comparison:
         return compare(
             ARMS,
             partial(arms.arm, self.pairs, trial),
@@ -114,6 +124,7 @@ class Preparation:
             compute=self.compute,
             on_progress=on_progress,
             saved=saved,
+            on_learned=on_learned,
         )
 
 

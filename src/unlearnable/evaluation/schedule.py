@@ -13,6 +13,7 @@ from unlearnable.training.victim import Victim
 
 HELD_OUT = 0.25
 TIME_LIMIT = 15 * 60.0
+COSFACE = "CosFace"
 # those known to undo the noise come first
 COUNTERMEASURES = ("grey", "jpeg:30", "project", "shrink:2")
 
@@ -71,6 +72,7 @@ def trials(
     targets: Sequence[str] = (),
     specs: Sequence[str] = COUNTERMEASURES,
     pretrained: Sequence[Trial] = (),
+    cosface: bool = False,
 ) -> tuple[Trial, ...]:
     """Return the trials of ``verify``, the most important first.
 
@@ -84,6 +86,7 @@ def trials(
         targets: Networks; by default one of the surrogate's family and one other.
         specs: Chains of countermeasures.
         pretrained: Trials of victims that start from pretrained weights; see ``from_pretrained``.
+        cosface: Whether the second trial is the first target with the head of face recognisers.
 
     Raises:
         UsageError: If a network or a countermeasure is unknown.
@@ -95,8 +98,10 @@ def trials(
     names = short if len(set(short)) == len(short) else list(targets)
     chains = {chain.spec: chain for spec in specs if (chain := countermeasures.create(spec))}
     first, *others = (Trial(name, victim) for name, victim in zip(names, victims, strict=True))
+    margin = victims[0].model_copy(update={"head": "cosface"})
     return (
         first,
+        *((Trial(COSFACE, margin),) if cosface else ()),
         *pretrained,
         *(Trial(spec, victims[0], chain) for spec, chain in chains.items()),
         *others,

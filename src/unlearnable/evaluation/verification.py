@@ -45,11 +45,14 @@ def prepare(
     weights: str | Path | None = None,
     countermeasures: Sequence[str] | None = None,
     report_card: bool = False,
+    cosface: bool = False,
     time_limit: float | None = TIME_LIMIT,
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Preparation:
     """Return a verification that is ready to run, with its time estimated; arguments as for ``verify``.
+
+    With ``cosface``, the first network also trains with the head of face recognisers.
 
     Raises:
         DataError: If there is no pair, or there are too few classes or photos to measure anything.
@@ -100,7 +103,7 @@ def prepare(
     if report_card:
         tried = card.rows(pairs, next(iter(targets), ""), tuned, countermeasures)
     else:
-        tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned)
+        tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned, cosface)
     saved = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
     chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, saved, on_progress), limit)
     impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))

@@ -17,7 +17,7 @@ from unlearnable.events import OnProgress, silent
 from unlearnable.faces.crops import crops
 from unlearnable.faces.detector import create, detect, overlap
 from unlearnable.faces.face import CROP, Alignment, Face
-from unlearnable.faces.face_list import places_of
+from unlearnable.faces.face_list import Record, places_of
 from unlearnable.faces.finding import FaceOptions, find
 
 # faces that share less than this of their union are not the same one
@@ -48,6 +48,25 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """The faces of a photo and of its published copy, as a trainer sees them.
+
+    Args:
+        person: The person of the photo.
+        size: (height, width) of the photo.
+        before: The chosen faces, in pixels of the photo.
+        copy_size: (height, width) of the copy; None if it cannot be read.
+        after: The same faces in pixels of the copy; empty if one of them is lost.
+    """
+
+    person: str
+    size: tuple[int, int]
+    before: tuple[Face, ...]
+    copy_size: tuple[int, int] | None = None
+    after: tuple[Face, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Aligned crops of photos and of their published copies, each detected and aligned by itself.
 
@@ -58,6 +77,10 @@ class Pairs:
         context: Crops of other people, or None.
         left_out: Reason for each photo that is in no pair.
         visibility: Visibility of the noise in some of the full photos; None if they cannot be compared.
+        photos: The photos in which a face was chosen.
+        copies: Their published copies, under the same ids.
+        seen: The faces of each of these photos.
+        known: The people of photos and context, with the content hashes of their photos.
     """
 
     clean: ImageSet
@@ -66,6 +89,10 @@ class Pairs:
     context: ImageSet | None
     left_out: Mapping[str, str]
     visibility: Visibility | None
+    photos: ImageSet
+    copies: ImageSet
+    seen: Mapping[str, Seen]
+    known: Mapping[str, frozenset[str]]
 
 
 def pairs(
@@ -103,15 +130,17 @@ def pairs(
     clean, records = find(opened, replace(options, no_face="skip"), on_progress=on_progress)
     detector = create(options.detector)
     places, again = dict[str, tuple[Alignment, ...]](), dict[str, tuple[Alignment, ...]]()
-    lost, shifts = dict[str, str](), list[float]()
+    lost, shifts, seen = dict[str, str](), list[float](), dict[str, Seen]()
     for id in clean.ids:
         before = [records[id].found.faces[index] for index in records[id].found.chosen]
+        seen[id] = Seen(clean.class_of[id], records[id].size, tuple(before))
         try:
             copy = published.photo(id)
             after = detect(copy.rgb(), detector)
         except DataError as error:
             lost[id] = error.problem
             continue
+        seen[id] = replace(seen[id], copy_size=copy.size)
         # copies may be smaller than their photos: faces are compared in pixels of the photo
         scale = records[id].size[1] / copy.size[1]
         enlarged = [face.moved(scale) for face in after]
@@ -122,6 +151,7 @@ def pairs(
             continue
         places[id] = tuple(Alignment.of(face.landmarks) for face in before)
         again[id] = tuple(Alignment.of(after[index].landmarks) for index in found)
+        seen[id] = replace(seen[id], after=tuple(after[index] for index in found))
         shifts += [_shift(one, enlarged[index]) for one, index in zip(before, found, strict=True)]
     if not places:
         raise DataError(
@@ -136,13 +166,31 @@ def pairs(
         _correlation(kept, copies, places, again),
     )
     left_out = {**matching.left_out, **{id: clean.skipped[id] for id in clean.skipped}, **lost}
-    others = None
+    known, others = _known(clean, records), None
     if context is not None:
-        found_there, seen = find(open_images(context), FaceOptions(options.detector), on_progress=on_progress)
-        others = crops(found_there, places_of(seen))
+        people, there = find(open_images(context), FaceOptions(options.detector), on_progress=on_progress)
+        others = crops(people, places_of(there))
+        known |= _known(people, there)
     return Pairs(
-        crops(kept, places), crops(copies, again), arrival, others, left_out, _visibility(kept, copies)
+        crops(kept, places),
+        crops(copies, again),
+        arrival,
+        others,
+        left_out,
+        _visibility(kept, copies),
+        clean,
+        published.subset(clean.ids),
+        seen,
+        known,
     )
+
+
+def _known(images: ImageSet, records: Mapping[str, Record]) -> dict[str, frozenset[str]]:
+    """Return the content hashes of each person's photos."""
+    found = {name: set[str]() for name in images.classes}
+    for id in images.ids:
+        found[images.class_of[id]].add(records[id].digest)
+    return {name: frozenset(digests) for name, digests in found.items()}
 
 
 def _visibility(clean: ImageSet, copies: ImageSet) -> Visibility | None:

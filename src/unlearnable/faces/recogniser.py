@@ -44,9 +44,7 @@ class Recogniser(OnnxFile):
         for number, pixels in enumerate(pictures, 1):
             rows.append(self._run(pixels))
             on_progress(Event(f"embedding with {self.file.name}", number, len(crops.ids)))
-        embeddings = np.stack(rows)
-        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-        return embeddings
+        return unit(np.stack(rows))
 
     @cached_property
     def _session(self) -> Any:
@@ -76,3 +74,8 @@ class Recogniser(OnnxFile):
             pixels = np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
         scaled = (pixels.astype(np.float32) - self.mean) / self.scale
         return np.asarray(scaled.transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+def unit(embeddings: Embeddings) -> Embeddings:
+    """Return embeddings, float (N, D), scaled to length 1."""
+    return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))

@@ -164,8 +164,7 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of a noise: scaled, averaged over the images of a class, and added to earlier ones."""
         assert isinstance(step.model, Centres)
-        found, rows = super()._gradient(step, d, draws), step.batch.rows
-        found = found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        found, rows = self.scaled_gradient(step, d, draws), step.batch.rows
         # images that share a row of noise share its gradient
         same = (rows[:, None] == rows).to(found.dtype)
         found = ((same / same.sum(1, keepdim=True)) @ found.flatten(1)).view_as(found)
@@ -175,6 +174,11 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
             found = found + self.config.momentum * velocity[rows].to(found)
             velocity[rows] = found.to(velocity)
         return found
+
+    def scaled_gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+        """Return the gradient of the noise loss, each image's with a mean absolute value of 1."""
+        found = super()._gradient(step, d, draws)
+        return found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""

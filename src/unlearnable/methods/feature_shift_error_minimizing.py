@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.steps import State, Steps
 from unlearnable.methods.typed_settings import takes
 from unlearnable.training.recipe import Recipe
+from unlearnable.training.transforms import Draw
 
 
 class FeatureShiftErrorMinimizingConfig(FeatureShiftConfig):
@@ -29,7 +31,7 @@ class FeatureShiftErrorMinimizingConfig(FeatureShiftConfig):
     Attributes:
         trained: The network that is trained from scratch during the search.
         trained_size: Side in pixels of its input; that of the pretrained networks is ``resolution``.
-        trained_weight: Weight of its loss beside the loss of the shift.
+        trained_weight: Weight of the gradient of its loss beside that of the shift.
         lr: Learning rate of its training.
     """
 
@@ -56,9 +58,9 @@ class FeatureShiftErrorMinimizing(FeatureShift):
     """Feature shift, and noise that a network trained from scratch learns instead of the photos.
 
     A round trains a small network g on an epoch of protected images, then takes the sign steps of
-    ``feature_shift`` on the sum of two losses: that of the shift, and the cross-entropy of g, as in
-    error-minimizing noise (Huang et al., ICLR 2021, Eq. 3). The second one fades as g learns the noise, which
-    leaves the rest of the budget to the first.
+    ``feature_shift`` along the sum of two gradients: that of the shift, and that of the cross-entropy of g,
+    as in error-minimizing noise (Huang et al., ICLR 2021, Eq. 3). Each is scaled to the same mean absolute
+    value first: a sum of the losses followed the shift alone, because g soon learns the images and the noise.
     """
 
     name: ClassVar[str] = "feature_shift_error_minimizing"
@@ -107,12 +109,17 @@ class FeatureShiftErrorMinimizing(FeatureShift):
         return self._small(super().train_batch(plan, model, batch, d, rng))
 
     def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
-        """Return the loss of the shift and the weighted cross-entropy of the trained network, both sums."""
+        """Return the loss of the shift, or the cross-entropy if the step is against the trained network."""
+        if isinstance(step.model, Centres):
+            return super().noise_loss(step, d)
+        return F.cross_entropy(step.logits(self._small(step.show(d))), step.batch.y, reduction="sum")
+
+    def scaled_gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+        """Return the sum of the gradients of the two losses, each scaled by itself."""
         assert isinstance(step.model, Centres)
-        x, y = step.show(d), step.batch.y
-        shift = step.model.loss(step.plan.logits, x, y, self.config.away)
-        logits = step.plan.logits(step.model.learner, self._small(x))
-        return shift + self.config.trained_weight * F.cross_entropy(logits, y, reduction="sum")
+        shift = super().scaled_gradient(step, d, draws)
+        against = super().scaled_gradient(replace(step, model=step.model.learner), d, draws)
+        return shift + self.config.trained_weight * against
 
     def _small(self, x: torch.Tensor) -> torch.Tensor:
         size = self.config.trained_size

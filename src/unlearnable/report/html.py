@@ -10,24 +10,30 @@ from unlearnable.report import card_picture, figures, text
 from unlearnable.report.record import Record
 
 
-def page(record: Record) -> str:
-    """Return the HTML page of a record."""
+def environment() -> Any:
+    """Return the environment of the templates, a ``jinja2.Environment``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("unlearnable.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "percent": text.percent,
         "spread": text.spread,
         "duration": duration.words,
         "estimated": text.estimated,
     }
+    return made
+
+
+def page(record: Record) -> str:
+    """Return the HTML page of a record."""
+    from markupsafe import Markup
+
     trial, clean, headline = record.main
     by_class = figures.classes(record)
     values: dict[str, Any] = {
@@ -48,4 +54,5 @@ def page(record: Record) -> str:
         "by_class": None if by_class is None else Markup(by_class),
         "seeds": len(clean.curves),
     }
-    return environment.get_template("page.html").render(values)
+    text_of_page: str = environment().get_template("page.html").render(values)
+    return text_of_page

@@ -133,3 +133,38 @@ class GoalRecord(Model):
     text: str
     met: bool
     reason: str = ""
+
+
+class Part(Model):
+    """One part of the verdict on protected faces.
+
+    Args:
+        name: The way of recognising people.
+        verdict: The verdict on it.
+        text: The verdict with its figures, such as ``does not hold against SFace (...)``.
+    """
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+class PersonLink(Model):
+    """The name of a person, and the page with the person's photos, relative to the report."""
+
+    name: str
+    page: str
+
+
+class RecognitionRecord(Model):
+    """Recognition of the people in photos: only for ``faces verify``.
+
+    Args:
+        parts: The parts of the verdict.
+        lines: Figures of detection, strangers and recognisers, in sentences.
+        people: The private page of each person.
+    """
+
+    parts: list[Part]
+    lines: list[str] = []
+    people: list[PersonLink] = []

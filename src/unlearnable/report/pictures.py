@@ -119,7 +119,7 @@ def _full(before: UInt8Array, noise: UInt8Array, after: UInt8Array, limit: int) 
 
 def _uri(pixels: UInt8Array) -> str:
     lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS
-    return _encoded(pixels, "PNG") if lossless else _encoded(pixels, "JPEG", quality=QUALITY, subsampling=0)
+    return encoded(pixels, "PNG") if lossless else encoded(pixels, "JPEG", quality=QUALITY, subsampling=0)
 
 
 def _small(pixels: UInt8Array) -> str:
@@ -130,10 +130,11 @@ def _small(pixels: UInt8Array) -> str:
         filter = Image.Resampling.NEAREST if largest <= ENLARGED else Image.Resampling.BILINEAR
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         pixels = np.asarray(image.resize(size, filter))
-    return _encoded(pixels, "WEBP", quality=88)
+    return encoded(pixels, "WEBP", quality=88)
 
 
-def _encoded(pixels: UInt8Array, format: str, **options: object) -> str:
+def encoded(pixels: UInt8Array, format: str, **options: object) -> str:
+    """Return an image as a data URI, in a format of Pillow with its options."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format, **options)
     return f"data:image/{format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

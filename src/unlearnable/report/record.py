@@ -19,6 +19,7 @@ from unlearnable.report.parts import (
     CurveRecord,
     GoalRecord,
     Range,
+    RecognitionRecord,
     Seen,
     TrialRecord,
     Unmeasured,
@@ -42,6 +43,7 @@ class Record(BaseModel):
         card: The figures of a report card, if this is one.
         pictured: Number of pairs that were found by their pictures, because the names differ.
         near_duplicates: Number of photos that are copies or near duplicates of another photo.
+        recognition: Recognition of the people in photos, by ``faces verify``.
         command: The command line, or empty.
     """
 
@@ -68,6 +70,7 @@ class Record(BaseModel):
     tested_on: str
     seen: Seen | None = None
     goal: GoalRecord | None = None
+    recognition: RecognitionRecord | None = None
     pictures: list[Picture] = []
     environment: dict[str, Any]
     command: str

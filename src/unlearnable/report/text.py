@@ -85,7 +85,8 @@ def table(record: Record) -> str:
         colour = record.seen.ciede2000
         ssim += "" if colour is None else f", CIEDE2000 {colour:.1f} after a blur"
         out += [f"  {change}", f"  {psnr}{ssim} ({counted(record.seen.sampled, 'photo')})"]
-    return "\n".join([*out, "", *_conditions(record), sentence(record), *_goal(record)])
+    ending = [*_conditions(record), sentence(record), *recognition(record), *_goal(record)]
+    return "\n".join([*out, "", *ending])
 
 
 def _conditions(record: Record) -> list[str]:
@@ -93,6 +94,14 @@ def _conditions(record: Record) -> list[str]:
     if not record.conditions:
         return []
     return [f"{record.conditions[0].upper()}{record.conditions[1:]}.", record.as_it_is]
+
+
+def recognition(record: Record) -> list[str]:
+    """Return every part of the verdict on protected faces, in one sentence; nothing without faces."""
+    if record.recognition is None:
+        return []
+    text = "; ".join(part.text for part in record.recognition.parts)
+    return [f"{text[:1].upper()}{text[1:]}."]
 
 
 def _blocks(record: Record) -> list[str]:

@@ -51,6 +51,7 @@ def train_step(
     compute: Compute,
     clip: float = 0.0,
     frozen: Sequence[nn.Module] = (),
+    margin: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Train a model on one batch, in train mode; return loss and number of correct predictions.
 
@@ -62,6 +63,8 @@ def train_step(
         compute: Device and precision.
         clip: Largest norm of the gradient; 0 for no limit.
         frozen: Layers that stay in eval mode because they do not train.
+        margin: Subtracted from the logit of the true class in the loss, or from every logit times its class
+            probability.
 
     Returns:
         The mean loss and the number of correct predictions, both on the device. For class probabilities, the
@@ -72,7 +75,11 @@ def train_step(
         part.eval()
     with compute.autocast():
         logits = model(x)
-    loss = F.cross_entropy(logits.to(compute.dtype), y)
+    wanted = logits.to(compute.dtype)
+    if margin:
+        true = y if y.ndim == 2 else F.one_hot(y, logits.shape[1])
+        wanted = wanted - margin * true.to(wanted.dtype)
+    loss = F.cross_entropy(wanted, y)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     if clip:
@@ -216,7 +223,9 @@ class Training:
                 x, y = self.chain.batch(x, self._one_hot[y], other, compute)
                 x = self.chain.step(self.model, x, y, other, compute)
                 x = x.contiguous(memory_format=torch.channels_last)
-            yield train_step(self.model, self.optimizer, x, y, compute, recipe.clip, self.frozen)[1]
+            yield train_step(
+                self.model, self.optimizer, x, y, compute, recipe.clip, self.frozen, recipe.margin
+            )[1]
 
     def predict(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the predicted classes of images, uint8 (N, 3, S, S) on the host: int64 (N,) on the CPU."""

@@ -27,6 +27,7 @@ class Recipe:
             then cosine, or ``steps``: a tenth from three quarters of the training on, and a hundredth in its
             last tenth.
         transform: Random transformations of each batch.
+        margin: Subtracted from the logit of the true class during training; see ``margin_head``.
     """
 
     epochs: int = 60
@@ -37,6 +38,7 @@ class Recipe:
     clip: float = 0.0
     schedule: Literal["constant", "cosine", "onecycle", "steps"] = "cosine"
     transform: Transform = field(default_factory=Transform)
+    margin: float = 0.0
 
     def optimizer(self, model: nn.Module) -> torch.optim.SGD:
         """Return the optimiser of a model's parameters."""

@@ -17,6 +17,7 @@ from unlearnable.spec import Spec
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen_features import HeadTraining, nearest_neighbour
 from unlearnable.training.loop import Stages, Training, predict
+from unlearnable.training.margin_head import replace_head
 from unlearnable.training.outcome import Epoch, Labelled, Learned, epochs_of, recorded
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.recipe import Recipe
@@ -54,6 +55,10 @@ class Victim(Spec):
         trains: Layers that train: ``all``, or the last layer only (``head``), all others in eval mode.
             ``nearest`` trains nothing: an image is classified as the training image with the most similar
             features, the input of the last layer.
+        head: ``linear`` for a usual last layer, or ``cosface``: the logits are cosines, and the true class
+            must win by a margin; see ``margin_head``.
+        scale: ``cosface`` only: factor of the cosines.
+        margin: ``cosface`` only: the margin, as a difference of cosines.
     """
 
     model: str
@@ -73,6 +78,9 @@ class Victim(Spec):
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     start: str = FRESH
     trains: Literal["all", "head", "nearest"] = "all"
+    head: Literal["linear", "cosface"] = "linear"
+    scale: Annotated[float, Field(gt=0)] = 16.0
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
     @property
     def recipe(self) -> Recipe:
@@ -86,6 +94,7 @@ class Victim(Spec):
             clip=self.clip,
             schedule=self.schedule,
             transform=Transform(self.transform, (self.crop_min, 1.0), self.jitter, self.rotation, self.hue),
+            margin=self.scale * self.margin if self.head == "cosface" else 0.0,
         )
 
     @property
@@ -107,6 +116,8 @@ class Victim(Spec):
         if self.trains == "nearest":
             return f"nearest neighbour on its features, {self.size} px{start}"
         head = ", the last layer only" if self.trains == "head" else ""
+        if self.head == "cosface":
+            head += f", CosFace (scale {self.scale:g}, margin {self.margin:g})"
         return f"{crops}{colours}{turns}, {self.size} px, {self.epochs} epochs{start}{head}"
 
     @property
@@ -146,6 +157,9 @@ class Victim(Spec):
             model = models.create(self.model, classes)
         if path := self.start_file:
             load_weights(model, read_weights(path), self.model)
+        if self.head == "cosface":
+            with seeded(seed, "cosface"):
+                replace_head(model, self.scale)
         return model
 
 

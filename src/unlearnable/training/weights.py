@@ -88,7 +88,7 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], name: str) 
         if isinstance(module, Normalise) and f"{layer}.mean" in weights and f"{layer}.std" in weights:
             module.adopt(weights[f"{layer}.mean"], weights[f"{layer}.std"])
     own = model.state_dict()
-    head = {key for key in own if key.startswith(f"{_head_name(model)}.")}
+    head = {key for key in own if key.startswith(f"{head_name(model)}.")}
     resized = {key for key in head & weights.keys() if weights[key].shape != own[key].shape}
     fits = all(weights[key].shape[1:] == own[key].shape[1:] for key in resized)
     others = all(weights[key].shape == own[key].shape for key in own.keys() & weights.keys() - resized)
@@ -116,7 +116,7 @@ def freeze_all_but_head(model: nn.Module) -> list[nn.Module]:
 
     The caller leaves the returned layers in eval mode, so that their running statistics do not change either.
     """
-    name = _head_name(model)
+    name = head_name(model)
     layers = dict(model.named_modules())
     for key, parameter in model.named_parameters():
         parameter.requires_grad_(key.startswith(f"{name}."))
@@ -128,13 +128,13 @@ def split(model: nn.Module) -> tuple[nn.Module, nn.Module]:
 
     The copy returns the input of that layer: the features, float (N, D).
     """
-    name = _head_name(model)
+    name = head_name(model)
     backbone = copy.deepcopy(model).eval().requires_grad_(False)
     parent, _, last = name.rpartition(".")
     setattr(backbone.get_submodule(parent), last, nn.Identity())
     return backbone, model.get_submodule(name)
 
 
-def _head_name(model: nn.Module) -> str:
+def head_name(model: nn.Module) -> str:
     """Return the name of the last layer that has weights."""
     return model.head_name if isinstance(model, Timm) else list(model.state_dict())[-1].rpartition(".")[0]
