@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import operator
 import os
 import signal
 import subprocess
@@ -218,3 +220,22 @@ def wait_until(condition, seconds: float = SECONDS) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def test_work_that_is_given_up_at_once_leaves_no_process() -> None:
+    """A shard takes a minute, and a scheduler kills 30 s after it asked for an end."""
+    started = time.monotonic()
+    results = pool.work(
+        time.sleep, [0.0, *[300.0] * 3], 2, died=lambda task, reason: None, few=0, at_once=True
+    )
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 100
+    assert not multiprocessing.active_children()
+
+
+def test_tasks_of_unknown_number_are_done_in_processes() -> None:
+    here = os.getpid()
+    found = [*pool.work(operator.call, iter([os.getpid] * 3), 2, died=lambda task, reason: 0, few=0)]
+    assert len(found) == 3
+    assert here not in found

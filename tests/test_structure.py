@@ -22,7 +22,7 @@ LAYERS = [
     {"report"},
     {"api", "cells", "faces"},
     {"extending"},
-    {"evaluation", "preparation"},
+    {"evaluation", "preparation", "jobs"},
     {"publish", "search"},
     {"destination", "opening"},
     {"methods", "presets"},

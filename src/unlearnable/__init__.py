@@ -21,6 +21,7 @@ Names are imported on first use, so that ``import unlearnable`` takes no time.
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.result import Verification
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
+    from unlearnable.jobs.applying import Applied, apply_shards
+    from unlearnable.jobs.status import Status, shard_status
     from unlearnable.methods import Method
     from unlearnable.methods.autoregressive import Autoregressive
     from unlearnable.methods.bait import Bait
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from unlearnable.training.compute import Compute
 
 _HOMES = {
+    "Applied": "jobs.applying",
     "Autoregressive": "methods.autoregressive",
     "Bait": "methods.bait",
     "Budget": "budget",
@@ -91,6 +95,7 @@ _HOMES = {
     "Request": "preparation",
     "RobustErrorMinimizing": "methods.robust_error_minimizing",
     "RunFolder": "runs",
+    "Status": "jobs.status",
     "Textures": "methods.textures",
     "Unfinished": "errors",
     "UnlearnableError": "errors",
@@ -98,6 +103,7 @@ _HOMES = {
     "Verification": "evaluation.result",
     "View": "data.view",
     "apply": "api",
+    "apply_shards": "jobs.applying",
     "detect": "evaluation.detection",
     "fit": "api",
     "load": "data",
@@ -105,10 +111,12 @@ _HOMES = {
     "open_photos": "opening",
     "prepare": "preparation",
     "protect": "api",
+    "shard_status": "jobs.status",
     "verify": "evaluation.verification",
 }
 
 __all__ = [
+    "Applied",
     "Autoregressive",
     "Bait",
     "Budget",
@@ -137,6 +145,7 @@ __all__ = [
     "Request",
     "RobustErrorMinimizing",
     "RunFolder",
+    "Status",
     "Textures",
     "Unfinished",
     "UnlearnableError",
@@ -145,6 +154,7 @@ __all__ = [
     "View",
     "__version__",
     "apply",
+    "apply_shards",
     "detect",
     "fit",
     "load",
@@ -152,8 +162,13 @@ __all__ = [
     "open_photos",
     "prepare",
     "protect",
+    "shard_status",
     "verify",
 ]
+
+
+# silent unless the program that imports the package wants to hear
+logging.getLogger("unlearnable").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

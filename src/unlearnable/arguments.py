@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from unlearnable import duration
 from unlearnable.errors import UsageError
-from unlearnable.events import OnProgress, silent
+from unlearnable.events import OnProgress, logged, silent
 
 T = TypeVar("T")
 # the largest whole number that every reader of JSON reads exactly
@@ -216,6 +216,8 @@ def specs(name: str, values: Any, example: str) -> tuple[str, ...]:
 def callback(value: OnProgress | None) -> OnProgress:
     """Return the function that receives progress; None stands for one that ignores it.
 
+    Every event also goes to the logger ``unlearnable``.
+
     Raises:
         UsageError: If it cannot be called.
     """
@@ -224,4 +226,4 @@ def callback(value: OnProgress | None) -> OnProgress:
             f"on_progress is {shown(value)}, but must be a function of an event.",
             "Give a function such as `lambda event: print(event.text)`, or None.",
         )
-    return silent if value is None else value
+    return logged(silent if value is None else value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,25 @@ class Event:
 
 
 OnProgress = Callable[[Event], None]
+
+
+logger = logging.getLogger("unlearnable")
+
+
+def logged(on_progress: OnProgress) -> OnProgress:
+    """Return an ``on_progress`` that also sends every event to the logger ``unlearnable``.
+
+    Remarks have the level INFO, progress has DEBUG.
+    """
+
+    def show(event: Event) -> None:
+        if event.text and not event.done:
+            logger.info("%s: %s", event.stage, event.text)
+        else:
+            logger.debug("%s: %d of %d", event.stage, event.done, event.total)
+        on_progress(event)
+
+    return show
 
 
 def silent(event: Event) -> None:

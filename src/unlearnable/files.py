@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,31 +14,43 @@ from unlearnable import portable
 UNSUPPORTED = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOLCK}
 )
-_DRAFT = re.compile(r"\.\d+\.part")
+_DRAFT = re.compile(r"\.[0-9a-f]+\.part")
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, drafts: Path | None = None) -> None:
     """Write a file whole or not at all, making its folder if need be.
+
+    Args:
+        path: The file.
+        data: Its content.
+        drafts: Folder of the unfinished file, on the same disk; the folder of ``path`` if None.
 
     Raises:
         OSError: If it cannot be written; ``filename`` says which.
     """
-    write_by(path, lambda draft: draft.write_bytes(data))
+    write_by(path, lambda draft: draft.write_bytes(data), drafts)
 
 
-def write_by(path: Path, save: Callable[[Path], object]) -> None:
+def write_by(path: Path, save: Callable[[Path], object], drafts: Path | None = None) -> None:
     """Write a file whole or not at all, by a function that writes to the path it is given.
 
     Makes the folder if need be.
 
+    Args:
+        path: The file.
+        save: Writes to the path it is given.
+        drafts: Folder of the unfinished file, on the same disk; the folder of ``path`` if None.
+
     Raises:
         OSError: If it cannot be written, whatever ``save`` raises; ``filename`` says which.
     """
-    # Short, because the name of the file may be as long as the file system allows. Our own, because a process
-    # of a killed run may still be writing.
-    draft = path.parent / f".{os.getpid()}.part"
+    # Short, because the name of the file may be as long as the file system allows. Drawn, because a process
+    # of a killed run may still be writing, and processes of several machines may have the same number.
+    folder = path.parent if drafts is None else drafts
+    draft = folder / f".{secrets.token_hex(8)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         save(draft)
         # The content must reach the disk before the name does.
         _flush(draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unlearnable import arguments
 from unlearnable.data.folder import folder
@@ -12,7 +12,10 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
-from unlearnable.methods import Method
+
+if TYPE_CHECKING:
+    # the command that only reads photos must not wait for PyTorch
+    from unlearnable.methods import Method
 
 
 @dataclass(frozen=True)

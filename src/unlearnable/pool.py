@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,7 +33,14 @@ _starting = threading.Lock()
 
 
 def work(
-    function: Callable[[T], R], tasks: Sequence[T], workers: int, died: Callable[[T, str], R]
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    workers: int,
+    died: Callable[[T, str], R],
+    *,
+    few: int = FEW,
+    ahead: int = AHEAD,
+    at_once: bool = False,
 ) -> Iterator[R]:
     """Call a function on every task, in worker processes if that pays, and yield results as they come.
 
@@ -43,32 +50,40 @@ def work(
         workers: Number of processes; with fewer than 2, or few tasks, this process does the work.
         died: Makes the result of a task whose worker died twice (killed, out of memory, crashed), given the
             reason.
+        few: With fewer tasks than this, this process does the work, if their number is known.
+        ahead: Tasks in flight for each worker; those of a worker that dies are done again one by one.
+        at_once: Whether an exception, such as Ctrl-C, ends workers in the middle of their tasks. Otherwise
+            they finish the tasks that they have begun.
 
     Raises:
         Exception: Any exception of ``function``, after the workers have ended.
     """
     # A daemonic process, such as a worker of another pool, may not have children.
-    if workers < 2 or len(tasks) < FEW or multiprocessing.current_process().daemon:
+    too_few = isinstance(tasks, Sized) and len(tasks) < few
+    if workers < 2 or too_few or multiprocessing.current_process().daemon:
         yield from map(function, tasks)
         return
     waiting = iter(tasks)
-    while suspects := (yield from _together(function, waiting, workers)):
+    while suspects := (yield from _together(function, waiting, workers, ahead, at_once)):
         # The pool does not report which task killed the worker. Each suspect runs again alone, in a fresh
         # process, so that no task pays for another.
         for task in suspects:
-            again = yield from _together(function, iter([task]), 1)
+            again = yield from _together(function, iter([task]), 1, 1, at_once)
             if again:
                 yield died(task, DIED)
 
 
-def _together(function: Callable[[T], R], waiting: Iterator[T], workers: int) -> Generator[R, None, list[T]]:
+def _together(
+    function: Callable[[T], R], waiting: Iterator[T], workers: int, ahead: int, at_once: bool
+) -> Generator[R, None, list[T]]:
     """Do tasks in one pool until none is left or a worker dies; return the tasks in flight at that moment."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     flying: dict[Future[R], T] = {}
     lost: list[T] = []
+    before = multiprocessing.active_children()
     try:
         while True:
-            for task in () if lost else islice(waiting, AHEAD * workers - len(flying)):
+            for task in () if lost else islice(waiting, ahead * workers - len(flying)):
                 try:
                     with _fit_for_workers():
                         flying[pool.submit(function, task)] = task
@@ -87,6 +102,12 @@ def _together(function: Callable[[T], R], waiting: Iterator[T], workers: int) ->
                     lost.append(task)
                 else:
                     yield result
+    except BaseException:
+        if at_once:
+            for child in multiprocessing.active_children():
+                if child not in before:
+                    child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

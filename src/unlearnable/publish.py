@@ -21,11 +21,7 @@ from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
-from unlearnable.worker import LEFT_OUT, UNKNOWN, Outcome, Task, make
-
-# Raised when the same photo, noise and encoding give other pixels than before, so that files are made again.
-REVISION = 1
-ZERO = "its noise is zero everywhere, so its copy would not be protected"
+from unlearnable.worker import REVISION, UNKNOWN, ZERO, Outcome, Task, make, without_noise
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def publish(
             relabelled.append(id)
         slot = noise.slot(id, class_name, facts.digest)
         if slot is None:
-            skipped[id] = _without_noise(noise, id, class_name, facts.digest)
+            skipped[id] = without_noise(noise, id, class_name, facts.digest)
             continue
         if recipes.is_zero(slot):
             skipped[id] = ZERO
@@ -239,21 +235,6 @@ def _is_current(record: Mapping[str, Any], digest: str, class_name: str, recipe:
         and not record.get("reason")
         and record.get("class", class_name) == class_name
         and record.get("made_with", recipe) == recipe
-    )
-
-
-def _without_noise(noise: Publishable, id: str, class_name: str, digest: str) -> str:
-    """Return why an image has no noise."""
-    if not noise.assignment.covers(id, class_name):
-        return LEFT_OUT
-    if noise.form == "classwise":
-        return f"the run has no noise for class {class_name!r}"
-    found_for = noise.found_for(id, digest)
-    if not found_for:
-        return UNKNOWN
-    return (
-        f"its class is now {class_name!r}, and its noise was made for {found_for!r} "
-        "(`unlearnable apply --missing extend` makes noise for its new class)"
     )
 
 

@@ -23,6 +23,9 @@ from unlearnable.noise import Noise
 # Errors that would hit every other file as well: disk full, read-only or failing, no permission.
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
+# Raised when the same photo, noise and encoding give other pixels than before, so that files are made again.
+REVISION = 1
+ZERO = "its noise is zero everywhere, so its copy would not be protected"
 UNKNOWN = "the run has no noise for it (`unlearnable apply --missing extend` makes some)"
 LEFT_OUT = "the run leaves it out: its noise is for a share of the images, or for other classes"
 
@@ -37,7 +40,7 @@ class Task:
     Args:
         id: Id of the photo.
         class_name: Its class.
-        origin: Path of the photo, or the photo itself.
+        origin: Path of the photo, the bytes of its file, or the photo itself.
         output: File to write.
         encoding: How to write it.
         max_pixels: Most pixels that are decoded.
@@ -45,7 +48,7 @@ class Task:
 
     id: str
     class_name: str
-    origin: Path | Photo
+    origin: Path | bytes | Photo
     output: Path
     encoding: Encoding
     max_pixels: int
@@ -86,7 +89,9 @@ class Outcome:
     reason: str = ""
 
 
-def make(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> Outcome:
+def make(
+    task: Task, noise_file: Path, kind: type[Publishable] = Noise, drafts: Path | None = None
+) -> Outcome:
     """Decode a photo, add the noise, encode, decode again, check and write.
 
     A photo that cannot be used gives an outcome with a reason, not an exception.
@@ -95,34 +100,79 @@ def make(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> Outco
         task: The file to make.
         noise_file: The run's noise.
         kind: Its class.
+        drafts: Folder of the unfinished file, on the same disk; the folder of the output if None.
 
     Raises:
         UnlearnableError: If published pixels leave the budget: a bug, which must stop the whole run.
         OSError: If the file cannot be written for a reason that other files share.
     """
-    stamps = tuple(path.stat().st_mtime_ns for path in kind.files(noise_file))
-    noise = _noise(kind, noise_file, stamps)
+    outcome, data = made(task, noise_file, kind)
+    return outcome if outcome.reason else written(outcome, task.output, data, drafts)
+
+
+def made(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> tuple[Outcome, bytes]:
+    """Return the outcome of a photo and the bytes of its file, which is not written; empty with a reason.
+
+    Args:
+        task: The file to make.
+        noise_file: The run's noise.
+        kind: Its class.
+
+    Raises:
+        UnlearnableError: If published pixels leave the budget: a bug, which must stop the whole run.
+    """
+    noise = loaded(noise_file, kind)
     try:
         photo, digest = _read(task)
         if not photo.pixels.size:
-            return Outcome(task.id, reason="it has no pixels")
+            return Outcome(task.id, reason="it has no pixels"), b""
         slot = noise.slot(task.id, task.class_name, digest)
         if slot is None:
-            covered = noise.assignment.covers(task.id, task.class_name)
-            return Outcome(task.id, reason=UNKNOWN if covered else LEFT_OUT)
+            return Outcome(task.id, reason=without_noise(noise, task.id, task.class_name, digest)), b""
+        if noise.is_zero(slot):
+            return Outcome(task.id, reason=ZERO), b""
         photo = photo.resized(task.encoding.size_of(photo.size))
         outcome, data = _protected(task, noise, slot, photo)
     except DataError as error:
-        return Outcome(task.id, reason=error.problem)
+        return Outcome(task.id, reason=error.problem), b""
     except MemoryError:
-        return Outcome(task.id, reason="does not fit into memory")
+        return Outcome(task.id, reason="does not fit into memory"), b""
+    return replace(outcome, digest=digest, output_digest=hashing.of_bytes(data)), data
+
+
+def written(outcome: Outcome, output: Path, data: bytes, drafts: Path | None = None) -> Outcome:
+    """Write a finished file, and return its outcome; one with a reason if it cannot be written.
+
+    Raises:
+        OSError: If the file cannot be written for a reason that other files share.
+    """
     try:
-        write(task.output, data)
+        write(output, data, drafts)
     except OSError as error:
         if error.errno in FATAL_ERRNOS:
             raise
-        return Outcome(task.id, reason=f"cannot be written ({error.strerror})")
-    return replace(outcome, digest=digest, output_digest=hashing.of_bytes(data))
+        return Outcome(outcome.id, reason=f"cannot be written ({error.strerror})")
+    return outcome
+
+
+def loaded(noise_file: Path, kind: type[Publishable] = Noise) -> Publishable:
+    """Return the noise of a file, read once in a process as long as the file stays the same."""
+    return _noise(kind, noise_file, tuple(path.stat().st_mtime_ns for path in kind.files(noise_file)))
+
+
+def without_noise(noise: Publishable, id: str, class_name: str, digest: str) -> str:
+    """Return why an image has no noise."""
+    if not noise.assignment.covers(id, class_name):
+        return LEFT_OUT
+    if noise.form == "classwise":
+        return f"the run has no noise for class {class_name!r}"
+    found_for = noise.found_for(id, digest)
+    if not found_for:
+        return UNKNOWN
+    return (
+        f"its class is now {class_name!r}, and its noise was made for {found_for!r} "
+        "(`unlearnable apply --missing extend` makes noise for its new class)"
+    )
 
 
 def _protected(task: Task, noise: Publishable, slot: Any, photo: Photo) -> tuple[Outcome, bytes]:
@@ -170,8 +220,11 @@ def _read(task: Task) -> tuple[Photo, str]:
     if isinstance(task.origin, Photo):
         pixels = task.origin.pixels
         return task.origin, hashing.of_pixels(pixels)
-    data = read_photo_file(task.origin, task.max_pixels)
-    return decode(data, str(task.origin), task.max_pixels, task.encoding.metadata), hashing.of_bytes(data)
+    if isinstance(task.origin, bytes):
+        data, name = task.origin, task.id
+    else:
+        data, name = read_photo_file(task.origin, task.max_pixels), str(task.origin)
+    return decode(data, name, task.max_pixels, task.encoding.metadata), hashing.of_bytes(data)
 
 
 def _same_alpha(photo: Photo, back: Photo, name: str) -> None:

@@ -9,9 +9,21 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import demo, detect, experiment, export, faces, fit, inspect, lists, protect, verify
+from unlearnable.cli import (
+    apply,
+    demo,
+    detect,
+    experiment,
+    export,
+    faces,
+    fit,
+    inspect,
+    lists,
+    protect,
+    verify,
+)
 from unlearnable.cli.process import App
-from unlearnable.cli.verb import Program, Verb
+from unlearnable.cli.verb import Addressed, Program, Verb
 from unlearnable.version import __version__
 
 SUMMARY = (
@@ -51,7 +63,7 @@ for verb, panel in (
     (demo.demo, PROTECT),
     (protect.protect, PROTECT),
     (fit.fit, PROTECT),
-    (fit.apply, PROTECT),
+    (apply.apply, PROTECT),
     (verify.verify, MEASURE),
     (detect.detect, MEASURE),
     (experiment.experiment, MEASURE),
@@ -61,6 +73,6 @@ for verb, panel in (
     (lists.countermeasures, SHOW),
     (export.export, EXCHANGE),
 ):
-    app.command(cls=Verb, rich_help_panel=panel)(verb)
+    app.command(cls=Addressed if verb is apply.apply else Verb, rich_help_panel=panel)(verb)
 app.command("import", cls=Verb, rich_help_panel=EXCHANGE)(export.import_)
 app.add_typer(faces.app, name="faces", rich_help_panel=PROTECT)

@@ -10,19 +10,22 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unicodedata import category
 
 import typer
 
-from unlearnable.cli import failures, progress
-from unlearnable.cli.signals import Stopped
-from unlearnable.errors import Unfinished, UnlearnableError
+from unlearnable.cli import failures, progress, watching
+from unlearnable.cli.progress import Stage
+from unlearnable.cli.signals import Stopped, between_events
+from unlearnable.errors import Unfinished, UnlearnableError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 
 # Entries of a list that are printed; --json has all.
 LISTED = 20
+LOGS = ("text", "json")
 
 
 class Console:
@@ -31,17 +34,30 @@ class Console:
     Args:
         json: Whether the result is printed as JSON.
         quiet: Whether remarks and progress are left out.
+        log: ``text``, or ``json`` for one JSON object a line on stderr.
+        metrics: File for the state of the work, for Prometheus; None for no file.
+
+    Raises:
+        Exit: If ``log`` is neither.
     """
 
-    def __init__(self, json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self, json: bool = False, quiet: bool = False, log: str = "text", metrics: Path | None = None
+    ) -> None:
         self.json = json
         self.quiet = quiet
+        self.log = log
+        self.metrics = metrics
         self._say: progress.Say = _stderr
+        if log not in LOGS:
+            self.log = "text"
+            with self.errors():
+                raise UsageError(f"--log {log} is unknown.", f"Choose {' or '.join(LOGS)}.")
 
     def remark(self, text: str) -> None:
         """Print a remark on stderr."""
         if not self.quiet:
-            self._say(printable(text))
+            self._print("info", text)
 
     def result(self, record: Mapping[str, Any], text: str) -> None:
         """Print the result on stdout: the record as JSON, or the text for people.
@@ -66,7 +82,9 @@ class Console:
             entries: Reasons by name, or names.
         """
         reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-        if reasons:
+        if reasons and self.log == "json":
+            self._print("warning", title, entries=reasons)
+        elif reasons:
             _stderr("\n".join([f"{title} ({len(reasons)}):", *shortened(reasons)]))
 
     @contextmanager
@@ -78,19 +96,39 @@ class Console:
 
         Raises:
             Unfinished: At the first event after the deadline.
+            Stopped: At the first event after ``kill``, so that a search can save what it has found.
         """
+        with ExitStack() as stack:
+            show = stack.enter_context(self._shown())
+            if self.metrics is not None:
+                show = stack.enter_context(watching.measured(self.metrics, show))
+            yield _until(deadline, stack.enter_context(between_events(show)))
+
+    @contextmanager
+    def _shown(self) -> Iterator[OnProgress]:
         if self.quiet:
-            yield _until(deadline, silent)
-        elif progress.is_drawn():
+            yield silent
+        elif progress.is_drawn() and self.log == "text":
             with progress.bars() as (show, say):
                 self._say = say
                 try:
-                    yield _until(deadline, show)
+                    yield show
                 finally:
                     self._say = _stderr
         else:
-            with progress.lines(self.remark) as show:
-                yield _until(deadline, show)
+            with progress.lines(self.remark, self._state) as show:
+                yield show
+
+    def _state(self, stage: Stage) -> None:
+        """Print the state of the work."""
+        self._print("info", stage.line(), **watching.numbers(stage))
+
+    def _print(self, level: str, text: str, **more: Any) -> None:
+        """Print a line on stderr; as JSON, it has more entries."""
+        if self.log == "json":
+            _stderr(watching.record(level, text, **more))
+        else:
+            self._say(printable(text))
 
     @contextmanager
     def errors(self, *, resumes: bool = False) -> Iterator[None]:
@@ -108,7 +146,10 @@ class Console:
             # a question that was left unanswered
             ended = Stopped() if isinstance(error, typer.Abort) else error
             text, code = failures.explain(ended, resumes=resumes)
-            _stderr(text)
+            if self.log == "json":
+                self._print("error", text.removeprefix("error: "), exit_code=code)
+            else:
+                _stderr(text)
             raise typer.Exit(code) from error
 
 

@@ -37,7 +37,8 @@ def detect(
     console = Console(json, quiet)
     with console.errors():
         from unlearnable import duration
-        from unlearnable.cli.protection import list_skipped, photo_options
+        from unlearnable.cli.listing import list_skipped
+        from unlearnable.cli.protection import photo_options
         from unlearnable.evaluation.detection import prepare
         from unlearnable.training.compute import Compute
 
@@ -58,7 +59,7 @@ def detect(
         with console.progress(deadline) as on_progress:
             found = prepared.measure(on_progress)
         console.result(found.to_json(), text(found))
-        list_skipped(found.skipped)
+        list_skipped(console, found.skipped)
 
 
 def opened(folder: Path, reading: PhotoOptions) -> ImageSet:

@@ -146,7 +146,8 @@ def export(
     """Write a protected set for other tools, as one npz file or as a folder of images."""
     console = Console(json, quiet)
     with console.errors():
-        from unlearnable.cli.protection import list_skipped, photo_options, sum_up_others
+        from unlearnable.cli.listing import list_skipped, sum_up_others
+        from unlearnable.cli.protection import photo_options
         from unlearnable.exchange import export_set
         from unlearnable.noise import Noise
 
@@ -177,7 +178,7 @@ def export(
             f"Publish: {target}",
         )
         sum_up_others(console, clean.others)
-        list_skipped(done.skipped)
+        list_skipped(console, done.skipped)
 
 
 @overload

@@ -252,6 +252,24 @@ Precision = Annotated[
     str,
     option(RUN, "--precision", "auto (the faster one, measured and recorded), float32 or bfloat16.", "NAME"),
 ]
+Log = Annotated[
+    str,
+    option(
+        RUN,
+        "--log",
+        "How stderr is written: text, or json (one object a line; progress every 30 s).",
+        "FORMAT",
+    ),
+]
+Metrics = Annotated[
+    Path | None,
+    option(
+        RUN,
+        "--metrics",
+        "File for the state of the work, in the text format of Prometheus; replaced every 5 s.",
+        "FILE",
+    ),
+]
 Json = Annotated[
     bool, option(RUN, "--json", "Print one JSON object on stdout; everything else goes to stderr.")
 ]

@@ -58,19 +58,37 @@ class Stage:
         return f"{done}/{total}" if total else f"{done}" if done else ""
 
     @property
+    def rate(self) -> float | None:
+        """Units a second, over the later half of the stage so far; None if that is not known."""
+        since, first = self._marks[0]
+        seconds = time.monotonic() - since
+        return (self.event.done - first) / seconds if self.event.done > first and seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that the stage still takes; None if that is not known."""
+        event = self.event
+        # the event may know better than the speed so far
+        if event.left is None and event.total and self.rate:
+            return max(0.0, (event.total - event.done) / self.rate)
+        return event.left
+
+    @property
     def left(self) -> str:
         """About how long the stage still takes; empty if that is not known."""
-        event = self.event
-        since, first = self._marks[0]
-        # the event may know better than the speed so far
-        seconds = event.left
-        if seconds is None and event.done > first:
-            seconds = (event.total - event.done) * (time.monotonic() - since) / (event.done - first)
+        seconds = self.seconds_left
         return f"{duration.words(seconds)} left" if seconds and seconds > 0 else ""
 
+    @property
+    def speed(self) -> str:
+        """The rate in words: ``12.5 a second``; empty if it is not known."""
+        if self.rate is None:
+            return ""
+        return f"{self.rate:.1f} a second" if self.rate >= 1 else f"{60 * self.rate:.1f} a minute"
+
     def line(self) -> str:
-        """Return the state in words: ``searching: 120 of 800, about 3 min left``."""
-        parts = [self.count.replace("/", " of "), f"about {self.left}" if self.left else ""]
+        """Return the state in words: ``searching: 120 of 800, 4.0 a second, about 3 min left``."""
+        parts = [self.count.replace("/", " of "), self.speed, f"about {self.left}" if self.left else ""]
         return f"{self.event.stage}: {', '.join(filter(None, parts)) or 'in progress'}"
 
 
@@ -105,11 +123,12 @@ def bar(stage: Stage, width: int, signs: str = "━─") -> str:
 
 
 @contextmanager
-def lines(say: Say) -> Iterator[OnProgress]:
+def lines(say: Say, state: Callable[[Stage], object]) -> Iterator[OnProgress]:
     """Yield an ``on_progress`` that prints remarks at once, and the state of the work every 30 s.
 
     Args:
         say: Prints a line.
+        state: Prints the state of the work.
     """
     stage = Stage(Event("working"))
     over = threading.Event()
@@ -121,7 +140,7 @@ def lines(say: Say) -> Iterator[OnProgress]:
 
     def repeat() -> None:
         while not over.wait(EVERY):
-            say(stage.line())
+            state(stage)
 
     # a thread, because a single step may take longer than that
     thread = threading.Thread(target=repeat, daemon=True)

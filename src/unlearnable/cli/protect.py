@@ -37,11 +37,13 @@ def protect(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    log: options.Log = "text",
+    metrics: options.Metrics = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Protect a folder of photos: find the noise, add it, write the copies, check every file."""
-    console = Console(json, quiet)
+    console = Console(json, quiet, log, metrics)
     with console.errors(resumes=True):
         from unlearnable import api, duration
         from unlearnable.cli import protection

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import typer
 
 from unlearnable import duration
+from unlearnable.cli import listing
 from unlearnable.cli.console import Console
-from unlearnable.data.file_kinds import summary
+from unlearnable.cli.listing import list_skipped, sum_up_others
 from unlearnable.data.folder import splits
 from unlearnable.data.photo_file import MAX_PIXELS
-from unlearnable.errors import SKIPPED
 from unlearnable.evaluation.enough import from_counts
 from unlearnable.events import Event, OnProgress
 from unlearnable.opening import PhotoOptions
@@ -138,43 +137,19 @@ def report(console: Console, published: Published, seconds: float) -> None:
     console.result(record, "\n".join(lines))
     if not console.quiet:
         new = [id for id in published.added if id not in published.changed]
-        _list("Changed since they were protected, now protected again", published.changed)
-        _list(
+        listing.named(console, "Changed since they were protected, now protected again", published.changed)
+        listing.named(
+            console,
             "Class corrected, now with the noise of the new class",
             published.relabelled,
         )
-        _list("Added since the noise was found, now protected", new)
-        _list("Published, but the photo is gone; delete them if you want", published.vanished)
-        _list("Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
+        listing.named(console, "Added since the noise was found, now protected", new)
+        listing.named(
+            console, "Published, but the photo is gone; delete them if you want", published.vanished
+        )
+        listing.named(console, "Remarks", {id: "; ".join(notes) for id, notes in published.notes.items()})
     sum_up_others(console, published.others)
-    list_skipped(published.skipped)
-
-
-def sum_up_others(console: Console, others: Mapping[str, int]) -> None:
-    """Print a line about the files that are no photos, if there are any."""
-    if others:
-        console.remark(f"{summary(others)}.")
-
-
-def list_skipped(skipped: Mapping[str, str]) -> None:
-    """Print the skipped files and leave with their exit code; do nothing if there are none."""
-    if not skipped:
-        return
-    _list("Skipped", skipped)
-    raise typer.Exit(SKIPPED)
-
-
-def _list(title: str, entries: Mapping[str, str] | list[str] | tuple[str, ...]) -> None:
-    reasons = entries if isinstance(entries, Mapping) else dict.fromkeys(entries, "")
-    Console().listing(title, {shown(id): shown(reason) for id, reason in reasons.items()})
-
-
-def shown(name: str) -> str:
-    """Return a name on one line: characters that would break it or act on the terminal are escaped."""
-    plain = (
-        c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in name
-    )
-    return "".join(plain)
+    list_skipped(console, published.skipped)
 
 
 def _visibility(seen: Mapping[str, Any]) -> str:

@@ -32,6 +32,9 @@ ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 class Verb(TyperCommand):
     """A verb that still takes the options of earlier versions, and checks its paths."""
 
+    # whether a word that is no value of an option may be an address
+    addresses = False
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters; a switch has no value to be shown in the help."""
         return without_values(super().get_params(ctx))
@@ -93,8 +96,14 @@ class Verb(TyperCommand):
             elif equals and options.get(name):
                 require_path(value, name)
             elif not word.startswith("-"):
-                require_path(word, "An argument")
+                require_path(word, "An argument", self.addresses)
             before = "" if before in options else word
+
+
+class Addressed(Verb):
+    """A verb whose arguments may be addresses; it checks itself which of them."""
+
+    addresses = True
 
 
 class Program(TyperGroup):
@@ -130,19 +139,20 @@ def to_current(args: list[str], known: set[str]) -> list[str]:
     return words
 
 
-def require_path(text: str, name: str) -> None:
+def require_path(text: str, name: str, addresses: bool = False) -> None:
     """Refuse a word that cannot be the path of a local file.
 
     Args:
         text: The word.
         name: The option it was given for.
+        addresses: Whether an address is allowed.
 
     Raises:
         UsageError: If the word is empty, which would stand for the current folder, or an address.
     """
     if not text.strip():
         raise UsageError(f"{name} is empty.", "Give a path; a dot stands for the current folder.")
-    if ADDRESS.match(text):
+    if not addresses and ADDRESS.match(text):
         raise UsageError(
             f"{text} is an address, but only local files and folders are read.",
             "Download or mount it, then give the local path.",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def announce(console: Console, prepared: Preparation) -> None:
     """Print what will be measured, whether a verdict is possible, and how long it takes."""
-    from unlearnable.cli.protection import sum_up_others
+    from unlearnable.cli.listing import sum_up_others
 
     pairs, compute = prepared.pairs, prepared.compute
     sum_up_others(console, pairs.clean.others)

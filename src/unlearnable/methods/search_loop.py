@@ -98,11 +98,18 @@ def search(
         pace.took(step, time.monotonic() - begun)
         text = "" if not log or log[-1] is None else f"round {len(log)}: error {log[-1]:.1%}"
         done, total = len(log) * step.total + step.done, method.most_rounds * step.total
-        on_progress(Event("searching", done, total, text, pace.left(len(log))))
+        event = Event("searching", done, total, text, pace.left(len(log)))
         if step.round_ended:
             log.append(step.error)
             state["log"] = [-1.0 if error is None else error for error in log]
             reason = method.stop_reason(log)
+        try:
+            on_progress(event)
+        except KeyboardInterrupt:
+            # asked to stop between two steps, where the state is whole
+            if save is not None and not reason:
+                save(state)
+            raise
         if save is not None and not reason and time.monotonic() - saved > max(every, patience):
             started = time.monotonic()
             save(state)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli import options
+from unlearnable.cli import listing, options
 from unlearnable.cli.console import Console
 from unlearnable.cli.faces import options as shared
 from unlearnable.errors import UsageError
@@ -66,4 +66,4 @@ def align(
         record = {"train": written.train, "val": written.val, "skipped": dict(written.skipped)}
         text = f"{written.train} crops to train on, {written.val} to test on: {out}"
         console.result({**record, "folder": str(out)}, text)
-        protection.list_skipped(written.skipped)
+        listing.list_skipped(console, written.skipped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from unlearnable.cli import options
+from unlearnable.cli import listing, options
 from unlearnable.cli.console import Console
 from unlearnable.cli.faces import options as shared
 from unlearnable.words import counted
@@ -60,6 +60,6 @@ def find(
         text = f"{counted(faces, 'face')} in {counted(len(records), 'photo')}{check}."
         console.result(record, f"{text}{where}")
         shared.list_doubtful(console, doubtful)
-        protection.sum_up_others(console, images.others)
+        listing.sum_up_others(console, images.others)
         # a photo without a face is listed above, and its reason is no failure of reading
-        protection.list_skipped({id: why for id, why in images.skipped.items() if id not in records})
+        listing.list_skipped(console, {id: why for id, why in images.skipped.items() if id not in records})

@@ -1,0 +1,78 @@
+"""Runs, photos and tar shards for the tests of shards."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from PIL import Image
+
+import unlearnable
+from conftest import pixels
+from publishing import call, draw_all
+
+SOURCES = Path(unlearnable.__file__).parent.parent
+
+
+def run_of(root: Path, count: int = 12, form: str = "classwise") -> tuple[Path, Path]:
+    """Photos of cats and dogs, and a run with noise for them."""
+    photos, run = draw_all(root / "photos", count), root / "run"
+    call("fit", photos, run, "--method", "random", "--seed", "1", "--form", form)
+    return photos, run
+
+
+def png(seed: int, side: int = 24, format: str = "png") -> bytes:
+    """The bytes of one photo."""
+    file = io.BytesIO()
+    Image.fromarray(pixels(1, side, seed)[0]).save(file, format)
+    return file.getvalue()
+
+
+def pack(path: Path, members: dict[str, bytes] | list[tuple[str, bytes]]) -> Path:
+    """Write a tar file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items() if isinstance(members, dict) else members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.uid = len(data), 1_700_000_000, 1000
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def samples(start: int, count: int, classes: tuple[str, ...] = ("cats", "dogs")) -> dict[str, bytes]:
+    """The members of samples with photo, class and record."""
+    members: dict[str, bytes] = {}
+    for index in range(start, start + count):
+        members[f"{index:06d}.jpg"] = png(index, format="jpeg")
+        members[f"{index:06d}.cls"] = classes[index % len(classes)].encode()
+        members[f"{index:06d}.json"] = b'{"url": "https://example.org/%d"}' % index
+    return members
+
+
+def unpacked(data: bytes | Path) -> dict[str, bytes]:
+    """The members of a tar file by name."""
+    file = io.BytesIO(data.read_bytes() if isinstance(data, Path) else data)
+    with tarfile.open(fileobj=file) as tar:
+        found = {}
+        for member in tar.getmembers():
+            assert member.name not in found
+            opened = tar.extractfile(member)
+            assert opened is not None
+            found[member.name] = opened.read()
+        return found
+
+
+def begin(*words: object, code: str = "") -> subprocess.Popen[str]:
+    """Start a command as a process of its own, by Python code if it is given."""
+    path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, *(("-c", code) if code else ("-m", "unlearnable")), *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )
