@@ -2,7 +2,9 @@
 
 run.json                 the request, resolved settings, seed, environment, progress
 files.jsonl              one line per published file: id, output, class, hashes, largest change
-published/NAME-HASH/     the same for every further folder: folder.json, files.jsonl
+files.sqlite             an index of these lines; made anew if it is missing
+cache.sqlite             what was learned of photos and published files, so that unchanged ones are not read
+published/NAME-HASH/     the same for every further folder: folder.json, files.jsonl, files.sqlite
 noise.safetensors        the noise
 surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
 checkpoint.safetensors   an unfinished search; deleted when it is finished
@@ -321,7 +323,7 @@ class RunFolder:
             for listed in self.lists()
         )
 
-    def files(self, protected: Path | None = None) -> dict[str, dict[str, Any]]:
+    def files(self, protected: Path | None = None) -> Mapping[str, dict[str, Any]]:
         """Return the records of the published files by id.
 
         Args:
@@ -332,7 +334,7 @@ class RunFolder:
             DataError: If ``run.json`` is damaged.
         """
         first = FileList(self.path / FILES)
-        found = {} if protected is None else self.list_of(protected).records()
+        found = None if protected is None else self.list_of(protected).records()
         return found or first.records()
 
     @contextmanager
