@@ -23,6 +23,9 @@ from unlearnable.noise import Noise
 # Errors that would hit every other file as well: disk full, read-only or failing, no permission.
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
+# Raised when the same photo, noise and encoding give other pixels than before, so that files are made again.
+REVISION = 1
+ZERO = "its noise is zero everywhere, so its copy would not be protected"
 UNKNOWN = "the run has no noise for it (`unlearnable apply --missing extend` makes some)"
 LEFT_OUT = "the run leaves it out: its noise is for a share of the images, or for other classes"
 
@@ -108,12 +111,11 @@ def make(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> Outco
             return Outcome(task.id, reason="it has no pixels")
         slot = noise.slot(task.id, task.class_name, digest)
         if slot is None:
-            covered = noise.assignment.covers(task.id, task.class_name)
-            return Outcome(task.id, reason=UNKNOWN if covered else LEFT_OUT)
+            return Outcome(task.id, reason=without_noise(noise, task.id, task.class_name, digest))
         photo = photo.resized(task.encoding.size_of(photo.size))
         outcome, data = _protected(task, noise, slot, photo)
     except DataError as error:
-        return Outcome(task.id, reason=error.problem)
+        return Outcome(task.id, reason=f"{error.problem} {error.remedy}".strip())
     except MemoryError:
         return Outcome(task.id, reason="does not fit into memory")
     try:
@@ -123,6 +125,21 @@ def make(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> Outco
             raise
         return Outcome(task.id, reason=f"cannot be written ({error.strerror})")
     return replace(outcome, digest=digest, output_digest=hashing.of_bytes(data))
+
+
+def without_noise(noise: Publishable, id: str, class_name: str, digest: str) -> str:
+    """Return why an image has no noise."""
+    if not noise.assignment.covers(id, class_name):
+        return LEFT_OUT
+    if noise.form == "classwise":
+        return f"the run has no noise for class {class_name!r}"
+    found_for = noise.found_for(id, digest)
+    if not found_for:
+        return UNKNOWN
+    return (
+        f"its class is now {class_name!r}, and its noise was made for {found_for!r} "
+        "(`unlearnable apply --missing extend` makes noise for its new class)"
+    )
 
 
 def _protected(task: Task, noise: Publishable, slot: Any, photo: Photo) -> tuple[Outcome, bytes]:
