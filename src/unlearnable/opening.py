@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from unlearnable import arguments
+from unlearnable.data.file_rows import FILE
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
-from unlearnable.data.photo_cache import FILE, photo_cache
+from unlearnable.data.photo_cache import photo_cache
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent

@@ -24,12 +24,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unlearnable import hashing
+from unlearnable.data.file_rows import FILE as CACHE
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.file_list import FILES, FOLDER, FileList, same_folder
 from unlearnable.files import UNSUPPORTED, remove_drafts, write
 
 STAGE = "run folder"
+# files of a run that has not begun
+UNUSED = {"lock", CACHE}
 ELSEWHERE = "Name another place for the run folder with --run FOLDER (`fit`: another RUN)."
 
 
@@ -152,8 +155,9 @@ class RunFolder:
             # a refused command leaves no folder; the lock goes while it is held, so nobody else loses theirs
             unused = bool(made) and self._is_unused
             if unused:
-                with suppress(OSError):
-                    (self.path / "lock").unlink()
+                for name in UNUSED:
+                    with suppress(OSError):
+                        (self.path / name).unlink()
             if lock is not None:
                 lock.release()
             if unused:
@@ -164,7 +168,7 @@ class RunFolder:
     @property
     def _is_unused(self) -> bool:
         with suppress(OSError):
-            return {entry.name for entry in self.path.iterdir()} <= {"lock"}
+            return {entry.name for entry in self.path.iterdir()} <= UNUSED
         return False
 
     def _repair(self) -> None:

@@ -15,9 +15,10 @@ from conftest import pixels
 from unlearnable import hashing
 from unlearnable.data import file_stamps
 from unlearnable.data.facts_table import FactsTable
+from unlearnable.data.file_rows import FILE
 from unlearnable.data.folder import folder
 from unlearnable.data.id_rows import ClassOf, Rows
-from unlearnable.data.photo_cache import FILE, photo_cache
+from unlearnable.data.photo_cache import photo_cache
 from unlearnable.data.source import Facts
 from unlearnable.opening import open_photos, read, recall
 

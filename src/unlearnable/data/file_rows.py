@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from unlearnable.data import file_stamps
 from unlearnable.rebuildable import in_one
 
+# in the run folder
+FILE = "cache.sqlite"
 VERSION = 1
 SCHEMA = """
 CREATE TABLE folders (number INTEGER PRIMARY KEY, path BLOB, kind BLOB, UNIQUE (path, kind));

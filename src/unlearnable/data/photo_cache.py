@@ -18,7 +18,7 @@ from pathlib import Path
 from unlearnable import hashing
 from unlearnable.data import file_stamps
 from unlearnable.data.facts_table import PACKED, FactsTable, packed
-from unlearnable.data.file_rows import SCHEMA, TOGETHER, VERSION, FileRows
+from unlearnable.data.file_rows import FILE, SCHEMA, TOGETHER, VERSION, FileRows
 from unlearnable.data.folder_source import FolderSource
 from unlearnable.data.id_rows import Rows
 from unlearnable.data.photo_file import MAX_PIXELS
@@ -26,7 +26,6 @@ from unlearnable.data.source import Derived, Facts, Source
 from unlearnable.rebuildable import connected, in_memory
 from unlearnable.version import __version__
 
-FILE = "cache.sqlite"
 # Raised when a file has other facts than before.
 REVISION = 1
 # the kind of a folder whose files are hashed and not decoded
