@@ -333,12 +333,36 @@ def _pair(arm: File) -> str:
     return accuracy([arm["last"]], [arm["peak"]])
 
 
+def recognisers(file: File) -> str:
+    """Render recognition by networks that exist: by the nearest photo, and by the nearest centre."""
+    galleries = list(dict.fromkeys(row["gallery"] for row in file["rows"]))
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in file["rows"]:
+        found = cells.setdefault((row["recogniser"], row["people"]), [])
+        found.append(f"{mean(row['nearest']):.1f} ({mean(row['centre']):.1f})")
+    rows = [
+        [f"{name}, in the search" if name in file["loss"] else name, people, *found]
+        for (name, people), found in cells.items()
+    ]
+    lost = {name: sum(each) for name, each in file["lost"].items()}
+    runs = max(len(row["nearest"]) for row in file["rows"])
+    words = (
+        f"{file['data']}. Protected by `{file['about']}`. Recognised photos in percent, mean of {runs} runs, "
+        "by the nearest photo of the gallery and, in brackets, by the nearest mean of a person. Among clean "
+        f"people, the gallery also has clean photos of {file['others']} others. Faces lost by detection, of "
+        f"{file['photos']} photos a run: "
+    )
+    words += ", ".join(f"{count} ({name})" for name, count in lost.items()) + "."
+    return f"{words}\n\n{grid(['recogniser', 'people', *galleries], rows)}"
+
+
 KINDS: dict[str, Callable[[File], str]] = {
     "applying": applying,
     "cifar10": cifar10,
     "demo": demo,
     "faces": faces,
     "photos": photos,
+    "recognisers": recognisers,
     "report-card": report_card,
     "runs": runs,
     "searches": searches,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ import torch.nn.functional as F
 
 from quick import drawn, fit
 from unlearnable import methods
-from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
@@ -147,15 +147,6 @@ def test_steps_are_long_in_the_first_half_of_the_rounds() -> None:
     assert cosine.step_length(3, 4) > 0
 
 
-@pytest.fixture(scope="module")
-def scenes() -> ImageSet:
-    """60 images of 24 px in three classes, each a coloured texture under noise of its own."""
-    rng = np.random.default_rng(2)
-    base = rng.integers(90, 165, (3, 6, 6, 3)).repeat(4, 1).repeat(4, 2)
-    pixels = np.stack([base[i % 3] + rng.normal(0, 15, (24, 24, 3)) for i in range(60)])
-    return arrays(pixels.clip(0, 255).astype(np.uint8), ["a", "b", "c"] * 20)
-
-
 def cosines(fitted: methods.Fitted, images: ImageSet, number: int = 0) -> tuple[float, float]:
     """The mean cosine to the own centre and to the next one, under 20 crops that the search never drew."""
     compute = Compute("cpu", "float64")
@@ -273,3 +264,58 @@ def test_the_search_stops_when_enough_photos_left_their_class(images: ImageSet) 
     assert 2 <= len(fitted.log) < 30
     assert fitted.log[-1] >= 0.3
     assert "has reached 30.0%" in fitted.reason
+
+
+def test_recognisers_of_faces_are_surrogates_like_others(tmp_path: Path, scenes: ImageSet) -> None:
+    pytest.importorskip("onnx")
+    from onnx_files import recogniser
+
+    paths = [recogniser(tmp_path / f"{seed}.onnx", seed) for seed in (0, 5)]
+    spec = "+".join(f"recogniser={path},127.5,127.5" for path in paths)
+    given = {
+        "surrogate": spec,
+        "resolution": 24,
+        "grid": 24,
+        "max_rounds": 15,
+        "min_rounds": 15,
+        "epsilon": 16,
+    }
+    method = methods.create("feature_shift", given).resolve((24, 24), 60)
+    assert (method.config.transforms, method.config.form) == ("aligned", "samplewise")
+    assert str(paths[1].resolve()) in method.config.surrogate
+    fitted = method.fit(scenes.view(24), Context(2))
+    views = [torch.from_numpy(one.view(24).pixels) / 255 for one in (scenes, scenes.with_noise(fitted.noise))]
+    labels = torch.from_numpy(scenes.view(24).labels)
+    rows, count = torch.arange(len(labels)), len(scenes.classes)
+    for network in backbones(method.config.surrogate):
+        with torch.no_grad():
+            clean, moved = (network(x) for x in views)
+        mean = clean.mean(0)
+        centres = torch.stack([clean[labels == k].mean(0) - mean for k in range(count)])
+        before, after = (
+            F.cosine_similarity((z - mean)[:, None], centres[None], dim=2) for z in (clean, moved)
+        )
+        target = (labels + 1) % count
+        assert (after > before)[rows, target].float().mean() > 0.85
+        assert (after < before)[rows, labels].float().mean() > 0.85
+
+
+def test_settings_for_recognisers_yield_to_those_given(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from onnx_files import recogniser
+
+    path = recogniser(tmp_path / "net.onnx")
+    made = FeatureShift(surrogate=f"recogniser={path}", grid=40, countermeasures="none")
+    assert (made.config.grid, made.config.countermeasures, made.config.resolution) == (40, "none", 112)
+    assert FeatureShift(surrogate=drawn(0)).config.transforms == "photo"
+
+
+def test_a_recogniser_of_other_content_than_the_runs_is_refused(tmp_path: Path, view: View) -> None:
+    pytest.importorskip("onnx")
+    from onnx_files import recogniser
+
+    path = recogniser(tmp_path / "net.onnx")
+    method = make(surrogate=f"recogniser={path}")
+    recogniser(path, seed=7)
+    with pytest.raises(DataError, match="is not the file that the noise was found with"):
+        method.start(view, context())

@@ -37,6 +37,8 @@ COUNTS = {
     "resnet50": 23_520_842,
     "resnet50:stem=imagenet": 25_557_032,
     "vgg11": 9_231_114 - 2_752,
+    # the paper's recogniser: 23,482,624 without the classifier
+    "inception_resnet_v1": 23_482_624 + 512 * 10 + 10,
 }
 
 

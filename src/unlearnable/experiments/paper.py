@@ -66,6 +66,7 @@ PAPER = Profile(
         "resnet50": "resnet50:width=64",
         "densenet121": "densenet121:width=32",
         "cnn": "cnn:width=64",
+        "recogniser": "inception_resnet_v1",
     },
     stems={
         "": "cifar",

@@ -96,7 +96,7 @@ class Profile:
         """Return a network's specification for a set; a name that is not in ``models`` stays as it is."""
         if model not in self.models:
             return model
-        stem = f",stem={self.stems.get(data, self.stems[''])}" if model != "cnn" else ""
+        stem = f",stem={self.stems.get(data, self.stems[''])}" if model not in ("cnn", "recogniser") else ""
         return self.models[model] + stem
 
     def search(

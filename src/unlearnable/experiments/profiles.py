@@ -46,7 +46,7 @@ SMOKE = Profile(
     },
     main=("cifar10",),
     models={name: f"{name}:width=16" for name in ("resnet18", "resnet50", "vgg11", "densenet121")}
-    | {"cnn": "cnn:width=8"},
+    | dict.fromkeys(("cnn", "recogniser"), "cnn:width=8"),
     stems={"": "imagenet"},
     victims={
         "": {"epochs": 2, "batch": 64},
@@ -100,6 +100,7 @@ CPU = Profile(
         "resnet50": "resnet50:width=8",
         "densenet121": "densenet121:width=8",
         "cnn": "cnn:width=32",
+        "recogniser": "cnn:width=32",
     },
     stems={"": "half"},
     victims={

@@ -121,7 +121,7 @@ def prepare_faces(
         raise DataError(
             "There is one person only, so there is nobody to tell the person apart from.",
             "Give photos of other people with --context FOLDER, one sub-folder for each, or use "
-            "--method feature_shift or textures, which need nobody else.",
+            "--recogniser FILE.onnx or --method textures, which need nobody else.",
         ) from error
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,44 +13,25 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.faces.detector import needs
+from unlearnable.models.onnx_network import NEED, OnnxFile
 
 Embeddings = np.ndarray[Any, np.dtype[np.float32]]
-FORM = "Write FILE.onnx, or FILE.onnx,MEAN,SCALE for a network that takes (pixel - MEAN) / SCALE."
 
 
-@dataclass(frozen=True)
-class Recogniser:
-    """A network in ONNX that takes one aligned crop in RGB and returns its embedding.
-
-    Args:
-        file: The network.
-        mean: Subtracted from the pixels, which are in [0, 255].
-        scale: Divides them afterwards.
-    """
-
-    file: Path
-    mean: float = 0.0
-    scale: float = 1.0
+class Recogniser(OnnxFile):
+    """A network in ONNX that takes one aligned crop in RGB and returns its embedding."""
 
     @classmethod
-    def parse(cls, text: str) -> Recogniser:
+    def parse(cls, text: str) -> Self:
         """Return the recogniser of ``FILE.onnx`` or ``FILE.onnx,MEAN,SCALE``.
 
         Raises:
             UsageError: If the text is neither, there is no such file, or the library is not installed.
         """
-        name, *numbers = text.split(",")
-        try:
-            mean, scale = map(float, numbers) if numbers else (0.0, 1.0)
-            if not (np.isfinite([mean, scale]).all() and scale):
-                raise ValueError
-        except ValueError as error:
-            raise UsageError(f"The recogniser {text!r} is not understood.", FORM) from error
-        if not Path(name).is_file():
-            raise UsageError(f"There is no file {name}.", FORM)
+        found = super().parse(text)
         if importlib.util.find_spec("onnxruntime") is None:
             raise needs("onnxruntime")
-        return cls(Path(name), mean, scale)
+        return found
 
     def embed(self, crops: ImageSet, on_progress: OnProgress = silent) -> Embeddings:
         """Return the embeddings of aligned crops, float32 (N, D), each of length 1.
@@ -86,7 +65,7 @@ class Recogniser:
         except Exception as error:
             raise UsageError(
                 f"{self.file} cannot be used as a recogniser ({error}).",
-                "Give a network with one input of shape (1, 3, side, side) and one output.",
+                NEED,
             ) from error
         return np.asarray(found, dtype=np.float32).reshape(-1)
 

@@ -30,7 +30,12 @@ class Centres(nn.Module):
         networks: Map network input to features, float (N, D), with a gradient to the input only.
         state: The state of the search.
         classes: Number of classes. A single one is followed by its stand-in for another class.
+
+    Attributes:
+        learner: A network that is trained on protected images beside them, if there is one.
     """
+
+    learner: nn.Module
 
     def __init__(self, networks: Sequence[nn.Module], state: State, classes: int) -> None:
         super().__init__()

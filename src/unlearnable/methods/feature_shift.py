@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from unlearnable.data.view import View
@@ -19,7 +20,20 @@ from unlearnable.methods.registry import register
 from unlearnable.methods.search_plan import NoiseStep, SearchPlan
 from unlearnable.methods.steps import State, Steps
 from unlearnable.methods.typed_settings import takes
+from unlearnable.models import starts
 from unlearnable.training.transforms import Draw
+
+# Defaults where a network is a recogniser of faces: the size of its crops, a grid that survives another
+# alignment, and the views that noise needs to reach networks outside the search.
+AGAINST_RECOGNISERS: Mapping[str, Any] = {
+    "form": "samplewise",
+    "resolution": 112,
+    "grid": 56,
+    "zoom": 1.0,
+    "transforms": "aligned",
+    "countermeasures": "none|jpeg:75|blur|shrink:2",
+    "step_schedule": "cosine",
+}
 
 
 class FeatureShiftConfig(PretrainedConfig):
@@ -27,8 +41,10 @@ class FeatureShiftConfig(PretrainedConfig):
 
     Attributes:
         surrogate: The pretrained networks whose features the noise moves: ``pretrained:NETWORK`` for
-            published weights (`docs/pretrained.md`), ``NETWORK=FILE`` for a file of weights. Several are
-            joined with ``+``, and their losses are summed. Nothing is downloaded.
+            published weights (`docs/pretrained.md`), ``NETWORK=FILE`` for a file of weights, and
+            ``recogniser=FILE.onnx`` for a recogniser of faces (`docs/faces.md`), with which other settings
+            have other defaults. Several are joined with ``+``, and their losses are summed. Nothing is
+            downloaded.
         away: Weight of the cosine to the centre of the own class, beside that to the other one.
         late_step_size: Length of a sign step in the second half of the rounds, in levels, where
             ``step_schedule`` is ``constant``.
@@ -50,6 +66,15 @@ class FeatureShiftConfig(PretrainedConfig):
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 30
     stop_error: float = Field(default=1.0, ge=0, le=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _against_recognisers(cls, given: Any) -> Any:
+        """Fill in the settings that recognisers of faces need."""
+        spec = given.get("surrogate") if isinstance(given, Mapping) else None
+        if isinstance(spec, str) and f"{starts.RECOGNISER}=" in spec:
+            return {**AGAINST_RECOGNISERS, **given}
+        return given
+
 
 @register
 class FeatureShift(BySurrogate[FeatureShiftConfig]):
@@ -66,6 +91,10 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     A single class has no other centre to move to. Its images with their tiles in random order then stand in
     for another class. They lie among the features of real images, so noise reaches them; in small trials it
     misled the network of the search more than noise towards a direction drawn at random.
+
+    Faces follow Fawkes (Shan et al., USENIX Security 2020, Section 4) in moving each photo towards another
+    person in the features of recognisers. Here all photos of a person move towards the same other person, and
+    every step sees another alignment and another view of the photo.
     """
 
     name: ClassVar[str] = "feature_shift"
@@ -135,8 +164,7 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
     def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of a noise: scaled, averaged over the images of a class, and added to earlier ones."""
         assert isinstance(step.model, Centres)
-        found, rows = super()._gradient(step, d, draws), step.batch.rows
-        found = found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        found, rows = self.scaled_gradient(step, d, draws), step.batch.rows
         # images that share a row of noise share its gradient
         same = (rows[:, None] == rows).to(found.dtype)
         found = ((same / same.sum(1, keepdim=True)) @ found.flatten(1)).view_as(found)
@@ -146,6 +174,11 @@ class FeatureShift(BySurrogate[FeatureShiftConfig]):
             found = found + self.config.momentum * velocity[rows].to(found)
             velocity[rows] = found.to(velocity)
         return found
+
+    def scaled_gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
+        """Return the gradient of the noise loss, each image's with a mean absolute value of 1."""
+        found = super()._gradient(step, d, draws)
+        return found / found.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
 
     def step_length(self, round: int, rounds: int) -> float:
         """Return the length of a sign step, in levels, in one round out of ``rounds``."""

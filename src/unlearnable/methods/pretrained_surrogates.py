@@ -111,8 +111,11 @@ def build(spec: str, classes: int) -> nn.Module:
 
 def backbones(spec: str) -> list[nn.Module]:
     """Return the networks of a specification without their last layers: images to features, float (N, D)."""
-    found = []
+    found: list[nn.Module] = []
     for start in starts.parse(spec):
+        if start.recogniser:
+            found.append(start.recogniser.network())
+            continue
         # the head is left out, so its number of outputs is arbitrary
         model = models.create(start.model, 2)
         load_weights(model, read_weights(start.path), start.model)

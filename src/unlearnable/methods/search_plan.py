@@ -140,7 +140,7 @@ class SearchPlan:
 
     def surrogate(self, state: dict[str, Any]) -> Surrogate:
         """Return the surrogate whose tensors are in a state."""
-        return self.ctx.surrogate(state, self.config.surrogate, len(self.classes), self.recipe)
+        return self.ctx.surrogate(state, self.config.learner, len(self.classes), self.recipe)
 
     def frozen(self, state: dict[str, Any]) -> nn.Module:
         """Return the surrogate in eval mode, with a gradient to its input only, until it is trained again."""

@@ -21,7 +21,7 @@ class SearchConfig(Config):
     Attributes:
         surrogate: The network that the noise is found against.
         transforms: The transformations that a trainer is expected to apply to a batch: ``none`` (the paper),
-            ``flip-crop`` or ``photo``.
+            ``flip-crop``, ``photo``, or ``aligned`` for faces.
         crop_min: ``photo`` only. Smallest share of the frame that a crop retains.
         countermeasures: Countermeasures that the noise is to survive, such as ``none|grey|jpeg:30+blur``. In
             every step of the surrogate and of the noise, each image goes through one of the chains between
@@ -135,6 +135,11 @@ class SearchConfig(Config):
                 "Set channels = luminance or a min_wavelength, or leave free_levels out.",
             )
         return self
+
+    @property
+    def learner(self) -> str:
+        """The network that a search trains, if it trains any."""
+        return self.surrogate
 
     @property
     def rounds_without_countermeasures(self) -> int:

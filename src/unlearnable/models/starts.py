@@ -1,4 +1,7 @@
-"""Networks with their weights, as settings name them: ``pretrained:mobilenet-v2+resnet18=FILE``."""
+"""Networks with their weights, as settings name them: ``pretrained:mobilenet-v2+resnet18=FILE``.
+
+``recogniser=FILE.onnx`` is a recogniser of faces; see `onnx_network`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from pathlib import Path
 from unlearnable.errors import DataError, UsageError
 from unlearnable.models import pretrained
 from unlearnable.models.from_timm import PREFIX
+from unlearnable.models.onnx_network import OnnxFile
 from unlearnable.models.registry import parse as parse_model
 
-PUBLISHED = "pretrained:"
+PUBLISHED, RECOGNISER = "pretrained:", "recogniser"
 # a network may have settings, ``resnet18:stem=imagenet``, before the ``=`` of its file
 WITH_FILE = re.compile(r"([^:=]+(?::[^=,]+=[^=,]+(?:,[^=,]+=[^=,]+)*)?)=(.+)", re.DOTALL)
 HOW = "Write pretrained:NETWORK for published weights, or NETWORK=FILE for your own; join several with +."
@@ -22,8 +26,9 @@ class Start:
     """A network and the weights that it starts from.
 
     Args:
-        model: The network, as ``models.create`` takes it.
-        file: File of its weights; empty for its published ones.
+        model: The network, as ``models.create`` takes it, or ``recogniser`` for one whose file holds it.
+        file: File of its weights; empty for its published ones. That of a recogniser may be followed by the
+            two numbers of ``OnnxFile``.
     """
 
     model: str
@@ -39,9 +44,16 @@ class Start:
         """
         if not self.file:
             return pretrained.path(self.model)
+        if self.recogniser:
+            return self.recogniser.file
         if not Path(self.file).is_file():
             raise DataError(f"{self.file}: there is no such file of weights.", HOW)
         return Path(self.file)
+
+    @property
+    def recogniser(self) -> OnnxFile | None:
+        """The recogniser, or None for a network with a file of weights."""
+        return OnnxFile.parse(self.file) if self.model == RECOGNISER else None
 
     @property
     def text(self) -> str:
@@ -57,6 +69,8 @@ def parse(spec: str) -> tuple[Start, ...]:
     """
     found = _starts(spec)
     for start in found:
+        if start.recogniser:
+            continue
         parse_model(start.model)
         if not start.file and not start.model.startswith(PREFIX):
             pretrained.published(start.model)
@@ -66,13 +80,15 @@ def parse(spec: str) -> tuple[Start, ...]:
 
 
 def models_of(spec: str) -> tuple[str, ...]:
-    """Return the networks that a setting ``surrogate`` names, known or not.
+    """Return the networks that a setting ``surrogate`` names, known or not, without recognisers.
 
     Args:
         spec: A network without weights, one or several with theirs, or an empty text.
     """
     has_weights = spec.startswith(PUBLISHED) or WITH_FILE.fullmatch(spec)
-    return tuple(start.model for start in _starts(spec)) if has_weights else (spec,) if spec else ()
+    if not has_weights:
+        return (spec,) if spec else ()
+    return tuple(start.model for start in _starts(spec) if start.model != RECOGNISER)
 
 
 def _starts(spec: str) -> tuple[Start, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,10 @@ from unlearnable.errors import UsageError
 from unlearnable.training.compute import Compute
 from unlearnable.training.stand_ins import Choice
 
-Name = Literal["none", "flip-crop", "photo"]
+Name = Literal["none", "flip-crop", "photo", "aligned"]
+# ``aligned``: largest change of scale, and largest shift in shares of the frame. Landmarks of a detector that
+# sees the photo with noise move by about one pixel of 112.
+SCALED, SHIFTED, TURNED = 0.04, 0.03, 3.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Transform:
     Args:
         name: ``none`` (the identity: the paper's search), ``flip-crop`` (shift by up to an eighth and flip:
             the usual recipe for CIFAR), ``photo`` (random resized crop and flip: the usual recipe for
-            photos).
+            photos), ``aligned`` (flip, and the small shift, turn and change of scale between two alignments
+            of the same face).
         scale: ``photo`` only: smallest and largest share of the frame's area that a crop retains.
         jitter: Largest relative change of brightness, contrast and saturation; 0 for none.
         rotation: Largest angle in degrees by which the frame is also turned; 0 for none.
@@ -62,8 +66,10 @@ class Transform:
     hue: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.name not in ("none", "flip-crop", "photo"):
-            raise UsageError(f"There is no transformation {self.name!r}.", "Choose none, flip-crop or photo.")
+        if self.name not in get_args(Name):
+            raise UsageError(
+                f"There is no transformation {self.name!r}.", f"Choose {', '.join(get_args(Name))}."
+            )
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise UsageError(
                 f"scale is {self.scale}, but must be two shares of an area.",
@@ -81,7 +87,7 @@ class Transform:
             return None
         maps = self._maps(count, rng)
         if self.rotation:
-            maps[:, :, :2] = maps[:, :, :2] @ self._turns(count, rng)
+            maps[:, :, :2] = maps[:, :, :2] @ _turns(self.rotation, count, rng)
         maps, colours, hues = compute.send(maps), None, None
         if self.jitter:
             colours = compute.send(1 + self.jitter * (2 * torch.rand(3, count, 1, 1, 1, generator=rng) - 1))
@@ -99,6 +105,13 @@ class Transform:
             # whole pixels at 32 px, like padding by 4 and cropping; in units of half the frame
             maps[:, :, 2] = torch.randint(-4, 5, (count, 2), generator=rng) / 16.0
             return maps
+        if self.name == "aligned":
+            scale = 1 + SCALED * (2 * torch.rand(count, generator=rng) - 1)
+            maps[:, 0, 0], maps[:, 1, 1] = flip * scale, scale
+            maps[:, :, :2] = maps[:, :, :2] @ _turns(TURNED, count, rng)
+            # in units of half the frame
+            maps[:, :, 2] = 2 * SHIFTED * (2 * torch.rand(count, 2, generator=rng) - 1)
+            return maps
         low, high = self.scale
         area = low + (high - low) * torch.rand(count, generator=rng)
         ratio = torch.exp((2 * torch.rand(count, generator=rng) - 1) * math.log(4 / 3)).sqrt()
@@ -107,10 +120,6 @@ class Transform:
         maps[:, 0, 0], maps[:, 1, 1] = width * flip, height
         maps[:, 0, 2], maps[:, 1, 2] = centre[:, 0] * (1 - width), centre[:, 1] * (1 - height)
         return maps
-
-    def _turns(self, count: int, rng: torch.Generator) -> torch.Tensor:
-        angle = math.radians(self.rotation) * (2 * torch.rand(count, generator=rng) - 1)
-        return torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(count, 2, 2)
 
     def __call__(self, x: torch.Tensor, size: int, draw: Draw | None) -> torch.Tensor:
         """Transform a batch.
@@ -133,6 +142,12 @@ class Transform:
         x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         x = x if draw.colours is None else _recolour(x, *draw.colours)
         return x if draw.hues is None else _turned(x, draw.hues)
+
+
+def _turns(largest: float, count: int, rng: torch.Generator) -> torch.Tensor:
+    """Return ``count`` turns by up to ``largest`` degrees, float (N, 2, 2)."""
+    angle = math.radians(largest) * (2 * torch.rand(count, generator=rng) - 1)
+    return torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(count, 2, 2)
 
 
 def _recolour(

@@ -94,6 +94,7 @@ class Victim(Spec):
         crops = {
             "none": "no augmentation",
             "flip-crop": "shifts and flips",
+            "aligned": "small shifts, turns and changes of scale, flips",
             "photo": f"random resized crops of {self.crop_min:.0%} to 100% of the area, flips",
         }[self.transform]
         colours = f", colour jitter {self.jitter:g}" if self.jitter else ""

@@ -58,6 +58,16 @@ NoFaceOption = Annotated[
         "RULE",
     ),
 ]
+Recognisers = Annotated[
+    list[str] | None,
+    options.option(
+        FACES,
+        "--recogniser",
+        "ONNX file of a recogniser that the noise is to mislead: FILE.onnx, or FILE.onnx,MEAN,SCALE "
+        "(docs/faces.md). Repeatable.",
+        "FILE",
+    ),
+]
 
 
 def chosen(detector: str, who: str, no_face: str = "skip") -> FaceOptions:

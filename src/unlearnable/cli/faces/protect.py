@@ -24,6 +24,7 @@ def protect(
     detector: shared.DetectorName = "retinaface",
     who: shared.WhoOption = "central",
     no_face: shared.NoFaceOption = "skip",
+    recogniser: shared.Recognisers = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
     method: options.MethodName = "error_minimizing",
@@ -57,6 +58,7 @@ def protect(
         from unlearnable.destination import require_usable
         from unlearnable.faces import contact_sheet
         from unlearnable.faces import protection as faces_of
+        from unlearnable.faces.against import against
         from unlearnable.preparation import Request
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
@@ -70,6 +72,7 @@ def protect(
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         compute = Compute.choose(device, precision)
         request = Request(method, preset, config, given, visibility)
+        against(recogniser or (), request)
         given_faces = shared.chosen(detector, who, no_face)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             if not refit:
@@ -84,15 +87,21 @@ def protect(
                     reading=protection.photo_options(None, class_name, False, max_pixels),
                     on_progress=on_progress,
                 )
+                people = len(found.crops.classes)
                 prepared = faces_of.prepare_faces(
                     found,
-                    request,
+                    against(recogniser or (), request, people),
                     run=None if refit else opened,
                     seed=seed,
                     compute=compute,
                     on_progress=on_progress,
                 )
             _say(console, found)
+            if recogniser and people == 1:
+                console.remark(
+                    "There is no other person to move the faces towards, so fewer recognisers are misled. "
+                    "Photos of others with --context FOLDER help."
+                )
             if found.doubtful:
                 sheet = opened.path / "doubtful.png"
                 contact_sheet.save(sheet, found.photos, found.records, list(found.doubtful))

@@ -14,7 +14,7 @@ CLEAN, EVERYBODY = "none", "everybody protected"
 PROTECTED, OTHERS = "a few protected: these", "a few protected: the others"
 USUAL, LARGE = 8, 16
 # of surrogate and victim
-MODEL = "cnn"
+MODEL = "recogniser"
 
 
 @experiment(

@@ -1,0 +1,47 @@
+"""A request for noise against recognisers that exist, from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from unlearnable.errors import UsageError
+from unlearnable.models.onnx_network import OnnxFile
+from unlearnable.models.starts import RECOGNISER
+from unlearnable.preparation import DEFAULT_METHOD, Request
+
+# against recognisers alone, and against networks that are trained on the photos too
+SHIFT, BOTH = "feature_shift", "feature_shift_error_minimizing"
+
+
+def against(recognisers: Sequence[str], request: Request, people: int | None = None) -> Request:
+    """Return a request for noise against recognisers, and against networks trained from scratch.
+
+    Args:
+        recognisers: ``FILE.onnx`` or ``FILE.onnx,MEAN,SCALE`` each; without any, the request stays as it is.
+        request: The other settings. Its method stays if it is one that takes recognisers.
+        people: Number of people, those of the context included; None before faces are found. A network cannot
+            be trained to tell a single person apart, so the noise is then against the recognisers alone.
+
+    Raises:
+        UsageError: If a file cannot be used, the method takes none, or networks are given in two ways.
+    """
+    if not recognisers:
+        return request
+    if request.method not in (DEFAULT_METHOD, SHIFT, BOTH):
+        raise UsageError(
+            f"--recogniser is for noise that shifts features, not for {request.method}.",
+            f"Leave out --method or --recogniser, or give --method {SHIFT}.",
+        )
+    if "surrogate" in request.settings:
+        raise UsageError(
+            "The networks of the search are given twice: as --recogniser and as the setting surrogate.",
+            "Leave one of them out.",
+        )
+    for text in recognisers:
+        OnnxFile.parse(text)
+    method = request.method
+    if method == DEFAULT_METHOD:
+        method = SHIFT if people == 1 else BOTH
+    surrogate = "+".join(f"{RECOGNISER}={text}" for text in recognisers)
+    return replace(request, method=method, settings={**request.settings, "surrogate": surrogate})
