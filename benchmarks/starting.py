@@ -48,7 +48,11 @@ def main() -> None:
     if args.once:
         print(json.dumps(STARTS[args.once](args.place)))
         return
-    result = head("starting", Compute("cpu"), {}) | {"about": WANTED, "count": args.count}
+    result = head("starting", Compute("cpu"), {}) | {
+        "about": WANTED,
+        "data": f"JPEG files of {SIDE} pixels a side, all different",
+        "count": args.count,
+    }
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         (place / "run").mkdir()
