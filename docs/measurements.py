@@ -170,7 +170,37 @@ def applying(file: File) -> str:
         "Pillow, decode and encode, s",
         "Pillow over this project",
     ]
+    if "cpu_over_plain" in file:
+        words += f" In CPU time, {file['cpu_over_plain']:.2f} times as fast (median)."
+        head += ["CPU time, this project, s", "CPU time, Pillow, s", "Pillow over this project"]
+        keys = ("ours_cpu_seconds", "plain_cpu_seconds", "cpu_ratio")
+        for row, one in zip(rows, file["pairs"], strict=True):
+            row += [f"{one[key]:.2f}" for key in keys]
+    if file.get("viewed"):
+        words += " This project reads each photo twice: for the search, and to write it."
     return f"{words}\n\n{grid(head, rows)}"
+
+
+def starting(file: File) -> str:
+    """Render the times of starts on photos that were seen before, and of reading the list of files."""
+    first, *later = file["starts"]
+    parsed, indexed = file["list"]
+    rows = [
+        [name, f"{one['seconds']:.1f}", f"{one['cpu_seconds']:.1f}"]
+        for name, one in (
+            ("first start: every photo is decoded", first),
+            *((f"start {number}: sizes and times only", one) for number, one in enumerate(later, start=2)),
+            ("list of published files, the first time", parsed),
+            ("the same list, the second time", indexed),
+        )
+    ]
+    words = (
+        f"{file['count']:,} photos with ids of {file['id_length']} characters. Memory after a start: "
+        f"{file['bytes_a_photo']:.0f} bytes a photo; the cache has {file['cache_bytes_a_photo']} bytes "
+        f"a photo on the disk. Load of the machine: "
+        f"{', '.join(map(str, file['load']))}."
+    )
+    return f"{words}\n\n{grid(['part', 'time, s', 'CPU time, s'], rows)}"
 
 
 def walk(file: File) -> str:
@@ -336,5 +366,6 @@ KINDS: dict[str, Callable[[File], str]] = {
     "report-card": report_card,
     "runs": runs,
     "searches": searches,
+    "starting": starting,
     "walk": walk,
 }

@@ -12,7 +12,7 @@ import pytest
 
 import unlearnable as un
 from publishing import RANDOM, call, change, draw, draw_all, tree
-from unlearnable import methods, publish
+from unlearnable import methods, unfinished
 from unlearnable.noise import Noise
 from unlearnable.runs import RunFolder
 
@@ -190,7 +190,7 @@ def test_whatever_a_file_depends_on_makes_it_again(
     labelled.protect(method)
     written = 6
     if part == "revision":
-        monkeypatch.setattr(publish, "REVISION", publish.REVISION + 1)
+        monkeypatch.setattr(unfinished, "REVISION", unfinished.REVISION + 1)
     elif part == "source":
         draw(labelled.root / "cats" / "p0.png", 99)
         written = 1

@@ -14,10 +14,11 @@ from unlearnable import methods, search
 from unlearnable.data.encoding import Encoding
 from unlearnable.methods import Context
 from unlearnable.noise import Noise
-from unlearnable.publish import ZERO, publish
+from unlearnable.publish import publish
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 from unlearnable.words import counted
+from unlearnable.worker import ZERO
 
 CPU = Compute("cpu", "float32")
 QUICK = [

@@ -138,11 +138,16 @@ def interrupt(*_: object) -> None:
 def test_starting_over_is_refused_before_the_earlier_run_is_discarded(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     un.protect(photos, out, un.Random(), seed=1, workers=1)
-    before = tree(default_run(photos, out))
+
+    def run() -> dict[str, bytes]:
+        # what was learned of the photos meanwhile may be saved
+        return {name: data for name, data in tree(default_run(photos, out)).items() if name != "cache.sqlite"}
+
+    before = run()
     (out / "diary.png").write_text("dear diary")
     with pytest.raises(un.UsageError, match=r"diary\.png"):
         un.protect(photos, out, un.Random(), refit=True, workers=1)
-    assert tree(default_run(photos, out)) == before
+    assert run() == before
 
 
 def test_a_disk_that_is_obviously_too_small_is_named_before_the_search(

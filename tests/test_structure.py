@@ -24,11 +24,14 @@ LAYERS = [
     {"extending"},
     {"evaluation", "preparation", "jobs"},
     {"publish", "search"},
+    {"unfinished"},
     {"destination", "opening"},
     {"methods", "presets"},
     {"countermeasures"},
     {"training", "exchange", "worker", "pool", "disk_space", "runs"},
     {"file_list"},
+    {"file_index"},
+    {"indexing"},
     {"data", "models"},
     {"noise", "names"},
     {"lifting", "assignment", "noise_file"},
@@ -38,7 +41,7 @@ LAYERS = [
     {"registry"},
     {"arguments"},
     {"hashing", "duration", "user_cache"},
-    {"errors", "events", "files", "version", "words"},
+    {"errors", "events", "files", "rebuildable", "version", "words"},
     {"portable"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

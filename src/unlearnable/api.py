@@ -17,7 +17,7 @@ from unlearnable.evaluation.visibility import of_published
 from unlearnable.events import OnProgress
 from unlearnable.extending import extended
 from unlearnable.methods import Context, Fitted, Method
-from unlearnable.opening import PhotoOptions, open_photos, read
+from unlearnable.opening import PhotoOptions, open_photos, read, recall
 from unlearnable.preparation import Prepared, Request, prepare
 from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
@@ -224,7 +224,12 @@ def apply(
         opened.require_kind("photos")
         require_usable(protected, opened, encoding)
         fitted = found(opened)
-        images = read(images, on_progress=on_progress)
+        if extend or encoding.format == "jpeg":
+            # noise is made for photos that were read, and JPEG has no transparency
+            images = read(images, run=opened.path, on_progress=on_progress)
+        else:
+            # each photo is read once, by the worker that writes its file
+            images = recall(images, opened.path)
         if extend:
             fitted = extended(fitted, images, opened, compute)
         published = publish(

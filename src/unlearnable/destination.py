@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from unlearnable.assignment import SEPARATOR
 from unlearnable.data.encoding import EXTENSION, Encoding
 from unlearnable.data.file_kinds import is_photo
 from unlearnable.data.image_set import ImageSet
-from unlearnable.errors import UsageError
-from unlearnable.file_list import FileList, published_files
+from unlearnable.errors import DataError, UsageError
+from unlearnable.file_list import FileList, files_below, published_files
 from unlearnable.names import output_names
 from unlearnable.runs import RunFolder
 
@@ -63,13 +64,14 @@ def require_place(
         UsageError: If the folder holds other files, or its disk is obviously too small.
     """
     outputs = outputs_for(images, protected, run, encoding, refit)
-    missing = [id for id in images.own if not (protected / outputs[id]).exists()]
-    disk_space.require_room(images, missing, encoding, protected.absolute())
+    root = protected.absolute()
+    missing = [id for id in images.own if not os.path.exists(os.path.join(root, outputs[id]))]
+    disk_space.require_room(images, missing, encoding, root)
 
 
 def outputs_for(
     images: ImageSet, protected: Path, run: RunFolder, encoding: Encoding, refit: bool = False
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """Return the path below ``protected`` of every image that is not context, by id.
 
     Raises:
@@ -77,24 +79,37 @@ def outputs_for(
             format.
     """
     listed = require_usable(protected, run, encoding, refit)
-    known = listed.outputs()
-    wanted = {id: _extension(images, id, encoding) for id in images.own}
-    other = [id for id in wanted if id in known and not known[id].endswith(f".{wanted[id]}")]
+    records = listed.records()
+    known = records.outputs
+    outputs: Mapping[str, str] = known
+    other, new = list[str](), False
+    for id in images.own:
+        name = known.get(id)
+        new = new or name is None
+        if name is not None and not name.endswith(f".{_extension(images, id, encoding)}"):
+            other.append(id)
     if other and listed.encoding.get("format", encoding.format) != encoding.format:
         raise UsageError(
-            f"{protected} holds {other[0]} as {known[other[0]]}, not as {wanted[other[0]]}.",
+            f"{protected} holds {other[0]} as {known[other[0]]}, "
+            f"not as {_extension(images, other[0], encoding)}.",
             _elsewhere(run),
         )
-    # A photo that got or lost transparency may need another format. Its former name is never given away.
-    former = {f"{id}{SEPARATOR}": known.pop(id) for id in other}
-    outputs = output_names(wanted, known | former)
-    # a killed run may have written a file and not yet listed it
-    ours = {*outputs.values(), *listed.every_output()} if listed.encoding or known else set()
-    others = [name for name in published_files(protected) if name not in ours]
-    if ours:
-        # what a server or a sync program adds to a published folder is no photo, so it publishes nothing
-        others = [name for name in others if is_photo(name)]
-    _refuse_others(others, protected, run)
+    made = set[str]()
+    if new or other:
+        wanted, taken = {id: _extension(images, id, encoding) for id in images.own}, dict(known)
+        # A photo that got or lost transparency may need another format. Its former name is never given away.
+        former = {f"{id}{SEPARATOR}": taken.pop(id) for id in other}
+        outputs = output_names(wanted, taken | former)
+        made = set(outputs.values())
+    # what a server or a sync program adds to a published folder is no photo, so it publishes nothing
+    recognised = bool(listed.encoding or known)
+    others = [
+        name
+        for name, _ in files_below(protected)
+        # a killed run may have written a file and not yet listed it
+        if not recognised or (is_photo(name) and name not in made and not records.wrote(name))
+    ]
+    _refuse_others(sorted(others), protected, run)
     return outputs
 
 
@@ -113,5 +128,12 @@ def _refuse_others(names: Iterable[str], protected: Path, run: RunFolder) -> Non
 
 
 def _extension(images: ImageSet, id: str, encoding: Encoding) -> str:
-    facts = images.about(id)
-    return EXTENSION[encoding.format_for(facts.size, facts.has_alpha)[0]]
+    if encoding.format == "png":
+        return EXTENSION["png"]
+    try:
+        # only JPEG has no transparency, and only a decoded photo tells whether it has any
+        has_alpha = encoding.format == "jpeg" and images.about(id).has_alpha
+        return EXTENSION[encoding.format_for(images.size(id), has_alpha)[0]]
+    except DataError:
+        # its worker reports why it cannot be read
+        return EXTENSION[encoding.format]

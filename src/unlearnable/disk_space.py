@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from unlearnable.data.adding import NoiseLike
@@ -53,8 +54,13 @@ def require_room(images: ImageSet, ids: Sequence[str], encoding: Encoding, targe
 
 def expected(images: ImageSet, ids: Sequence[str], noise: NoiseLike | None, encoding: Encoding) -> int:
     """Return about how many bytes the protected files need: bytes per pixel of a few, times all pixels."""
-    pixels = {id: math.prod(encoding.size_of(images.about(id).size)) for id in ids}
-    small = [id for id in ids if math.prod(images.about(id).size) <= SAMPLED_PIXELS]
+    total, small = 0, list[str]()
+    for id in ids:
+        # the worker that writes the photo reports why it cannot be read
+        with suppress(DataError):
+            own = images.size(id)
+            total += math.prod(encoding.size_of(own))
+            small += [id] if math.prod(own) <= SAMPLED_PIXELS else []
     written = sampled = 0
     for id in small[:: max(1, len(small) // SAMPLES)][:SAMPLES]:
         try:
@@ -65,12 +71,11 @@ def expected(images: ImageSet, ids: Sequence[str], noise: NoiseLike | None, enco
             photo = photo.resized(encoding.size_of(photo.size))
             changed = photo.pixels if noise is None or slot is None else noise.add(photo.pixels, slot)
             written += len(encode(Photo(changed, photo.profile), encoding))
-            sampled += pixels[id]
+            sampled += math.prod(photo.size)
         except (DataError, MemoryError):
-            # the worker that writes the photo reports the reason
             continue
     fallback = 0.0 if noise is None else FALLBACK
-    return round(sum(pixels.values()) * (written / sampled if sampled else fallback))
+    return round(total * (written / sampled if sampled else fallback))
 
 
 def size(count: float) -> str:

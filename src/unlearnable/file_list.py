@@ -14,7 +14,9 @@ from typing import Any
 from unlearnable import hashing
 from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError
+from unlearnable.file_index import Records, closed, indexed
 from unlearnable.files import is_draft, write
+from unlearnable.indexing import parsed
 
 FILES, FOLDER = "files.jsonl", "folder.json"
 
@@ -52,37 +54,26 @@ class FileList:
                 f"{path} is damaged ({error}).", f"Delete {folder}, and publish into another folder."
             ) from error
 
-    def records(self) -> dict[str, dict[str, Any]]:
+    def records(self) -> Records:
         """Return the records by id. A line that a crash cut short is ignored."""
-        return {record["id"]: record for record in self._lines()}
-
-    def outputs(self) -> dict[str, str]:
-        """Return the path below the published folder of every listed photo, by id."""
-        return {id: record["output"] for id, record in self.records().items() if record.get("output")}
-
-    def every_output(self) -> set[str]:
-        """Return every path that was ever written, also of photos that have got another name since."""
-        return {record["output"] for record in self._lines() if record.get("output")}
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
         path = self.path if self.origin is None else self.origin.path
-        # split at line feeds only: names may hold other characters that Unicode calls line ends
-        for line in path.read_bytes().split(b"\n") if path.exists() else ():
-            try:
-                record = json.loads(line)
-                if isinstance(record["id"], str):
-                    yield record
-            except (ValueError, KeyError, TypeError):
-                continue
+        return indexed(path)
+
+    def outputs(self) -> Mapping[str, str]:
+        """Return the path below the published folder of every listed photo, by id."""
+        return self.records().outputs
 
     def describes(self, folder: Path) -> bool:
         """Return whether the files in a folder are those of this list, by name and most of them by content.
 
         That is how a published folder is recognised after it was moved or copied.
         """
-        found = published_files(folder)
-        digests = {record.get("output"): record.get("output_digest") for record in self.records().values()}
-        if not found or not found.keys() <= digests.keys():
+        found, records = published_files(folder), self.records()
+        if not found or not all(map(records.wrote, found)):
+            return False
+        # a file may have got another name since, or belong to another photo
+        digests = {record.get("output"): record.get("output_digest") for record in records.values()}
+        if not found.keys() <= digests.keys():
             return False
         intact = sum(hashing.of_file(path) == digests[name] for name, path in found.items())
         return 2 * intact > len(found)
@@ -91,7 +82,7 @@ class FileList:
     def recording(self) -> Iterator[Any]:
         """Yield a function that appends the record of one file and flushes it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        torn = self.path.exists() and not _ends_with_line_feed(self.path)
         with open(self.path, "a", encoding="ascii", newline="\n") as file:
             # a crash may have cut the last line short, and the next record needs a line of its own
             if torn and self.path.stat().st_size:
@@ -106,24 +97,42 @@ class FileList:
     def forget(self) -> None:
         """Discard all knowledge of the files but their names, so that each is written again."""
         reason = "made with noise of an earlier run"
-        named = {(record["id"], record["output"]): None for record in self._lines() if record.get("output")}
+        with open(self.path, "rb") as lines:
+            records = [record for _, _, record in parsed(lines, self.path.stat().st_size)]
+        named = {(record["id"], record["output"]): None for record in records if record.get("output")}
         rows = ({"id": id, "output": output, "reason": reason} for id, output in named)
+        closed(self.path)
         write(self.path, "".join(map(_line, rows)).encode("ascii"))
 
 
 def published_files(folder: Path) -> dict[str, Path]:
-    """Return the files in a published folder by their path below it, without drafts and litter.
+    """Return the files in a published folder by their path below it, sorted, without drafts and litter.
 
     Args:
         folder: The folder; it need not exist.
     """
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not is_draft(path.name) and not any(map(is_litter, parts)) and path.is_file():
-            # some file systems return names in another Unicode form than they were given
-            found[unicodedata.normalize("NFC", "/".join(parts))] = path
-    return found
+    return {name: Path(path) for name, path in sorted(files_below(folder))}
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files of ``published_files``, in the order of the disk: path below the folder, and path."""
+    waiting = [("", str(folder))]
+    while waiting:
+        below, place = waiting.pop()
+        try:
+            entries = os.scandir(place)
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                if is_litter(entry.name):
+                    continue
+                name = f"{below}/{entry.name}" if below else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((name, entry.path))
+                elif not is_draft(entry.name) and entry.is_file():
+                    # some file systems return names in another Unicode form than they were given
+                    yield unicodedata.normalize("NFC", name), entry.path
 
 
 def same_folder(one: Path, other: Path) -> bool:
@@ -132,6 +141,11 @@ def same_folder(one: Path, other: Path) -> bool:
         return one == other or os.path.samefile(one, other)
     except OSError:
         return False
+
+
+def _ends_with_line_feed(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) == b"\n"
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnable import arguments
+from unlearnable.data.file_rows import FILE
 from unlearnable.data.folder import folder
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo_cache import photo_cache
 from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
@@ -83,6 +85,28 @@ def open_photos(
     return images
 
 
+def recall(images: ImageSet, run: Path | None) -> ImageSet:
+    """Return images with the facts that earlier commands have learned, of photos that have not changed since.
+
+    Reads sizes and times of files, and no photo.
+
+    Args:
+        images: Images that have not been read. Of images that have been, nothing is to be recalled.
+        run: The run folder whose cache is read; None for none.
+    """
+    if run is None or not (run / FILE).exists() or images.facts:
+        return images
+    with photo_cache(run) as cache:
+        return replace(images, facts=cache.recalled(images.source, images.ids))
+
+
+def _learn(images: ImageSet, run: Path | None) -> None:
+    """Save the facts of images that were read before their run folder was known, as with ``--refit``."""
+    with photo_cache(run) as cache:
+        for id in images.ids:
+            cache.learn(images.source, id, images.facts[id])
+
+
 def read(
     images: ImageSet,
     method: Method[Any] | None = None,
@@ -92,10 +116,14 @@ def read(
 ) -> ImageSet:
     """Return the images that can be read. Each is decoded once, for the check and for the search together.
 
+    Without a search, photos that an earlier command has read, and that have not changed since, are not
+    decoded.
+
     Args:
         images: Images, read or not.
         method: The method that searches next, whose view is made in the same pass; None for no search.
-        run: The run folder, on whose disk views are mapped that memory does not hold.
+        run: The run folder, whose cache learns what was read, and on whose disk views are mapped that memory
+            does not hold.
         on_progress: Called with an event for every photo read.
 
     Returns:
@@ -106,7 +134,10 @@ def read(
     """
     if method is not None:
         method.require_classes(len(images.classes))
-    if images.checked:
+    images = recall(images, run)
+    if images.checked and (method is None or images.squares is not None):
+        if images.squares is not None:
+            _learn(images, run)
         return images
     side = None
     if method is not None:
@@ -114,7 +145,8 @@ def read(
         side = round(int(resolved.config.resolution) * resolved.zoom)
     # the run folder may not exist yet: the nearest folder above it is on the same disk
     room = None if run is None else next(path for path in (run, *run.resolve().parents) if path.is_dir())
-    found = images.readable(on_progress, side, room)
+    with photo_cache(run) as cache:
+        found = images.readable(on_progress, side, room, cache)
     lost = [id for id in images.ids if images.class_of[id] in images.context and id not in found.facts]
     if lost and not any(found.class_of[id] in found.context for id in found.ids):
         raise DataError(

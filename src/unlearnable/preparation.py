@@ -16,7 +16,7 @@ from unlearnable.events import OnProgress
 from unlearnable.methods import Method
 from unlearnable.models.from_timm import PREFIX
 from unlearnable.models.starts import models_of
-from unlearnable.opening import read
+from unlearnable.opening import read, recall
 from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.search import as_before, estimate, require_same, rounds_done
@@ -138,6 +138,7 @@ def prepare(
     arguments.instance("settings", request.settings, Mapping, "settings by name", remedy)
     folder = run if isinstance(run, RunFolder) or run is None else RunFolder(arguments.path("run", run))
     record = {} if folder is None else folder.read()
+    images = recall(images, None if folder is None else folder.path)
     if folder is not None and record.get("method") == request.method:
         require_loaded(record, folder.path)
     # a search that resumes uses the precision that the probe chose when it began

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from unlearnable import disk_space, hashing
+from unlearnable import disk_space
 from unlearnable.data.adding import Publishable
 from unlearnable.data.encoding import Encoding
 from unlearnable.data.image_set import ImageSet
+from unlearnable.data.photo_cache import PhotoCache, Status, most_pixels, photo_cache, status
 from unlearnable.destination import outputs_for
 from unlearnable.errors import Unfinished
 from unlearnable.events import Event, OnProgress, silent
@@ -21,7 +22,8 @@ from unlearnable.files import remove_drafts
 from unlearnable.methods.fitted import Fitted
 from unlearnable.pool import work
 from unlearnable.runs import RunFolder
-from unlearnable.worker import REVISION, UNKNOWN, ZERO, Outcome, Task, make, without_noise
+from unlearnable.unfinished import Recipes, Sorting
+from unlearnable.worker import UNKNOWN, Outcome, Task, make
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def publish(
     A finished file is one whose photo, class, noise and encoding are those that it was made with.
 
     Args:
-        images: The sources.
+        images: The photos. Those that were not read before are read once, by the worker that writes their
+            file.
         noise: The noise; images without noise are skipped and listed, never published unprotected.
         protected: Folder to write to: same tree, same names, new extension.
         run: An open run folder, which records every file.
@@ -103,60 +106,37 @@ def publish(
     listed = run.claim(run.list_of(protected), encoding.record)
     before = listed.records()
     remove_drafts(protected)
-    skipped, done = dict(images.skipped), _Tally()
-    tasks: list[Task] = []
-    recipes = _Recipes(noise, encoding)
-    changed, relabelled, former = [], [], dict[str, str]()
-    for id in images.own:
-        record = before.get(id, {})
-        facts, class_name = images.about(id), images.class_of[id]
-        # The digest is absent after --refit, which discards all knowledge of earlier photos.
-        if record.get("digest") and record["digest"] != facts.digest:
-            changed.append(id)
-        elif record.get("digest") and record.get("class", class_name) != class_name:
-            relabelled.append(id)
-        slot = noise.slot(id, class_name, facts.digest)
-        if slot is None:
-            skipped[id] = without_noise(noise, id, class_name, facts.digest)
-            continue
-        if recipes.is_zero(slot):
-            skipped[id] = ZERO
-            continue
-        if _is_current(record, facts.digest, class_name, recipes.of(slot)) and _is_intact(
-            protected / outputs[id], record["output_digest"]
-        ):
-            done.retain(id, record)
-            continue
-        if record.get("output", outputs[id]) != outputs[id]:
-            former[id] = f"was published as {record['output']} before; delete that file if you want"
-        origin = images.source.origin(id)
-        origin = origin.absolute() if isinstance(origin, Path) else origin
-        tasks.append(Task(id, class_name, origin, protected / outputs[id], encoding, math.prod(facts.size)))
-    room = disk_space.statement(images, [task.id for task in tasks], noise, encoding, protected)
-    on_progress(Event("writing", 0, len(tasks), room))
-    with listed.recording() as append:
-        making = partial(make, noise_file=run.noise.absolute(), kind=type(noise))
-        results = work(making, tasks, workers, died=_died)
-        for number, outcome in enumerate(results, 1):
-            slot = noise.slot(outcome.id, images.class_of[outcome.id])
-            if outcome.reason or slot is None:
-                skipped[outcome.id] = outcome.reason or UNKNOWN
-            else:
-                record = {**asdict(outcome), "output": outputs[outcome.id], "made_with": recipes.of(slot)}
-                record["class"] = record.pop("class_name")
-                append(record)
-                done.write(outcome.id, record)
-                if outcome.id in former:
-                    done.notes[outcome.id] += (former[outcome.id],)
-            on_progress(Event("writing", number, len(tasks)))
-            if number < len(tasks) and time.monotonic() >= deadline:
-                raise Unfinished(
-                    f"The time is up: {number} of {len(tasks)} photos are done.",
-                    "Run the same command again to write the others.",
-                )
+    done, recipes = _Tally(), Recipes(noise, encoding)
+    with photo_cache(run.path) as cache:
+        left = Sorting(images, noise, recipes, protected, outputs, before, cache).unfinished(done.retain)
+        skipped = {**images.skipped, **left.skipped}
+        room = disk_space.statement(images, left.ids, noise, encoding, protected)
+        on_progress(Event("writing", 0, len(left.ids), room))
+        with listed.recording() as append:
+            making = partial(make, noise_file=run.noise.absolute(), kind=type(noise))
+            tasks = _Tasks(images, left.ids, protected, outputs, encoding)
+            for number, outcome in enumerate(work(making, tasks, workers, died=_died), 1):
+                slot = noise.slot(outcome.id, images.class_of[outcome.id])
+                if outcome.reason or slot is None:
+                    skipped[outcome.id] = outcome.reason or UNKNOWN
+                else:
+                    output = outputs[outcome.id]
+                    record = {**asdict(outcome), "output": output, "made_with": recipes.of(slot)}
+                    record["class"] = record.pop("class_name")
+                    append(record)
+                    done.write(outcome.id, record)
+                    if outcome.id in left.former:
+                        done.notes[outcome.id] = (*outcome.notes, left.former[outcome.id])
+                    tasks.learn(cache, outcome)
+                on_progress(Event("writing", number, len(tasks)))
+                if number < len(tasks) and time.monotonic() >= deadline:
+                    raise Unfinished(
+                        f"The time is up: {number} of {len(tasks)} photos are done.",
+                        "Run the same command again to write the others.",
+                    )
     # Drafts of workers that died.
     remove_drafts(protected)
-    gone = [record["output"] for id, record in before.items() if id not in images.class_of]
+    gone = [before[id].get("output") for id in before if id not in images.class_of]
     return Published(
         protected,
         run.path.absolute(),
@@ -164,9 +144,9 @@ def publish(
         done.retained,
         skipped,
         dict(images.others),
-        {id: remarks for id, remarks in done.notes.items() if remarks},
-        changed=tuple(id for id in changed if id not in skipped),
-        relabelled=tuple(id for id in relabelled if id not in skipped),
+        done.notes,
+        changed=tuple(id for id in left.changed if id not in skipped),
+        relabelled=tuple(id for id in left.relabelled if id not in skipped),
         vanished=tuple(sorted(output for output in gone if output and (protected / output).exists())),
         largest=done.largest,
         encoded=done.encoded,
@@ -193,7 +173,8 @@ class _Tally:
 
     def _add(self, id: str, record: Mapping[str, Any]) -> None:
         self.largest = max(self.largest, record["largest"])
-        self.notes[id] = tuple(record.get("notes", ()))
+        if record.get("notes"):
+            self.notes[id] = tuple(record["notes"])
         if record.get("encoded_largest", 0) > record["largest"]:
             self.lossy.append((record["encoded_largest"], record["encoded_mean"]))
 
@@ -204,42 +185,48 @@ class _Tally:
         return max(self.lossy)[0], sum(mean for _, mean in self.lossy) / len(self.lossy)
 
 
-class _Recipes:
-    """Hashes of everything that a file depends on beside its photo: noise, encoding, version of the steps."""
+@dataclass
+class _Tasks(Sequence[Task]):
+    """The tasks of some photos, each made when its turn comes, so that they need little memory."""
 
-    def __init__(self, noise: Publishable, encoding: Encoding) -> None:
-        self._noise, self._encoding = noise, encoding.record
-        self._known: dict[Any, str] = {}
-        self._zero: dict[Any, bool] = {}
+    images: ImageSet
+    ids: Sequence[str]
+    protected: Path
+    outputs: Mapping[str, str]
+    encoding: Encoding
+    _begun: dict[str, Status] = field(default_factory=dict)
 
-    def is_zero(self, slot: Any) -> bool:
-        if slot not in self._zero:
-            self._zero[slot] = self._noise.is_zero(slot)
-        return self._zero[slot]
+    def __len__(self) -> int:
+        return len(self.ids)
 
-    def of(self, slot: Any) -> str:
-        if slot not in self._known:
-            noise = self._noise.slot_hash(slot)
-            self._known[slot] = hashing.digest(REVISION, noise, self._noise.budget.epsilon, self._encoding)
-        return self._known[slot]
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
 
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Task]: ...
 
-def _is_current(record: Mapping[str, Any], digest: str, class_name: str, recipe: str) -> bool:
-    """Return whether a finished file was made from this photo, for this class, with this recipe.
+    def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
+        if isinstance(index, slice):
+            return replace(self, ids=self.ids[index])
+        id = self.ids[index]
+        facts = self.images.facts.get(id)
+        if facts is None:
+            self._begun[id] = status(self.images.source, id)
+        origin = self.images.source.origin(id)
+        return Task(
+            id,
+            self.images.class_of[id],
+            origin.absolute() if isinstance(origin, Path) else origin,
+            self.protected / self.outputs[id],
+            self.encoding,
+            math.prod(facts.size) if facts else most_pixels(self.images.source, id),
+        )
 
-    Records of earlier versions have no recipe. Their noise is that of the run, and their encoding that of the
-    folder, because the two could not change there.
-    """
-    return (
-        record.get("digest") == digest
-        and not record.get("reason")
-        and record.get("class", class_name) == class_name
-        and record.get("made_with", recipe) == recipe
-    )
-
-
-def _is_intact(path: Path, digest: str) -> bool:
-    return path.is_file() and hashing.of_file(path) == digest
+    def learn(self, cache: PhotoCache, outcome: Outcome) -> None:
+        """Save the content hash of a photo that a worker was the first to read."""
+        if outcome.id in self._begun:
+            before = self._begun.pop(outcome.id)
+            cache.read_by_worker(self.images.source, outcome.id, outcome.digest, before)
 
 
 def _died(task: Task, reason: str) -> Outcome:

@@ -2,7 +2,9 @@
 
 run.json                 the request, resolved settings, seed, environment, progress
 files.jsonl              one line per published file: id, output, class, hashes, largest change
-published/NAME-HASH/     the same for every further folder: folder.json, files.jsonl
+files.sqlite             an index of these lines; made anew if it is missing
+cache.sqlite             what was learned of photos and published files, so that unchanged ones are not read
+published/NAME-HASH/     the same for every further folder: folder.json, files.jsonl, files.sqlite
 noise.safetensors        the noise
 surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
 checkpoint.safetensors   an unfinished search; deleted when it is finished
@@ -23,12 +25,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unlearnable import hashing
+from unlearnable.data.file_rows import FILE as CACHE
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.file_list import FILES, FOLDER, FileList, same_folder
 from unlearnable.files import UNSUPPORTED, remove_drafts, write
 
 STAGE = "run folder"
+# files of a run that has not begun
+UNUSED = {"lock", CACHE}
 ELSEWHERE = "Name another place for the run folder with --run FOLDER (`fit`: another RUN)."
 
 
@@ -151,8 +156,9 @@ class RunFolder:
             # a refused command leaves no folder; the lock goes while it is held, so nobody else loses theirs
             unused = bool(made) and self._is_unused
             if unused:
-                with suppress(OSError):
-                    (self.path / "lock").unlink()
+                for name in UNUSED:
+                    with suppress(OSError):
+                        (self.path / name).unlink()
             if lock is not None:
                 lock.release()
             if unused:
@@ -163,7 +169,7 @@ class RunFolder:
     @property
     def _is_unused(self) -> bool:
         with suppress(OSError):
-            return {entry.name for entry in self.path.iterdir()} <= {"lock"}
+            return {entry.name for entry in self.path.iterdir()} <= UNUSED
         return False
 
     def _repair(self) -> None:
@@ -322,7 +328,7 @@ class RunFolder:
             for listed in self.lists()
         )
 
-    def files(self, protected: Path | None = None) -> dict[str, dict[str, Any]]:
+    def files(self, protected: Path | None = None) -> Mapping[str, dict[str, Any]]:
         """Return the records of the published files by id.
 
         Args:
@@ -333,7 +339,7 @@ class RunFolder:
             DataError: If ``run.json`` is damaged.
         """
         first = FileList(self.path / FILES)
-        found = {} if protected is None else self.list_of(protected).records()
+        found = None if protected is None else self.list_of(protected).records()
         return found or first.records()
 
     @contextmanager

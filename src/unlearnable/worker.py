@@ -134,7 +134,7 @@ def made(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> tuple
         photo = photo.resized(task.encoding.size_of(photo.size))
         outcome, data = _protected(task, noise, slot, photo)
     except DataError as error:
-        return Outcome(task.id, reason=error.problem), b""
+        return Outcome(task.id, reason=f"{error.problem} {error.remedy}".strip()), b""
     except MemoryError:
         return Outcome(task.id, reason="does not fit into memory"), b""
     return replace(outcome, digest=digest, output_digest=hashing.of_bytes(data)), data

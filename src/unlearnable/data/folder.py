@@ -5,68 +5,19 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from unlearnable import hashing
-from unlearnable.data.decoding import decode, size_of
 from unlearnable.data.file_kinds import summary
-from unlearnable.data.image_set import ImageSet, from_entries
+from unlearnable.data.folder_source import FilePaths, FolderSource
+from unlearnable.data.id_rows import ClassOf, Rows
+from unlearnable.data.image_set import ImageSet
 from unlearnable.data.labels import labels_and_lines
-from unlearnable.data.photo import Photo
-from unlearnable.data.photo_file import MAX_PIXELS, read_photo_file
+from unlearnable.data.photo_file import MAX_PIXELS
 from unlearnable.data.scanning import Scan, entries_of, scan
 from unlearnable.errors import DataError, UsageError
 
 SPLITS = ("train", "val", "valid", "validation", "test")
-
-
-@dataclass
-class FolderSource:
-    """Photos on disk. A file that changes after it was first read is refused.
-
-    Args:
-        paths: Path of every id.
-        max_pixels: Photos whose header claims more pixels are not decoded.
-        digests: SHA-256 of every file read so far.
-    """
-
-    paths: dict[str, Path]
-    max_pixels: int = MAX_PIXELS
-    digests: dict[str, str] = field(default_factory=dict)
-
-    def load(self, id: str) -> tuple[Photo, str]:
-        """Return a photo and the SHA-256 of its file.
-
-        Raises:
-            DataError: If the file cannot be read or decoded, or has changed since it was first read.
-        """
-        path = self.paths[id]
-        data = read_photo_file(path, self.max_pixels)
-        digest = hashing.of_bytes(data)
-        if self.digests.setdefault(id, digest) != digest:
-            raise DataError(
-                f"{path} changed while the command was running.",
-                "Run the command again when nothing else writes to the folder.",
-            )
-        return decode(data, str(path), self.max_pixels), digest
-
-    def size(self, id: str) -> tuple[int, int] | None:
-        """Return (height, width) from the header of the file; None if it cannot be read."""
-        return size_of(self.paths[id])
-
-    def stamp(self, id: str) -> str:
-        """Return size and modification time of the file as text."""
-        try:
-            facts = self.paths[id].stat()
-        except OSError:
-            return "gone"
-        return f"{facts.st_size}:{facts.st_mtime_ns}"
-
-    def origin(self, id: str) -> Path:
-        """Return the path of the file."""
-        return self.paths[id]
 
 
 def folder(
@@ -106,9 +57,9 @@ def folder(
     if class_name is not None:
         name = unicodedata.normalize("NFC", class_name.strip())
         found = scan(root)
-        if not found.paths:
+        if not found.ids:
             raise DataError(f"{root} contains no image{_instead(found)}.", "Give a folder with images in it.")
-        return _of(found, dict.fromkeys(found.paths, name), max_pixels)
+        return _of(found, found.ids, lambda id: name, max_pixels)
     if not as_classes:
         _refuse_splits(root)
     return _from_sub_folders(root, max_pixels)
@@ -165,16 +116,17 @@ def _refuse_splits(root: Path) -> None:
         )
 
 
-def _of(found: Scan, class_of: Mapping[str, str], max_pixels: int) -> ImageSet:
-    source = FolderSource({id: found.paths[id] for id in class_of}, max_pixels)
-    return from_entries(class_of.items(), source, found.skipped, found.others)
+def _of(found: Scan, ids: Iterable[str], class_of: Callable[[str], str], max_pixels: int) -> ImageSet:
+    rows = Rows(tuple(ids))
+    source = FolderSource(FilePaths(found.root, rows, found.composed), max_pixels)
+    classes = ClassOf(rows, map(class_of, rows.ids))
+    return ImageSet(rows.ids, classes, source, skipped=found.skipped, others=found.others)
 
 
 def _from_sub_folders(root: Path, max_pixels: int) -> ImageSet:
     found = scan(root)
-    without_class = [id for id in found.paths if "/" not in id]
-    class_of = {id: id.split("/")[0] for id in found.paths if "/" in id}
-    classes = set(class_of.values())
+    without_class = [id for id in found.ids if "/" not in id]
+    classes = {id.split("/")[0] for id in found.ids if "/" in id}
     if not classes:
         hint = (
             f"its images are directly in it ({len(without_class)}), not in sub-folders"
@@ -192,33 +144,36 @@ def _from_sub_folders(root: Path, max_pixels: int) -> ImageSet:
         if "/" not in name and name not in classes and not others:
             # setdefault, because a folder that cannot be read already has a reason
             found.skipped.setdefault(name, "contains no image")
-    return _of(found, class_of, max_pixels)
+    ids = (id for id in found.ids if "/" in id) if without_class else found.ids
+    return _of(found, ids, lambda id: id.partition("/")[0], max_pixels)
 
 
 def _from_label_file(root: Path, file: Path, max_pixels: int) -> ImageSet:
     found = scan(root, label_file=file)
     named = _named(file, found)
-    class_of = {id: named[id][0] for id in found.paths if id in named}
-    found.skipped |= {id: f"has no label in {file}" for id in found.paths if id not in named}
-    if not class_of:
-        example = f", such as {next(iter(found.paths))}" if found.paths else ""
+    labelled = [id for id in found.ids if id in named]
+    found.skipped |= {id: f"has no label in {file}" for id in found.ids if id not in named}
+    if not labelled:
+        example = f", such as {found.ids[0]}" if found.ids else ""
         raise DataError(
             f"{file} names no image that is in {root}.",
             f"Write paths relative to {root}{example}.",
         )
+    present = set(labelled)
     for id, (_, line) in named.items():
-        if id not in class_of:
+        if id not in present:
             problem = "is not a photo" if os.path.isfile(root / id) else "is not in the folder"
             found.skipped.setdefault(id, f"is named in {file}, line {line}, but {problem}")
-    return _of(found, class_of, max_pixels)
+    return _of(found, labelled, lambda id: named[id][0], max_pixels)
 
 
 def _named(file: Path, found: Scan) -> dict[str, tuple[str, int]]:
     """Return the class and the line of every image that a file names, by its id."""
     named: dict[str, tuple[str, int]] = {}
+    present = set(found.ids)
     for path, (label, line) in labels_and_lines(file).items():
         # Windows writes paths with backslashes; elsewhere a name may hold one, and then it is meant
-        id = path if path in found.paths else str(PurePosixPath(path.replace("\\", "/")))
+        id = path if path in present else str(PurePosixPath(path.replace("\\", "/")))
         first = named.setdefault(id, (label, line))
         if first[0] != label:
             raise DataError(

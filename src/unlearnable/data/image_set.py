@@ -22,11 +22,12 @@ from unlearnable.data.photo import Photo
 from unlearnable.data.reading import Squares
 from unlearnable.data.source import Change, Facts, Source, changed
 from unlearnable.data.view import View
-from unlearnable.data.viewing import readable, view
+from unlearnable.data.viewing import frame, readable, view
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import OnProgress, silent
 
 if TYPE_CHECKING:
+    from unlearnable.data.photo_cache import PhotoCache
     from unlearnable.data.torch_data import LabelledPhotos, Transform
 
 # pixels; larger than digits and CIFAR, smaller than any photo
@@ -112,6 +113,8 @@ class ImageSet:
     @cached_property
     def own(self) -> tuple[str, ...]:
         """The ids that are not context."""
+        if not self.context:
+            return self.ids
         return tuple(id for id in self.ids if self.class_of[id] not in self.context)
 
     @cached_property
@@ -133,12 +136,12 @@ class ImageSet:
 
     def about(self, id: str) -> Facts:
         """Return the facts of one image. Reads the image if ``readable`` has not."""
-        return self.facts[id] if id in self.facts else Facts.of(*self.source.load(id))
+        return self.facts.get(id) or Facts.of(*self.source.load(id))
 
     @property
     def checked(self) -> bool:
         """Whether every image has been read, so that all of them can be used."""
-        return self.facts.keys() >= set(self.ids)
+        return all(id in self.facts for id in self.ids)
 
     @cached_property
     def frame(self) -> tuple[int, int]:
@@ -147,33 +150,32 @@ class ImageSet:
         Everything that depends on how large the photos are uses this value. Sizes of files that have not been
         decoded yet come from their headers.
         """
-        sizes = [size for id in self.own or self.ids if (size := self._size(id)) is not None]
-        if not sizes:
-            raise DataError(
-                "No image can be read, so their size is unknown.",
-                "Run `unlearnable inspect` on the folder to see the reasons.",
-            )
-        height, width = np.median(sizes, axis=0)
-        return int(height), int(width)
+        return frame(self)
 
-    def _size(self, id: str) -> tuple[int, int] | None:
-        if id in self.facts:
-            return self.facts[id].size
-        try:
-            return self.source.size(id) or self.about(id).size
-        except DataError:
-            return None
+    def size(self, id: str) -> tuple[int, int]:
+        """Return (height, width) of one image in pixels, from the header of a file that was not read yet.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        facts = self.facts.get(id)
+        return facts.size if facts else self.source.size(id) or self.about(id).size
 
     def readable(
-        self, on_progress: OnProgress = silent, side: int | None = None, folder: Path | None = None
+        self,
+        on_progress: OnProgress = silent,
+        side: int | None = None,
+        folder: Path | None = None,
+        cache: PhotoCache | None = None,
     ) -> ImageSet:
-        """Return the images that can be decoded. Decodes every image once.
+        """Return the images that can be decoded. Decodes every image once, if its facts are not known yet.
 
         Args:
             on_progress: Called after each image.
             side: Side in pixels of a later ``view``, whose squares are made in the same pass; None for no
                 squares.
             folder: Folder of the temporary file for squares that do not fit into memory.
+            cache: Learns the facts of every image that is decoded; None to save nothing.
 
         Returns:
             The images that can be read. ``skipped`` has the own images that cannot, with the reason.
@@ -181,7 +183,7 @@ class ImageSet:
         Raises:
             DataError: If no image can be read.
         """
-        return readable(self, on_progress, side, folder)
+        return readable(self, on_progress, side, folder, cache)
 
     def view(self, size: int, zoom: float = 1.0, folder: Path | None = None) -> View:
         """Return every image resized to a square of ``size * zoom`` pixels, as uint8 RGB, in this order.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO
 
 from unlearnable.data.containers import isobmff, taken_apart
+from unlearnable.data.file_stamps import settled
 from unlearnable.data.sniffing import HEAD, format_of, what_it_is
 from unlearnable.errors import DataError
 
@@ -35,7 +37,12 @@ class FileSlices:
 
 
 def read_photo_file(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
-    """Return the bytes of a photo's file.
+    """Return the bytes of a photo's file; ``read_with_stamp`` has the details."""
+    return read_with_stamp(path, max_pixels)[0]
+
+
+def read_with_stamp(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, bytes]:
+    """Return the bytes of a photo's file, and its stamp.
 
     The first bytes decide. The file of a film or a document is not read further, and no more is read than the
     file of such a photo can have.
@@ -44,18 +51,23 @@ def read_photo_file(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
         path: A regular file. Anything else, such as a pipe, is refused without waiting for it.
         max_pixels: Photos whose header claims more pixels are not read.
 
+    Returns:
+        The bytes, and a stamp that the file has until it changes (``file_stamps.settled``).
+
     Raises:
         DataError: If the file cannot be read, is no photo of a format that is read, or is too large.
     """
     try:
+        begun = time.time_ns()
         with _opened(path) as file:
-            length = os.fstat(file.fileno()).st_size
+            before = os.fstat(file.fileno())
+            length = before.st_size
             head = file.read(HEAD)
             require_photo(head, str(path))
             if length > BESIDE:
                 _require_likely(FileSlices(file, length), head, path, max_pixels)
             file.seek(0)
-            return file.read()
+            return file.read(), settled(before, os.fstat(file.fileno()), begun)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror or error}).",

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unlearnable.budget import UInt8Array
+from unlearnable.data.facts_table import FactsTable
+from unlearnable.data.id_rows import Rows
 from unlearnable.data.photo import squash
 from unlearnable.data.source import Facts, Source
 from unlearnable.data.square_views import COPY_BATCH, allocate
 from unlearnable.errors import DataError
 from unlearnable.events import Event, OnProgress, silent
 
+if TYPE_CHECKING:
+    from unlearnable.data.photo_cache import PhotoCache
+
 DECODING_THREADS = 4
 # photos that a thread decodes before it takes others
 LARGEST_BATCH = 32
+# batches for each thread that wait at a time
+AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Reading:
         squares: Squares of the photos that can be used, or None.
     """
 
-    facts: dict[str, Facts]
+    facts: Mapping[str, Facts]
     errors: dict[str, DataError]
     squares: Squares | None
 
@@ -85,6 +94,9 @@ def read(
     side: int | None = None,
     folder: Path | None = None,
     on_progress: OnProgress = silent,
+    *,
+    known: Mapping[str, Facts] | None = None,
+    cache: PhotoCache | None = None,
 ) -> Reading:
     """Decode every photo once and return facts, errors and squares.
 
@@ -94,6 +106,8 @@ def read(
         side: Side in pixels of the squares to make in the same pass; None for no squares.
         folder: Folder of the temporary file for squares that do not fit into memory.
         on_progress: Called after each photo, with the stage ``checking``.
+        known: Facts that are known already. Without squares, these photos are not decoded.
+        cache: Learns the facts of every photo that is decoded; None to save nothing.
 
     Raises:
         DataError: If the disk is too full for the squares.
@@ -101,6 +115,9 @@ def read(
     pixels = None if side is None else allocate((len(ids), 3, side, side), folder)
 
     def decode(row: int) -> Facts | DataError:
+        found = None if known is None or side is not None else known.get(ids[row])
+        if found is not None:
+            return found
         try:
             photo, digest = source.load(ids[row])
         except DataError as error:
@@ -110,22 +127,36 @@ def read(
             pixels[row] = square if photo.grey else square.transpose(2, 0, 1)
         return Facts.of(photo, digest)
 
-    # one task for each photo would take longer than the photo itself, if there are many small ones
-    batch = max(1, min(LARGEST_BATCH, len(ids) // 1000))
-    starts = range(0, len(ids), batch)
-    results: list[Facts | DataError] = []
-    with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        for found in pool.map(lambda start: [*map(decode, range(len(ids))[start : start + batch])], starts):
-            for result in found:
-                results.append(result)
-                on_progress(Event("checking", len(results), len(ids)))
-    facts = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, Facts)}
-    errors = {id: result for id, result in zip(ids, results, strict=True) if isinstance(result, DataError)}
+    facts, errors = FactsTable(Rows(tuple(ids))), dict[str, DataError]()
+    for row, result in enumerate(_in_threads(decode, len(ids))):
+        if isinstance(result, DataError):
+            errors[ids[row]] = result
+        else:
+            facts.put(row, result)
+            if cache is not None:
+                cache.learn(source, ids[row], result)
+        on_progress(Event("checking", row + 1, len(ids)))
     if pixels is None:
         return Reading(facts, errors, None)
     if errors:
-        pixels = _compacted(pixels, [row for row, result in enumerate(results) if isinstance(result, Facts)])
+        pixels = _compacted(pixels, [row for row, id in enumerate(ids) if id not in errors])
     return Reading(facts, errors, Squares(source, tuple(facts), pixels))
+
+
+def _in_threads(decode: Callable[[int], Facts | DataError], count: int) -> Iterator[Facts | DataError]:
+    """Yield the results of all rows, in their order."""
+    # one task for each photo would take longer than the photo itself, if there are many small ones
+    batch = max(1, min(LARGEST_BATCH, count // 1000))
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+        waiting: deque[Future[list[Facts | DataError]]] = deque()
+        for start in range(0, count, batch):
+            rows = range(start, min(start + batch, count))
+            waiting.append(pool.submit(lambda rows: [*map(decode, rows)], rows))
+            # a task for every photo would take more memory than what is learned of it
+            if len(waiting) > AHEAD * DECODING_THREADS:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
 def _compacted(pixels: UInt8Array, rows: Iterable[int]) -> UInt8Array:

@@ -15,20 +15,28 @@ from unlearnable.data import file_kinds
 from unlearnable.data.litter import is_litter
 from unlearnable.errors import DataError
 
+# a junction is Windows' other kind of link; Python has the function since 3.12
+_is_junction = getattr(os.path, "isjunction", None)
+
 
 @dataclass
 class Scan:
     """Everything in a folder, sub-folders included; litter is left out.
 
     Args:
-        paths: Path of each possible photo by id, in the order of the ids.
+        root: The folder.
+        ids: Id of each possible photo, sorted.
+        composed: Path below the folder of each photo whose id is not that path, because its name is not in
+            Unicode's composed form.
         skipped: Reason by id for each photo, link or folder that cannot be read.
         others: Number of the files that are no photos, by extension; the empty one for files without.
         folders: Ids of all sub-folders, each with the number of files in it, sub-folders included, that are
             no photos.
     """
 
-    paths: dict[str, Path] = field(default_factory=dict)
+    root: str
+    ids: tuple[str, ...] = ()
+    composed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
     folders: dict[str, int] = field(default_factory=dict)
@@ -45,42 +53,48 @@ def scan(root: Path, label_file: Path | None = None) -> Scan:
         DataError: If the folder itself cannot be read, or is the library of a photo tool.
     """
     _refuse_library(root)
-    found = Scan()
-    folders = [root]
+    found = Scan(str(root))
+    labels = None if label_file is None else label_file.resolve()
+    photos = set[str]()
+    folders = [""]
     # the list grows in the loop, by the sub-folders
     for folder in folders:
         try:
-            entries = entries_of(folder)
+            entries = entries_of(os.path.join(found.root, folder))
         except OSError as error:
-            if folder == root:
+            if not folder:
                 raise DataError(
                     f"{root} cannot be read ({error.strerror}).", "Check its permissions."
                 ) from error
-            found.skipped[_id(root, folder)] = f"a folder that cannot be read ({error.strerror})"
+            found.skipped[_id(folder)] = f"a folder that cannot be read ({error.strerror})"
             continue
         for name, kind in entries:
-            path = folder / name
-            id = _id(root, path)
-            reason = _reason(path, kind)
-            if kind == "folder" and not reason:
-                folders.append(path)
-                found.folders[id] = 0
-            elif reason:
+            below = f"{folder}/{name}" if folder else name
+            id = _id(below)
+            is_photo = kind == "file" and file_kinds.is_photo(name)
+            reason = "" if is_photo and name.isascii() else _reason(found, below, name, kind, is_photo)
+            if reason:
                 found.skipped[_printable(id)] = reason
-            elif not file_kinds.is_photo(name):
-                if label_file is None or path.resolve() != label_file.resolve():
+            elif kind == "folder":
+                folders.append(below)
+                found.folders[id] = 0
+            elif not is_photo:
+                if labels is None or Path(_path(found, below)).resolve() != labels:
                     _count(found, id)
-            elif id in found.paths:
-                found.skipped[str(path)] = (
-                    f"its name equals that of {found.paths[id]} in Unicode's composed form: rename one"
+            elif id in photos:
+                other = _path(found, found.composed.get(id, id))
+                found.skipped[_path(found, below)] = (
+                    f"its name equals that of {other} in Unicode's composed form: rename one"
                 )
             else:
-                found.paths[id] = path
-    found.paths = dict(sorted(found.paths.items()))
+                photos.add(id)
+                if id != below:
+                    found.composed[id] = below
+    found.ids = tuple(sorted(photos))
     return found
 
 
-def entries_of(folder: Path) -> list[tuple[str, str]]:
+def entries_of(folder: str | Path) -> list[tuple[str, str]]:
     """Return the names in a folder, sorted, without litter. Opens no file.
 
     Returns:
@@ -99,9 +113,8 @@ def entries_of(folder: Path) -> list[tuple[str, str]]:
         )
 
 
-def _reason(path: Path, kind: str) -> str:
+def _reason(found: Scan, below: str, name: str, kind: str, is_photo: bool) -> str:
     """Return why a file or folder cannot be used; empty for a photo, a folder, or a file that is no photo."""
-    name = path.name
     if kind == "folder":
         tool = file_kinds.library(name)
         if tool:
@@ -110,13 +123,17 @@ def _reason(path: Path, kind: str) -> str:
         return kind
     elif _photo_in_the_cloud(name):
         return "a photo in iCloud that is not on this disk: download it first"
-    elif not file_kinds.is_photo(name):
+    elif not is_photo:
         unreadable = file_kinds.reason_unreadable(name)
         if unreadable:
             return unreadable
-        suffix = file_kinds.sniffed(path)
+        suffix = file_kinds.sniffed(Path(_path(found, below)))
         return f"a photo by its content, not by its name: rename it to end in {suffix}" if suffix else ""
     return "its name is not valid Unicode: rename it" if _printable(name) != name else ""
+
+
+def _path(found: Scan, below: str) -> str:
+    return os.path.join(found.root, below)
 
 
 def _count(found: Scan, id: str) -> None:
@@ -143,23 +160,17 @@ def _refuse_library(root: Path) -> None:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink() or _is_junction(entry.path):
+    if entry.is_symlink() or (_is_junction is not None and _is_junction(entry.path)):
         return "a link, which is never followed"
     if entry.is_dir(follow_symlinks=False):
         return "folder"
     return "file" if entry.is_file(follow_symlinks=False) else "not a regular file"
 
 
-def _is_junction(path: str) -> bool:
-    # a junction is Windows' other kind of link; Python has the function since 3.12
-    isjunction = getattr(os.path, "isjunction", None)
-    return isjunction is not None and bool(isjunction(path))
-
-
 def _printable(text: str) -> str:
     # Python represents bytes that are not UTF-8 as surrogates
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _id(root: Path, path: Path) -> str:
-    return unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+def _id(below: str) -> str:
+    return below if below.isascii() else unicodedata.normalize("NFC", below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,18 @@ from unlearnable.events import OnProgress
 
 if TYPE_CHECKING:
     from unlearnable.data.image_set import ImageSet
+    from unlearnable.data.photo_cache import PhotoCache
 
 
-def readable(images: ImageSet, on_progress: OnProgress, side: int | None, folder: Path | None) -> ImageSet:
+def readable(
+    images: ImageSet,
+    on_progress: OnProgress,
+    side: int | None,
+    folder: Path | None,
+    cache: PhotoCache | None = None,
+) -> ImageSet:
     """Return the images that can be decoded; see ``ImageSet.readable``."""
-    found = read(images.source, images.ids, side, folder, on_progress)
+    found = read(images.source, images.ids, side, folder, on_progress, known=images.facts, cache=cache)
     if not found.facts:
         first = next(iter(found.errors.values())).problem
         raise DataError(f"None of the {len(images)} images can be read. The first: {first}")
@@ -31,7 +39,8 @@ def readable(images: ImageSet, on_progress: OnProgress, side: int | None, folder
         if images.class_of[id] not in images.context
     }
     skipped = {**images.skipped, **reasons}
-    return replace(images.subset(found.facts), facts=found.facts, squares=found.squares, skipped=skipped)
+    usable = images.subset(found.facts) if found.errors else images
+    return replace(usable, facts=found.facts, squares=found.squares, skipped=skipped)
 
 
 def view(images: ImageSet, side: int, folder: Path | None) -> View:
@@ -56,3 +65,19 @@ def view(images: ImageSet, side: int, folder: Path | None) -> View:
         frame=replace(images, facts=facts).frame,
         digests=tuple(facts[id].digest for id in images.ids),
     )
+
+
+def frame(images: ImageSet) -> tuple[int, int]:
+    """Return the median (height, width) of the own images; see ``ImageSet.frame``."""
+    own = images.own or images.ids
+    sizes = np.full((len(own), 2), np.nan)
+    for row, id in enumerate(own):
+        with suppress(DataError):
+            sizes[row] = images.size(id)
+    if np.isnan(sizes).all():
+        raise DataError(
+            "No image can be read, so their size is unknown.",
+            "Run `unlearnable inspect` on the folder to see the reasons.",
+        )
+    height, width = np.nanmedian(sizes, axis=0)
+    return int(height), int(width)

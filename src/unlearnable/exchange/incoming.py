@@ -12,7 +12,7 @@ from unlearnable import hashing
 from unlearnable.budget import MAX_EPSILON, Budget, Int8Array
 from unlearnable.data.arrays import ArraySource
 from unlearnable.data.benchmarks import BenchmarkSource
-from unlearnable.data.folder import FolderSource
+from unlearnable.data.folder_source import FolderSource
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import Event, OnProgress, silent
