@@ -162,10 +162,11 @@ def main() -> None:
     for quality in (0, JPEG):
         found = [gallery(path, recognisers, quality) for path in given.protected]
         shown.append((f"protected, JPEG {quality}" if quality else "protected", found))
-    paths = {"PHOTOS": given.photos, "OTHERS": given.others or given.photos}
+    options = [f"--recogniser {Path(text).name}" for text in given.recogniser]
+    options += ["--dlib FOLDER"] * bool(given.dlib) + ["--others OTHERS"] * bool(others)
     record = {
-        **head("recognisers", Compute("cpu", "float32"), paths),
-        "command": "python benchmarks/recognisers.py PHOTOS PROTECTED... " + " ".join(recognisers),
+        **head("recognisers", Compute("cpu", "float32"), {}),
+        "command": " ".join(["python benchmarks/recognisers.py PHOTOS PROTECTED", *options]),
         "data": given.data,
         "about": given.about,
         "loss": given.loss,

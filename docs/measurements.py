@@ -10,6 +10,7 @@ from scipy.stats import t as student
 
 from unlearnable.experiments.markdown import grid
 from unlearnable.experiments.table import accuracy, number
+from unlearnable.words import counted
 
 File = dict[str, Any]
 
@@ -347,10 +348,9 @@ def recognisers(file: File) -> str:
     lost = {name: sum(each) for name, each in file["lost"].items()}
     runs = max(len(row["nearest"]) for row in file["rows"])
     words = (
-        f"{file['data']}. Protected by `{file['about']}`. Recognised photos in percent, mean of {runs} runs, "
-        "by the nearest photo of the gallery and, in brackets, by the nearest mean of a person. Among clean "
-        f"people, the gallery also has clean photos of {file['others']} others. Faces lost by detection, of "
-        f"{file['photos']} photos a run: "
+        f"Recognised photos in percent, mean of {counted(runs, 'run')}, by the nearest photo of the gallery "
+        "and, in brackets, by the nearest mean of a person. Among clean people, the gallery also has clean "
+        f"photos of {file['others']} others. Faces lost by detection, of {file['photos']} photos a run: "
     )
     words += ", ".join(f"{count} ({name})" for name, count in lost.items()) + "."
     return f"{words}\n\n{grid(['recogniser', 'people', *galleries], rows)}"
