@@ -27,7 +27,14 @@ from unlearnable.training.loop import Training
 from unlearnable.training.randomness import generator
 from unlearnable.training.victim import learn
 
-EVERY = [(name, form) for name in methods.names() for form in forms(name)]
+# methods whose steps are unlike those of others: the rest takes minutes
+DISTINCT = ("bait", "error_minimizing", "feature_shift_error_minimizing", "self_ensemble")
+EVERY = [
+    pytest.param(name, form, marks=() if name in DISTINCT else pytest.mark.slow)
+    for name in methods.names()
+    for form in forms(name)
+]
+PRECISIONS = [pytest.param("bfloat16", marks=pytest.mark.slow), "float64"]
 GPU, HOST = Compute("cuda", "float64"), Compute("cpu", "float64")
 
 
@@ -172,7 +179,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float64"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("more", SETTINGS)
 def test_a_search_with_other_settings_does_not_wait(more: str, precision: str, images: ImageSet) -> None:
     with pretend_gpu():
@@ -204,7 +211,7 @@ def test_noise_and_images_that_do_not_fit_stay_on_the_host(images: ImageSet) -> 
     )
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float64"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", countermeasures.names())
 def test_every_countermeasure_and_its_stand_in(name: str, precision: str) -> None:
     here, there, chain = Compute("cpu", precision), Compute("cuda", precision), create(name)
