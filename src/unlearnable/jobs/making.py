@@ -1,4 +1,7 @@
-"""One shard, made exactly once: its files first, its manifest last, and none of it if the manifest exists."""
+"""One shard: its files first, its manifest last.
+
+A shard is skipped if its manifest still matches photos, noise and encoding.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest of a shard, written after all of its files: whoever finds it need not make the shard again."""
+"""The manifest of a shard, written after all of its files: a shard with one is not made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a job, from its manifests: anybody may look, while any number of processes work."""
+"""The state of a job, from its manifests: it can be read while processes work."""
 
 from __future__ import annotations
 
