@@ -15,10 +15,14 @@ SIDE = 12
 
 
 def save(
-    path: Path, nodes: Sequence[Any], weights: dict[str, Any], outputs: Sequence[str] = ("out",)
+    path: Path,
+    nodes: Sequence[Any],
+    weights: dict[str, Any],
+    outputs: Sequence[str] = ("out",),
+    size: Sequence[int | str] | None = (1, 3, SIDE, SIDE),
 ) -> Path:
-    """Write a graph of one picture ``in`` of 12 px, drawn weights included."""
-    shape = helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, [1, 3, SIDE, SIDE])
+    """Write a graph of one picture ``in``, by default of 12 px, drawn weights included."""
+    shape = helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, size)
     found = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
     tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
     graph = helper.make_graph(nodes, "test", [shape], found, tensors)

@@ -12,11 +12,13 @@ import torch
 from people import write_people
 from typer.testing import CliRunner
 
-from onnx_files import recogniser
+from onnx_files import node, recogniser, save
 from publishing import call
 from unlearnable.cli.app import app
+from unlearnable.errors import DataError
 from unlearnable.faces.crops import crops
 from unlearnable.faces.face_list import FACES, places_of, read
+from unlearnable.faces.protection import remedies_for_faces
 from unlearnable.models.onnx_network import OnnxFile
 from unlearnable.opening import PhotoOptions
 
@@ -92,6 +94,9 @@ def test_the_same_command_again_changes_nothing(folder: Path, published: dict[st
     ("words", "said"),
     [
         (("--method", "random"), "not for random"),
+        (("--method", "error_minimizing"), "not for error_minimizing"),
+        (("--recogniser", "{}/net.onnx"), "given twice"),
+        (("--recogniser", "{}/zero.onnx"), "same values for different pictures"),
         (("--set", "surrogate=cnn"), "given twice"),
         (("--recogniser", "missing.onnx"), "There is no file missing.onnx"),
     ],
@@ -102,7 +107,10 @@ def test_what_does_not_fit_is_refused_before_faces_are_looked_for(
     monkeypatch.setattr(
         "unlearnable.faces.finding.find", lambda *_, **__: pytest.fail("faces were looked for")
     )
-    given = [folder / "photos", folder / "new", "--recogniser", folder / "net.onnx", *words]
+    nodes = [node("Mul", ["in", "k"], "q"), node("Flatten", ["q"], "out")]
+    save(folder / "zero.onnx", nodes, {"k": np.float32(0)})
+    more = [word.format(folder) for word in words]
+    given = [folder / "photos", folder / "new", "--recogniser", folder / "net.onnx", *more]
     done = CliRunner().invoke(app, ["faces", "protect", *map(str, given)])
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
@@ -138,3 +146,24 @@ def test_a_person_alone_is_told_that_others_help(folder: Path, tmp_path: Path) -
         "faces", "protect", folder / "photos" / "grace", tmp_path / "new", "--class", "me", *words, *more
     )
     assert "no other person" not in " ".join(among.output.split())
+
+
+@pytest.mark.parametrize(
+    ("remedy", "wanted"),
+    [
+        (
+            "Find new noise with `unlearnable protect --refit`.",
+            "Find new noise with `unlearnable faces protect --refit`.",
+        ),
+        ("Start over with `protect --refit`.", "Start over with `faces protect --refit`."),
+        (
+            "Run `unlearnable faces protect`, which protected photos.",
+            "Run `unlearnable faces protect`, which protected photos.",
+        ),
+    ],
+)
+def test_remedies_name_the_command_for_faces(remedy: str, wanted: str) -> None:
+    with pytest.raises(DataError) as refused, remedies_for_faces():
+        raise DataError("A problem.", remedy)
+    assert refused.value.remedy == wanted
+    assert refused.value.problem == "A problem."

@@ -14,11 +14,9 @@ from unlearnable.evaluation.schedule import PHOTOS, trials
 from unlearnable.evaluation.statistics import Curve, Interval
 from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.verdict import Verdict
-from unlearnable.faces import existing
 from unlearnable.faces.existing import Tried
 from unlearnable.faces.galleries import Recognised
 from unlearnable.faces.holding import WORDS, Against, Outcome, outcome
-from unlearnable.faces.recogniser import Recogniser
 from unlearnable.faces.telling_apart import Apart, StrangersTold
 from unlearnable.faces.verdict import parts
 from unlearnable.report import Record, page, table
@@ -125,17 +123,6 @@ def test_a_recogniser_of_the_search_is_marked() -> None:
         "holds against seen (class centre 0.0% instead of 98.0%; the noise was found with it)",
         "holds against unseen (class centre 0.0% instead of 98.0%)",
     ]
-
-
-def test_the_search_is_known_by_the_files_of_its_setting(tmp_path: Path) -> None:
-    for name in ("a+b.onnx", "other.onnx", "plain.onnx"):
-        (tmp_path / name).write_bytes(b"")
-    one, other = (Recogniser(tmp_path / name) for name in ("a+b.onnx", "other.onnx"))
-    plain = Recogniser(tmp_path / "plain.onnx", 127.5, 127.5)
-    setting = f"recogniser={plain.file},127.5,127.5+recogniser={one.file}"
-    assert existing._searched(setting, [one, other, plain]) == {"plain", "a+b"}
-    for none in ("resnet18:width=16", "", "recogniser=gone.onnx"):
-        assert existing._searched(none, [one, other, plain]) == frozenset()
 
 
 def test_the_outcome_of_answers_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
-from unlearnable.faces.galleries import centre, head, nearest, parts, recognised
+from unlearnable.faces.galleries import RULES, centre, head, nearest, parts, recognised
 from unlearnable.faces.recogniser import unit
 
 PEOPLE, EACH = 6, 8
@@ -124,3 +124,9 @@ def test_one_person_is_asked_for_among_the_people_of_a_context() -> None:
     assert near.protected.value < 0.5
     # people of the context are numbered after the one person
     assert set(near.protected_answers.tolist()) <= set(range(PEOPLE))
+
+
+def test_a_gallery_of_one_person_answers_that_person() -> None:
+    gallery, asked = np.eye(3, 4, dtype=np.float32), np.ones((2, 4), np.float32)
+    for rule in RULES.values():
+        assert rule(gallery, np.full(3, 7), asked).tolist() == [7, 7]

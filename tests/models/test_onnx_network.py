@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from onnx_files import SIDE, drawn, node, save
+from onnx_files import SIDE, drawn, helper, node, numpy_helper, onnx, save
 from unlearnable.errors import UsageError
 from unlearnable.models.onnx_layers import LAYERS
 from unlearnable.models.onnx_network import OnnxFile
@@ -193,3 +193,47 @@ def test_numbers_that_are_none_are_refused(numbers: str, tmp_path: Path) -> None
     path = save(tmp_path / "net.onnx", *GRAPHS["Gemm"])
     with pytest.raises(UsageError):
         OnnxFile.parse(f"{path},{numbers}")
+
+
+@pytest.mark.parametrize("size", [(1, 12, 12, 3), (1, 3, 12, 16), (1, 1, 12, 12)])
+def test_pictures_that_are_no_crops_in_colour_are_refused(size: tuple[int, ...], tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [node("Flatten", ["in"], "out")], {}, size=size)
+    with pytest.raises(UsageError, match="takes pictures of shape"):
+        OnnxFile(path).network()
+
+
+@pytest.mark.parametrize("size", [("N", 3, "H", "W"), None])
+def test_an_open_size_is_that_of_most_recognisers(size: tuple[str, ...] | None, tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [node("Flatten", ["in"], "out")], {}, size=size)
+    assert OnnxFile(path).network()(torch.rand(1, 3, 9, 9)).shape == (1, 3 * 9 * 9)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(0.0, "same values for different pictures"), (np.nan, "not finite")]
+)
+def test_values_that_tell_nobody_apart_are_refused(factor: float, words: str, tmp_path: Path) -> None:
+    nodes = [node("Mul", ["in", "k"], "q"), node("Flatten", ["q"], "out")]
+    path = save(tmp_path / "net.onnx", nodes, {"k": np.float32(factor)})
+    with pytest.raises(UsageError, match=words):
+        OnnxFile(path).network()
+
+
+@pytest.mark.parametrize("name", ["value", "value_float", "value_floats"])
+def test_constants_have_one_of_several_names(name: str, tmp_path: Path) -> None:
+    value = {"value": numpy_helper.from_array(np.float32(2.5)), "value_float": 2.5, "value_floats": [2.5]}[
+        name
+    ]
+    constant = helper.make_node("Constant", [], ["k"], **{name: value})
+    nodes = [constant, node("Mul", ["in", "k"], "q"), node("Flatten", ["q"], "out")]
+    path = save(tmp_path / "net.onnx", nodes, {})
+    x = torch.rand(1, 3, SIDE, SIDE)
+    assert torch.allclose(OnnxFile(path).network()(x), 2.5 * 255 * x.flatten(1))
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [node("Flatten", ["in"], "out")], {})
+    model = onnx.load(path)
+    model.graph.initializer.append(helper.make_tensor("words", onnx.TensorProto.STRING, [1], [b"a"]))
+    onnx.save(model, path)
+    with pytest.raises(UsageError, match="cannot be used as a recogniser"):
+        OnnxFile(path).network()

@@ -69,3 +69,13 @@ def test_missing_weights_are_an_error_that_says_how_to_get_them(
     with pytest.raises(DataError, match="no such file of weights") as caught:
         _ = Start("cnn", str(tmp_path / "none.pth")).path
     assert "none.pth" in caught.value.problem
+
+
+def test_a_recognisers_path_may_have_a_plus_spaces_and_equals_signs(tmp_path: Path) -> None:
+    folder = tmp_path / "we+ird, na=me"
+    folder.mkdir()
+    files = [folder / "t + a,1=2.onnx", folder / "other.onnx"]
+    for file in files:
+        file.touch()
+    found = parse("+".join(f"recogniser={file}" for file in files))
+    assert [start.path for start in found] == files

@@ -14,7 +14,9 @@ from unlearnable.preparation import DEFAULT_METHOD, Request
 SHIFT, BOTH = "feature_shift", "feature_shift_error_minimizing"
 
 
-def against(recognisers: Sequence[str], request: Request, people: int | None = None) -> Request:
+def against(
+    recognisers: Sequence[str], request: Request, people: int | None = None, chosen: bool = False
+) -> Request:
     """Return a request for noise against recognisers, and against networks trained from scratch.
 
     Args:
@@ -22,6 +24,7 @@ def against(recognisers: Sequence[str], request: Request, people: int | None = N
         request: The other settings. Its method stays if it is one that takes recognisers.
         people: Number of people, those of the context included; None before faces are found. A network cannot
             be trained to tell a single person apart, so the noise is then against the recognisers alone.
+        chosen: Whether the user named the method of the request.
 
     Raises:
         UsageError: If a file cannot be used, the method does not take recognisers, or the request names a
@@ -29,7 +32,7 @@ def against(recognisers: Sequence[str], request: Request, people: int | None = N
     """
     if not recognisers:
         return request
-    if request.method not in (DEFAULT_METHOD, SHIFT, BOTH):
+    if request.method not in (SHIFT, BOTH) and (chosen or request.method != DEFAULT_METHOD):
         raise UsageError(
             f"--recogniser is for noise that shifts features, not for {request.method}.",
             f"Leave out --method or --recogniser, or give --method {SHIFT}.",
@@ -39,8 +42,12 @@ def against(recognisers: Sequence[str], request: Request, people: int | None = N
             "The networks of the search are given twice: as --recogniser and as the setting surrogate.",
             "Leave one of them out.",
         )
-    for text in recognisers:
-        OnnxFile.parse(text)
+    files = [OnnxFile.parse(text) for text in recognisers]
+    if len({replace(one, file=one.file.resolve()) for one in files}) < len(files):
+        raise UsageError("A recogniser is given twice.", "Give each --recogniser once.")
+    if people is None:
+        for one in files:
+            one.network()
     method = request.method
     if method == DEFAULT_METHOD:
         method = SHIFT if people == 1 else BOTH

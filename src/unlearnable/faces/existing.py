@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unlearnable.errors import UnlearnableError
+from unlearnable import hashing
+from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress, silent
 from unlearnable.faces.afresh import Pairs
 from unlearnable.faces.fine_tuning import fine_tuned
 from unlearnable.faces.galleries import Recognised, recognised
 from unlearnable.faces.holding import Outcome
 from unlearnable.faces.recogniser import Recogniser
-from unlearnable.models.starts import parse
 from unlearnable.training.compute import Compute
 
 
@@ -36,7 +37,7 @@ def try_recognisers(
     networks: Sequence[Recogniser],
     seeds: Sequence[int],
     fine_tune: bool,
-    surrogate: str,
+    weights: str,
     compute: Compute,
     on_progress: OnProgress = silent,
 ) -> Tried:
@@ -47,7 +48,8 @@ def try_recognisers(
         networks: The recognisers.
         seeds: Seeds of the split; fine-tuning takes the first one only, because it takes long.
         fine_tune: Whether each is also fine-tuned.
-        surrogate: The setting of the run: the networks of the search; empty if it is not known.
+        weights: The setting of the run: digests of the networks of the search, joined by ``+``; empty if it
+            is not known.
         compute: Device and precision.
         on_progress: Called with an event after every photo and every epoch.
 
@@ -55,8 +57,8 @@ def try_recognisers(
         UsageError: If a file is no recogniser.
     """
     frozen, tuned = dict[str, Sequence[Recognised]](), dict[str, Outcome]()
-    for network in networks:
-        name = network.file.stem
+    names = names_of(networks)
+    for name, network in zip(names, networks, strict=True):
         clean, protected = (network.embed(crops, on_progress) for crops in (found.clean, found.protected))
         context = found.context
         others = None if context is None else (network.embed(context, on_progress), context.labels)
@@ -65,15 +67,21 @@ def try_recognisers(
             tuned[name] = fine_tuned(
                 network, found.clean, found.protected, context, seeds[:1], compute, on_progress
             )
-    return Tried(frozen, tuned, _searched(surrogate, networks))
+    used = set(weights.split("+"))
+    searched = [name for name, one in zip(names, networks, strict=True) if hashing.of_file(one.file) in used]
+    return Tried(frozen, tuned, frozenset(searched))
 
 
-def _searched(surrogate: str, networks: Sequence[Recogniser]) -> frozenset[str]:
-    """Return the names of the recognisers that a search used."""
-    try:
-        used = [start.recogniser for start in parse(surrogate)]
-    # networks without weights, or files that are gone
-    except UnlearnableError:
-        return frozenset()
-    files = {one.file.resolve() for one in used if one is not None}
-    return frozenset(one.file.stem for one in networks if one.file.resolve() in files)
+def names_of(networks: Sequence[Recogniser]) -> list[str]:
+    """Return a name for each recogniser: that of its file, or all that was given where files share a name.
+
+    Raises:
+        UsageError: If one is given twice.
+    """
+    if len(set(networks)) < len(networks):
+        raise UsageError("A recogniser is given twice.", "Give each --recogniser once.")
+    counts = Counter(one.file.stem for one in networks)
+    return [
+        one.file.stem if counts[one.file.stem] == 1 else f"{one.file},{one.mean:g},{one.scale:g}"
+        for one in networks
+    ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnable.data.encoding import Encoding
 from unlearnable.data.image_set import ImageSet
 from unlearnable.destination import require_place, require_usable
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.evaluation.visibility import of_published
 from unlearnable.events import OnProgress, silent
 from unlearnable.extending import extended
@@ -94,6 +96,18 @@ def open_faces(
     return Faces(found, aligned, records)
 
 
+@contextmanager
+def remedies_for_faces() -> Iterator[None]:
+    """Let the remedies of errors name the command for faces: they are written for whole photos."""
+    try:
+        yield
+    except UnlearnableError as error:
+        remedy = re.sub(r"(`(?:unlearnable )?)protect\b", r"\1faces protect", error.remedy)
+        if remedy == error.remedy:
+            raise
+        raise type(error)(error.problem, remedy) from error
+
+
 def prepare_faces(
     faces: Faces,
     request: Request,
@@ -114,7 +128,8 @@ def prepare_faces(
     if request.method == DEFAULT_METHOD and request.preset == "auto":
         request = replace(request, preset=PRESET)
     try:
-        return prepare(faces.crops, request, run=run, seed=seed, compute=compute, on_progress=on_progress)
+        with remedies_for_faces():
+            return prepare(faces.crops, request, run=run, seed=seed, compute=compute, on_progress=on_progress)
     except DataError as error:
         if not error.problem.startswith(ONE_CLASS):
             raise
@@ -171,23 +186,19 @@ def protect(
         save(run.path / FACES, faces.records.values())
     run.update(kind=KIND)
     searched = run.finished
-    fitted = search(
-        prepared.images,
-        run,
-        prepared.method,
-        seed=seed,
-        compute=prepared.compute,
-        origin=prepared.origin,
-        deadline=deadline,
-        on_progress=on_progress,
-    )
-    if searched:
-        try:
+    with remedies_for_faces():
+        fitted = search(
+            prepared.images,
+            run,
+            prepared.method,
+            seed=seed,
+            compute=prepared.compute,
+            origin=prepared.origin,
+            deadline=deadline,
+            on_progress=on_progress,
+        )
+        if searched:
             fitted = extended(fitted, prepared.images, run, prepared.compute)
-        except DataError as error:
-            # the methods name the command for whole photos
-            remedy = error.remedy.replace("`unlearnable protect", "`unlearnable faces protect")
-            raise DataError(error.problem, remedy) from error
     published = publish(
         faces.photos,
         FaceNoise(fitted.noise, faces.places, sizes_of(faces.records)),

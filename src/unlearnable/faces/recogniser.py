@@ -13,7 +13,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.faces.detector import needs
-from unlearnable.models.onnx_network import NEED, OnnxFile
+from unlearnable.models.onnx_network import CROP, NEED, OnnxFile
 
 Embeddings = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -58,14 +58,30 @@ class Recogniser(OnnxFile):
     def _run(self, pixels: UInt8Array) -> Embeddings:
         try:
             (given,) = self._session.get_inputs()
-            (found,) = self._session.run(None, {given.name: self._input(pixels, int(given.shape[-1]))})
+            # where the file leaves the side open, it is a text
+            side = given.shape[-1] if isinstance(given.shape[-1], int) else CROP
+            (found,) = self._session.run(None, {given.name: self._input(pixels, side)})
         # the library raises errors of many types, and shapes may be texts
         except Exception as error:
             raise UsageError(
                 f"{self.file} cannot be used as a recogniser ({error}).",
                 NEED,
             ) from error
-        return np.asarray(found, dtype=np.float32).reshape(-1)
+        embedding = np.asarray(found, dtype=np.float32).reshape(-1)
+        if len(embedding) < 2 or not np.isfinite(embedding).all():
+            raise UsageError(f"{self.file} returns no embedding, or values that are not finite.", NEED)
+        return embedding
+
+    def check(self) -> None:
+        """Refuse a file that is no recogniser, before any photo is read.
+
+        Raises:
+            UsageError: If it is none.
+        """
+        rng = np.random.default_rng(0)
+        one, other = (self._run(rng.integers(0, 256, (CROP, CROP, 3), dtype=np.uint8)) for _ in range(2))
+        if np.array_equal(one, other):
+            raise UsageError(f"{self.file} returns the same values for different pictures.", NEED)
 
     def _input(self, pixels: UInt8Array, side: int) -> Embeddings:
         from PIL import Image

@@ -22,11 +22,11 @@ from unlearnable.jobs.manifest import Manifest, shards_in
 from unlearnable.jobs.part import Part
 from unlearnable.jobs.places import Place, is_address, place
 from unlearnable.jobs.shard import Job, Result, Shard
+from unlearnable.opening import PhotoOptions
 from unlearnable.runs import RunFolder
 
 if TYPE_CHECKING:
     from unlearnable.data.image_set import ImageSet
-    from unlearnable.opening import PhotoOptions
 
 STAGE = "writing"
 # seconds between two looks at shards that other processes make

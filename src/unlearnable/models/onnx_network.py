@@ -21,6 +21,8 @@ from unlearnable.models.onnx_layers import LAYERS, TRAINED_WITH_BATCHES
 
 FORM = "Write FILE.onnx, or FILE.onnx,MEAN,SCALE for a network that takes (pixel - MEAN) / SCALE."
 NEED = "Give a network with one input of shape (1, 3, side, side) and one output, the embedding."
+# side in pixels of the crops that most recognisers take
+CROP = 112
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,13 @@ class OnnxFile:
         # protobuf's errors differ between its versions
         except Exception as error:
             raise UsageError(f"{self.file} is not an ONNX file ({error}).", NEED) from error
-        return OnnxNetwork(graph, self).eval()
+        try:
+            return OnnxNetwork(graph, self).eval()
+        except UsageError:
+            raise
+        # files have weights and attributes of many types, most of them none of a recogniser's
+        except Exception as error:
+            raise UsageError(f"{self.file} cannot be used as a recogniser ({error!r}).", NEED) from error
 
 
 class OnnxNetwork(nn.Module):
@@ -105,7 +113,10 @@ class OnnxNetwork(nn.Module):
         for node in graph.node:
             given = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
             if node.op_type == "Constant":
-                weights[node.output[0]] = onnx.numpy_helper.to_array(given["value"])
+                # the value has one of several names, by its type
+                (value,) = given.values()
+                is_tensor = isinstance(value, onnx.TensorProto)
+                weights[node.output[0]] = onnx.numpy_helper.to_array(value) if is_tensor else _array(value)
             elif node.op_type not in LAYERS:
                 raise UsageError(
                     f"{about.file} has a layer {node.op_type}, which is not supported here.",
@@ -117,12 +128,18 @@ class OnnxNetwork(nn.Module):
         if len(inputs) != 1 or len(graph.output) != 1:
             raise UsageError(f"{about.file} has {len(inputs)} inputs and {len(graph.output)} outputs.", NEED)
         self._steps, self._input, self._output = steps, inputs[0].name, graph.output[0].name
-        self._side = int(inputs[0].type.tensor_type.shape.dim[-1].dim_value)
+        shape = inputs[0].type.tensor_type.shape.dim
+        _, channels, height, width = (one.dim_value for one in shape) if len(shape) == 4 else (0, 3, 0, 0)
+        if channels not in (0, 3) or height != width:
+            raise UsageError(f"{about.file} takes pictures of shape ({channels}, {height}, {width}).", NEED)
+        # 0 where the file leaves it open
+        self._side = int(height)
         # statistics are the last two inputs of a batch normalisation
         statistics = {name for kind, _, used, _ in steps if kind == TRAINED_WITH_BATCHES for name in used[3:]}
         self._names: dict[str, str] = {}
         for number, (name, value) in enumerate(weights.items()):
-            tensor, key = torch.from_numpy(np.array(value)), f"weight{number}"
+            kind = np.float32 if value.dtype.kind not in "iub" else value.dtype
+            tensor, key = torch.from_numpy(np.array(value, dtype=kind)), f"weight{number}"
             self._names[name] = key
             if tensor.is_floating_point() and name not in statistics:
                 self.register_parameter(key, nn.Parameter(tensor))
@@ -131,14 +148,20 @@ class OnnxNetwork(nn.Module):
         self._check(about)
 
     def _check(self, about: OnnxFile) -> None:
+        side = self._side or CROP
+        shown = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
         try:
             with torch.no_grad():
-                found = self.eval()(torch.full((2, 3, self._side or 112, self._side or 112), 0.5))
+                found = self.eval()(shown)
         # layers refuse shapes with errors of many types
         except Exception as error:
             raise UsageError(f"{about.file} cannot be used as a recogniser ({error}).", NEED) from error
-        if found.ndim != 2 or len(found) != 2:
+        if found.ndim != 2 or len(found) != 2 or found.shape[1] < 2:
             raise UsageError(f"{about.file} returns values of shape {tuple(found.shape)}.", NEED)
+        if not found.isfinite().all():
+            raise UsageError(f"{about.file} returns values that are not finite.", NEED)
+        if torch.equal(found[0], found[1]):
+            raise UsageError(f"{about.file} returns the same values for different pictures.", NEED)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of a batch."""
@@ -155,3 +178,9 @@ class OnnxNetwork(nn.Module):
         found = values[self._output]
         assert found is not None
         return found.flatten(1)
+
+
+def _array(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return a constant that is a number or a list of them, in the types of the standard."""
+    found = np.asarray(value)
+    return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)

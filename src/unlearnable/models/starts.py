@@ -13,6 +13,7 @@ from unlearnable.errors import DataError, UsageError
 from unlearnable.models import pretrained
 from unlearnable.models.from_timm import PREFIX
 from unlearnable.models.onnx_network import OnnxFile
+from unlearnable.models.registry import names
 from unlearnable.models.registry import parse as parse_model
 
 PUBLISHED, RECOGNISER = "pretrained:", "recogniser"
@@ -93,13 +94,21 @@ def models_of(spec: str) -> tuple[str, ...]:
 
 def _starts(spec: str) -> tuple[Start, ...]:
     parts: list[str] = []
-    for part in map(str.strip, spec.split("+")):
+    for part in spec.split("+"):
         # a file's name may have a + itself
-        if parts and not part.startswith(PUBLISHED) and not WITH_FILE.fullmatch(part):
+        if parts and not _begins(part.strip()):
             parts[-1] = f"{parts[-1]}+{part}"
         else:
             parts.append(part)
-    return tuple(_start(part, spec) for part in parts)
+    return tuple(_start(part.strip(), spec) for part in parts)
+
+
+def _begins(part: str) -> bool:
+    """Return whether a part of a specification names a network, and is not the rest of a file's name."""
+    if part.startswith((PUBLISHED, PREFIX, f"{RECOGNISER}=")):
+        return True
+    with_file = WITH_FILE.fullmatch(part)
+    return with_file is not None and with_file[1].partition(":")[0] in names()
 
 
 def _start(part: str, spec: str) -> Start:

@@ -58,6 +58,16 @@ NoFaceOption = Annotated[
         "RULE",
     ),
 ]
+MethodName = Annotated[
+    str | None,
+    options.option(
+        options.NOISE,
+        "--method",
+        "Method that makes the noise; see `unlearnable methods`.",
+        "NAME",
+        show_default="error_minimizing; with --recogniser, feature_shift_error_minimizing",
+    ),
+]
 Recognisers = Annotated[
     list[str] | None,
     options.option(

@@ -27,7 +27,7 @@ def protect(
     recogniser: shared.Recognisers = None,
     form: options.Form = None,
     epsilon: options.Epsilon = None,
-    method: options.MethodName = "error_minimizing",
+    method: shared.MethodName = None,
     preset: options.Preset = "auto",
     visibility: options.Visibility = None,
     search: options.Search = None,
@@ -59,7 +59,7 @@ def protect(
         from unlearnable.faces import contact_sheet
         from unlearnable.faces import protection as faces_of
         from unlearnable.faces.against import against
-        from unlearnable.preparation import Request
+        from unlearnable.preparation import DEFAULT_METHOD, Request
         from unlearnable.runs import RunFolder, find_run, keep_apart
         from unlearnable.training.compute import Compute
 
@@ -71,8 +71,8 @@ def protect(
         given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         compute = Compute.choose(device, precision)
-        request = Request(method, preset, config, given, visibility)
-        against(recogniser or (), request)
+        request = Request(method or DEFAULT_METHOD, preset, config, given, visibility)
+        against(recogniser or (), request, chosen=method is not None)
         given_faces = shared.chosen(detector, who, no_face)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             if not refit:

@@ -49,7 +49,7 @@ def verify(
         from unlearnable.evaluation.verification import prepare
         from unlearnable.faces import pairs_file as pairs_of
         from unlearnable.faces.afresh import pairs
-        from unlearnable.faces.existing import try_recognisers
+        from unlearnable.faces.existing import names_of, try_recognisers
         from unlearnable.faces.recogniser import Recogniser
         from unlearnable.faces.strangers import open_strangers
         from unlearnable.faces.telling_apart import Examiner
@@ -63,8 +63,11 @@ def verify(
         networks = [Recogniser.parse(text) for text in recogniser or ()]
         _require("--fine-tune", fine_tune, "--recogniser FILE.onnx", networks)
         _require("--pairs", pairs_file, "--strangers FOLDER", strangers)
-        for network in networks if fine_tune else ():
-            network.network()
+        names_of(networks)
+        for network in networks:
+            network.check()
+            if fine_tune:
+                network.network()
         goal = None if require is None else Goal.parse(require)
         folder = run or find_run(photos, protected)
         keep_apart(photos, protected, folder)
@@ -102,8 +105,8 @@ def verify(
         if not console.quiet:
             console.listing("Not measured", found.left_out)
         with console.progress() as on_progress:
-            surrogate = str(RunFolder(folder).read().get("settings", {}).get("surrogate", ""))
-            tried = try_recognisers(found, networks, own, fine_tune, surrogate, compute, on_progress)
+            weights = str(RunFolder(folder).read().get("settings", {}).get("weights", ""))
+            tried = try_recognisers(found, networks, own, fine_tune, weights, compute, on_progress)
         verification.announce(console, prepared)
         with console.progress() as on_progress:
             measured = prepared.measure(on_progress, examiner or ignored)
