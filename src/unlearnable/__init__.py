@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from unlearnable.evaluation.verification import verify
     from unlearnable.events import Event, OnProgress
     from unlearnable.jobs.applying import Applied, apply_shards
+    from unlearnable.jobs.part import Part
     from unlearnable.jobs.status import Status, shard_status
     from unlearnable.methods import Method
     from unlearnable.methods.autoregressive import Autoregressive
@@ -87,6 +88,7 @@ _HOMES = {
     "Noise": "noise",
     "OnProgress": "events",
     "Photo": "data.photo",
+    "Part": "jobs.part",
     "PhotoOptions": "opening",
     "Prepared": "preparation",
     "Published": "publish",
@@ -137,6 +139,7 @@ __all__ = [
     "Noise",
     "OnProgress",
     "Photo",
+    "Part",
     "PhotoOptions",
     "Prepared",
     "Published",
