@@ -80,7 +80,7 @@ def test_published_faces_move_away_from_their_person(folder: Path, published: di
 
 def test_the_run_records_the_recogniser_and_its_digest(folder: Path, published: dict[str, Any]) -> None:
     record = json.loads((folder / "photos.unlearnable" / "out" / "run.json").read_text("utf-8"))
-    assert record["method"] == "feature_shift_error_minimizing"
+    assert record["method"] == "feature_shift"
     assert record["settings"]["surrogate"].endswith("net.onnx,127.5,127.5")
     assert len(record["settings"]["weights"]) == 64
 
@@ -140,7 +140,6 @@ def test_a_person_alone_is_told_that_others_help(folder: Path, tmp_path: Path) -
         tmp_path / "alone",
     )
     assert "no other person to move the faces towards" in " ".join(alone.output.split())
-    assert json.loads((tmp_path / "alone" / "run.json").read_text("utf-8"))["method"] == "feature_shift"
     more = ("--context", folder / "photos", "--run", tmp_path / "run")
     among = call(
         "faces", "protect", folder / "photos" / "grace", tmp_path / "new", "--class", "me", *words, *more
@@ -167,3 +166,29 @@ def test_remedies_name_the_command_for_faces(remedy: str, wanted: str) -> None:
         raise DataError("A problem.", remedy)
     assert refused.value.remedy == wanted
     assert refused.value.problem == "A problem."
+
+
+def test_a_network_trained_from_scratch_joins_if_asked_for(folder: Path, tmp_path: Path) -> None:
+    method = "feature_shift_error_minimizing"
+    words = (
+        "--recogniser",
+        folder / "net.onnx",
+        "--method",
+        method,
+        "--set",
+        "max_rounds=1",
+        "--set",
+        "min_rounds=1",
+    )
+    call(
+        "faces",
+        "protect",
+        folder / "photos",
+        tmp_path / "out",
+        *words,
+        *QUICK[:4],
+        *SAME,
+        "--run",
+        tmp_path / "run",
+    )
+    assert json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["method"] == method

@@ -10,20 +10,16 @@ from unlearnable.models.onnx_network import OnnxFile
 from unlearnable.models.starts import RECOGNISER
 from unlearnable.preparation import DEFAULT_METHOD, Request
 
-# against recognisers alone, and against networks that are trained on the photos too
-SHIFT, BOTH = "feature_shift", "feature_shift_error_minimizing"
+SHIFT = "feature_shift"
+METHODS = (SHIFT, "feature_shift_error_minimizing")
 
 
-def against(
-    recognisers: Sequence[str], request: Request, people: int | None = None, chosen: bool = False
-) -> Request:
-    """Return a request for noise against recognisers, and against networks trained from scratch.
+def against(recognisers: Sequence[str], request: Request, chosen: bool = False) -> Request:
+    """Return a request for noise against recognisers.
 
     Args:
         recognisers: ``FILE.onnx`` or ``FILE.onnx,MEAN,SCALE`` each; without any, the request stays as it is.
         request: The other settings. Its method stays if it is one that takes recognisers.
-        people: Number of people, those of the context included; None before faces are found. A network cannot
-            be trained to tell a single person apart, so the noise is then against the recognisers alone.
         chosen: Whether the user named the method of the request.
 
     Raises:
@@ -32,7 +28,7 @@ def against(
     """
     if not recognisers:
         return request
-    if request.method not in (SHIFT, BOTH) and (chosen or request.method != DEFAULT_METHOD):
+    if request.method not in METHODS and (chosen or request.method != DEFAULT_METHOD):
         raise UsageError(
             f"--recogniser is for noise that shifts features, not for {request.method}.",
             f"Leave out --method or --recogniser, or give --method {SHIFT}.",
@@ -45,11 +41,8 @@ def against(
     files = [OnnxFile.parse(text) for text in recognisers]
     if len({replace(one, file=one.file.resolve()) for one in files}) < len(files):
         raise UsageError("A recogniser is given twice.", "Give each --recogniser once.")
-    if people is None:
-        for one in files:
-            one.network()
-    method = request.method
-    if method == DEFAULT_METHOD:
-        method = SHIFT if people == 1 else BOTH
+    for one in files:
+        one.network()
+    method = request.method if request.method in METHODS else SHIFT
     surrogate = "+".join(f"{RECOGNISER}={text}" for text in recognisers)
     return replace(request, method=method, settings={**request.settings, "surrogate": surrogate})

@@ -65,7 +65,7 @@ MethodName = Annotated[
         "--method",
         "Method that makes the noise; see `unlearnable methods`.",
         "NAME",
-        show_default="error_minimizing; with --recogniser, feature_shift_error_minimizing",
+        show_default="error_minimizing; with --recogniser, feature_shift",
     ),
 ]
 Recognisers = Annotated[

@@ -72,7 +72,7 @@ def protect(
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         compute = Compute.choose(device, precision)
         request = Request(method or DEFAULT_METHOD, preset, config, given, visibility)
-        against(recogniser or (), request, chosen=method is not None)
+        request = against(recogniser or (), request, chosen=method is not None)
         given_faces = shared.chosen(detector, who, no_face)
         with RunFolder(folder).open(protection.remarks(console), repair=refit) as opened:
             if not refit:
@@ -87,17 +87,16 @@ def protect(
                     reading=protection.photo_options(None, class_name, False, max_pixels),
                     on_progress=on_progress,
                 )
-                people = len(found.crops.classes)
                 prepared = faces_of.prepare_faces(
                     found,
-                    against(recogniser or (), request, people),
+                    request,
                     run=None if refit else opened,
                     seed=seed,
                     compute=compute,
                     on_progress=on_progress,
                 )
             _say(console, found)
-            if recogniser and people == 1:
+            if recogniser and len(found.crops.classes) == 1:
                 console.remark(
                     "There is no other person to move the faces towards, so fewer recognisers are misled. "
                     "Photos of others with --context FOLDER help."
