@@ -9,14 +9,42 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
+
+
+class Running(Protocol):
+    """A hash to which bytes are still added."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+
+    def digest(self) -> bytes:
+        """Return the hash of everything so far."""
+
+    def hexdigest(self) -> str:
+        """Return it in hexadecimal."""
 
 
 def of_bytes(data: bytes) -> str:
     """Return the SHA-256 of bytes, in hexadecimal: the content hash of a file's bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def running() -> Running:
+    """Return a SHA-256 of nothing yet, to which bytes are added with ``update``."""
+    return hashlib.sha256()
+
+
+def of_open(file: BinaryIO) -> bytes:
+    """Return the SHA-256 of an open file from its beginning, as 32 bytes."""
+    return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
+
+
+def short(data: bytes, length: int) -> bytes:
+    """Return a hash of ``length`` bytes, from 1 to 64 (BLAKE2b), for stamps that only this program reads."""
+    return hashlib.blake2b(data, digest_size=length).digest()
 
 
 def of_file(path: Path) -> str:

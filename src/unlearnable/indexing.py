@@ -6,7 +6,6 @@ if its own checksum is right. Lines that came after them are added. Any other in
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import zlib
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from unlearnable import hashing
 from unlearnable.rebuildable import connected, damaged, in_memory, in_one, remove
 
 VERSION = 1
@@ -80,7 +80,7 @@ def _continued(connection: sqlite3.Connection, lines: BinaryIO) -> bool:
     state = connection.execute("SELECT bytes, sha256, checksum FROM state").fetchone()
     end, expected = (0, None) if state is None else (state[0], state[1:])
     lines.seek(0)
-    content = hashlib.sha256()
+    content = hashing.running()
     found = _hashed(content, lines, end), (content.digest(), _checksum(connection))
     if found != (end, expected or found[1]) or (state is None and found[1][1]):
         return False

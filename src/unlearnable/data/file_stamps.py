@@ -7,10 +7,11 @@ tick when its content was read; git calls other entries racy (Documentation/tech
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import time
+
+from unlearnable import hashing
 
 # two seconds for the ticks of FAT, and one for clocks that differ a little, as that of a file server may
 SETTLED_SECONDS = 3.0
@@ -26,7 +27,7 @@ def stamp(status: os.stat_result) -> bytes:
     """
     values = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     text = struct.pack("<4Q", *(value & 0xFFFFFFFFFFFFFFFF for value in values))
-    return hashlib.blake2b(text, digest_size=LENGTH).digest()
+    return hashing.short(text, LENGTH)
 
 
 def settled(before: os.stat_result, after: os.stat_result, begun: int) -> bytes:
@@ -64,5 +65,5 @@ def digest(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     begun = time.time_ns()
     with open(path, "rb") as file:
         before = os.fstat(file.fileno())
-        found = hashlib.file_digest(file, "sha256").digest()
+        found = hashing.of_open(file)
         return found, settled(before, os.fstat(file.fileno()), begun)

@@ -6,7 +6,6 @@ A shard is read from its beginning to its end, one sample at a time, and never h
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import lzma
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from unlearnable import hashing
 from unlearnable.data.file_kinds import is_photo, kind_of_other, reason_unreadable
 from unlearnable.data.litter import is_litter
 from unlearnable.data.photo_file import BESIDE, PIXEL
@@ -167,7 +167,7 @@ class Writer:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._hash = hashlib.sha256()
+        self._hash = hashing.running()
         self.bytes = 0
         self.names: set[str] = set()
         self._tar = tarfile.TarFile(fileobj=self, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8")  # type: ignore[arg-type]
