@@ -1,4 +1,4 @@
-r"""Who is recognised by recognisers that exist, with galleries of protected photos.
+r"""Recognition of people by existing recognisers, with galleries of protected photos.
 
 python benchmarks/recognisers.py PHOTOS PROTECTED... --others FOLDER --recogniser FILE.onnx,127.5,127.5 \
     --dlib FOLDER --loss NAME --about "the command of protect, without paths" --out FILE

@@ -1,4 +1,4 @@
-"""What is saved of files: rows by folder and name, in an SQLite file. A damaged row is never believed."""
+"""Saved facts of files: rows by folder and name, in SQLite. A row with a wrong checksum is ignored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FileRows:
 
         Args:
             path: The folder.
-            kind: How its files are read. What is saved for one kind is unknown for another.
+            kind: How its files are read. Each kind has rows of its own.
         """
         if (path, kind) not in self._folders:
             key = os.fsencode(os.path.abspath(path) if path else ""), kind

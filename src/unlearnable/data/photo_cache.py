@@ -144,10 +144,10 @@ class PhotoCache:
 
 @contextmanager
 def photo_cache(run: Path | None) -> Iterator[PhotoCache]:
-    """Yield the cache of a run folder, and save what was learned, whatever happens.
+    """Yield the cache of a run folder, and save new facts when the block ends, also after an error.
 
     Args:
-        run: The folder. Where there is none, nothing is known and nothing is saved.
+        run: The folder. Without one, the cache is empty and nothing is saved.
     """
     saved = run is not None and run.is_dir()
     connection = connected(run / FILE, VERSION, SCHEMA) if run and saved else in_memory(VERSION, SCHEMA)

@@ -16,7 +16,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What became of the photos of one shard.
+    """The outcome of every photo of one shard.
 
     Args:
         shard: Name of the shard.

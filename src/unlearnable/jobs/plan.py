@@ -20,7 +20,7 @@ WAIT_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Plan:
-    """What every process of a job must agree on.
+    """The facts on which every process of a job must agree.
 
     Args:
         output: Path or address of the published files.

@@ -170,7 +170,8 @@ class Writer:
         self._hash = hashing.running()
         self.bytes = 0
         self.names: set[str] = set()
-        self._tar = tarfile.TarFile(fileobj=self, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8")  # type: ignore[arg-type]
+        to_us: Any = self
+        self._tar = tarfile.TarFile(fileobj=to_us, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8")
 
     def add(self, name: str, data: bytes) -> None:
         """Add a file, with no trace of who wrote it and when."""
