@@ -293,7 +293,7 @@ def test_what_is_no_input_of_shards_is_refused_before_work(run: Path, tmp_path: 
     with pytest.raises(UsageError, match="inside"):
         apply_shards(run, "memory://b/in", "memory://b/out", manifests="memory://b/out/m", workers=1)
     photos = run.parent / "photos"
-    with pytest.raises(UsageError, match="only tar shards are written"):
+    with pytest.raises(UsageError, match="only tar and Parquet shards are written"):
         apply_shards(run, photos, "memory://b/out", manifests=tmp_path / "m", workers=1)
     assert not (tmp_path / "out").exists()
     assert "An argument" not in call("apply", "s3://run", tmp_path / "in", tmp_path / "out", code=2).stderr
