@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from unlearnable import methods
 from unlearnable.data.image_set import ImageSet
@@ -17,6 +18,7 @@ from unlearnable.data.photo import Photo, squash
 from unlearnable.data.view import View
 from unlearnable.errors import DataError, UnlearnableError, UsageError
 from unlearnable.methods import Context, Fitted, Method
+from unlearnable.methods.context import Surrogate
 from unlearnable.models import builder
 from unlearnable.models.starts import models_of
 from unlearnable.noise import Form, Noise
@@ -25,6 +27,7 @@ from unlearnable.preparation import require_loaded
 from unlearnable.runs import RunFolder
 from unlearnable.search import found
 from unlearnable.training.compute import Compute
+from unlearnable.training.recipe import Recipe
 
 
 def extended(fitted: Fitted, images: ImageSet, run: RunFolder, compute: Compute | None) -> Fitted:
@@ -72,7 +75,7 @@ class OneByOne:
     def __init__(self, run: RunFolder) -> None:
         self._fitted = found(run)
         self._method = _method_of(run, self._fitted.noise, "other photos")
-        self._context = Context(run.read()["seed"], Compute())
+        self._context = _Unchanging(run.read()["seed"], Compute())
 
     @property
     def form(self) -> Form:
@@ -119,6 +122,23 @@ class OneByOne:
             frame=photo.size,
             digests=(digest,),
         )
+
+
+class _Unchanging(Context):
+    """A context in which no surrogate is trained, so that it is built and frozen once for all photos."""
+
+    _surrogate: Surrogate | None = None
+    _copy: nn.Module | None = None
+
+    def surrogate(self, state: dict[str, Any], spec: str, classes: int, recipe: Recipe) -> Surrogate:
+        if self._surrogate is None:
+            self._surrogate = super().surrogate(state, spec, classes, recipe)
+        return self._surrogate
+
+    def frozen(self, model: nn.Module) -> nn.Module:
+        if self._copy is None:
+            self._copy = super().frozen(model)
+        return self._copy
 
 
 def plugins_of(record: Mapping[str, Any]) -> tuple[Path, ...]:

@@ -19,7 +19,12 @@ from publishing import call, change, draw, draw_all, tree
 from quick import QUICK, drawn
 from shards import begin, pack, samples, unpacked
 from unlearnable import UsageError, apply_shards, methods
+from unlearnable.extending import OneByOne
 from unlearnable.jobs.folders import manifests_of
+from unlearnable.methods import Fitted, context
+from unlearnable.opening import open_photos
+from unlearnable.runs import RunFolder
+from unlearnable.training.frozen import freeze
 
 SEARCH = {key: value for key, value in QUICK.items() if key != "surrogate"}
 
@@ -84,12 +89,37 @@ def test_the_number_of_threads_changes_nothing(run: Path, tmp_path: Path) -> Non
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("method", ["error_minimizing", "feature_shift_error_minimizing"])
+def test_it_is_what_the_method_finds_for_the_photo_alone(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is built once for all photos, and gives each what a network of its own would give it."""
+    run = searched(tmp_path, method)
+    frozen = []
+    monkeypatch.setattr(context, "freeze", lambda *more: frozen.append(1) or freeze(*more))
+    one_by_one = OneByOne(RunFolder(run))
+    photos = open_photos(later(tmp_path / "photos", 4))
+    found = [
+        one_by_one(id, photos.class_of[id], photos.photo(id), photos.about(id).digest) for id in photos.ids
+    ]
+    assert len(frozen) == 1
+    fitted, record = Fitted.load(run), json.loads((run / "run.json").read_text())
+    for id, noise in zip(photos.ids, found, strict=True):
+        again = methods.create(record["method"], record["settings"])
+        view = photos.subset([id]).view(int(again.config.resolution), again.zoom)
+        reference = again.extend(fitted, view, methods.Context(record["seed"]))
+        assert noise.bank.any()
+        assert np.array_equal(noise.bank, reference.bank)
+        assert (noise.keys, noise.digests, noise.classes) == (
+            reference.keys,
+            reference.digests,
+            reference.classes,
+        )
+    assert len({noise.bank.tobytes() for noise in found}) == 4
+
+
 def test_the_noise_lowers_the_loss_of_the_surrogate(run: Path, tmp_path: Path) -> None:
     """The noise is that of the method, not only something inside the budget."""
-    from unlearnable.methods import Fitted, SearchPlan
-    from unlearnable.methods.context import Context
-    from unlearnable.opening import open_photos
-
     photos = later(tmp_path / "photos", 12)
     extended(run, photos, tmp_path / "out")
     fitted, record = Fitted.load(run), json.loads((run / "run.json").read_text())
@@ -97,9 +127,9 @@ def test_the_noise_lowers_the_loss_of_the_surrogate(run: Path, tmp_path: Path) -
     losses = []
     for folder in (photos, tmp_path / "out"):
         view = open_photos(folder).view(int(method.config.resolution), method.zoom)
-        context = Context(record["seed"])
-        plan: SearchPlan = method.plan(view, context, fitted.classes)
-        state = method.extension(fitted, view, context)
+        ctx = methods.Context(record["seed"])
+        plan = method.plan(view, ctx, fitted.classes)
+        state = method.extension(fitted, view, ctx)
         batch = plan.batch_of(torch.arange(12))
         clean = torch.zeros(12, 3, method.config.side, method.config.side)
         logits = plan.logits(plan.frozen(state), plan.show(batch, clean, None))
@@ -194,6 +224,7 @@ def test_parquet_shards_are_extended_too(run: Path, tmp_path: Path) -> None:
     assert rows(tmp_path / "other" / "a.parquet")[0] == rows(tmp_path / "out" / "a.parquet")[2]
 
 
+@pytest.mark.slow
 def test_workers_load_the_plugin_of_the_run(tmp_path: Path) -> None:
     plugin = tmp_path / "signs.py"
     plugin.write_text(
@@ -214,19 +245,24 @@ def test_workers_load_the_plugin_of_the_run(tmp_path: Path) -> None:
         "    def finish(self, state):\n"
         '        return state["noise"]\n'
     )
-    photos, run = draw_all(tmp_path / "known", 2), tmp_path / "run"
-    plug = ("--plugin", plugin)
-    with begin("fit", photos, run, "--method", "signs", "--form", "samplewise", *plug) as fitting:
-        said = fitting.communicate(timeout=60)
-    assert fitting.returncode == 0, said
-    new = later(tmp_path / "photos", 4)
-    words = ("apply", run, new, tmp_path / "out", "--part", "1/1", "--missing", "extend", "--workers", 2)
-    with begin(*words) as refused:
-        assert "which is not loaded" in refused.communicate(timeout=60)[1]
-    with begin(*words, *plug, "--json") as process:
-        out, said = process.communicate(timeout=60)
+    photos, new = draw_all(tmp_path / "known", 2), later(tmp_path / "photos", 4)
+    # in a process of its own, so that no other test knows the method
+    code = (
+        "import sys, unlearnable as un\n"
+        "from unlearnable.cli.app import app\n"
+        "photos, run, new, out, plugin = sys.argv[1:]\n"
+        "words = ['--method', 'signs', '--form', 'samplewise', '--plugin', plugin, '--quiet']\n"
+        "app(['fit', photos, run, *words], standalone_mode=False)\n"
+        "print(un.apply_shards(run, new, out, extend=True, workers=2).extended)\n"
+    )
+    run, out = tmp_path / "run", tmp_path / "out"
+    with begin(photos, run, new, out, plugin, code=code) as process:
+        result, said = process.communicate(timeout=200)
     assert process.returncode == 0, said
-    assert json.loads(out)["extended"] == 4
+    assert result.split()[-1] == "4"
+    refused = call("apply", run, new, out, "--part", "1/1", "--missing", "extend", code=2).stderr
+    assert "which is not loaded" in refused
+    assert f"--plugin {plugin}" in refused
 
 
 def test_what_cannot_extend_is_refused_before_work(run: Path, tmp_path: Path) -> None:

@@ -309,8 +309,8 @@ def test_what_cannot_be_meant_is_refused(made: tuple[Path, Path, Path], tmp_path
         apply_shards(tmp_path / "nowhere", photos, tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert not Path(manifests_of(run, str(whole))).exists(), "a refused command leaves no folder"
-    said = call("apply", run, photos, tmp_path / "x", "--part", "1/2", "--missing", "extend", code=2).stderr
-    assert "--missing would be ignored" in said
+    said = call("apply", run, photos, tmp_path / "x", "--part", "1/2", "--device", "cpu", code=2).stderr
+    assert "--device would be ignored" in said
     assert "The argument PROTECTED is missing" in call("apply", run, photos, code=2).stderr
 
 
