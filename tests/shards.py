@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -76,3 +79,27 @@ def begin(*words: object, code: str = "") -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
     )
+
+
+def kill_at_random(draws: random.Random, words: tuple[object, ...], places: list[Path], count: int) -> bool:
+    """Start a command, and kill it when a random number of files has been written; return whether it was.
+
+    Args:
+        draws: The source of the number.
+        words: The command.
+        places: The folders of the files.
+        count: About how many files the command writes.
+    """
+
+    def files() -> int:
+        return sum(len(names) for place in places for _, _, names in os.walk(place))
+
+    wanted = files() + draws.randrange(count)
+    with begin(*words) as process:
+        while process.poll() is None and files() < wanted:
+            time.sleep(0.004)
+        time.sleep(draws.uniform(0, 0.02))
+        process.kill()
+        said = process.communicate()[1]
+    assert process.returncode in (0, 4, -signal.SIGKILL), said
+    return process.returncode == -signal.SIGKILL
