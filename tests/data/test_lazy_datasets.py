@@ -225,6 +225,15 @@ def test_samples_of_webdataset_need_no_decoding() -> None:
     assert np.array_equal(images[1][0].pixels, CONTENT[1])
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_search_reads_each_photo_twice(listed: bool) -> None:
+    """Once for its size, or its label, and once for its square: whatever is learned of it is remembered."""
+    data = Counted([index % 3 for index in range(60)] if listed else None, 60)
+    un.fit(un.load(data), "random", seed=1, compute="cpu")
+    assert sorted(set(data.read)) == [2, 3, 4][: 3 if listed else 2], "the first ones also to look at them"
+    assert sum(data.read) < 2.2 * 60
+
+
 def test_fit_finds_the_same_noise_for_a_lazy_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
     method = un.Random(form="samplewise")
     held = un.load((CONTENT, [NAMES[index % 3] for index in range(6)]))

@@ -16,8 +16,7 @@ import torch
 from PIL import Image
 
 from publishing import call, change, draw, draw_all, tree
-from quick import QUICK, drawn
-from shards import begin, pack, samples, unpacked
+from shards import begin, later, pack, samples, searched, unpacked
 from unlearnable import UsageError, apply_shards, methods
 from unlearnable.extending import OneByOne
 from unlearnable.jobs.folders import manifests_of
@@ -26,30 +25,10 @@ from unlearnable.opening import open_photos
 from unlearnable.runs import RunFolder
 from unlearnable.training.frozen import freeze
 
-SEARCH = {key: value for key, value in QUICK.items() if key != "surrogate"}
-
-
-def searched(root: Path, method: str = "error_minimizing", form: str = "samplewise", count: int = 4) -> Path:
-    """A run with noise for some cats and dogs, found by a search of under a second."""
-    photos, run = draw_all(root / "known", count), root / "run"
-    surrogate = drawn() if method.startswith("feature") else QUICK["surrogate"]
-    allowed = methods.get(method).Config.model_fields
-    settings = {"surrogate": surrogate, **SEARCH, "transforms": "flip-crop", "zoom": 1.5}
-    words = [f"--set={key}={value}" for key, value in settings.items() if key in allowed]
-    call("fit", photos, run, "--method", method, "--form", form, "--seed", 1, "--device", "cpu", *words)
-    return run
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return searched(tmp_path_factory.mktemp("run"))
-
-
-def later(root: Path, count: int = 6, first: int = 0) -> Path:
-    """Photos that no run knows, of several sizes."""
-    for number in range(first, first + count):
-        draw(root / ("cats", "dogs")[number % 2] / f"later{number}.png", 100 + number, 20 + 4 * (number % 3))
-    return root
 
 
 def extended(run: Path, photos: Path, out: Path, **more: object) -> dict[str, bytes]:

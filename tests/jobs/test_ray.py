@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from publishing import tree
-from shards import begin, kill_at_random, pack, run_of, samples
+from shards import begin, kill_at_random, later, pack, run_of, samples, searched
 from unlearnable import UsageError, apply_shards
 from unlearnable.jobs.folders import manifests_of
 
@@ -85,6 +85,16 @@ def test_parts_and_engines_continue_each_other(tmp_path: Path) -> None:
     assert apply_shards(run, photos, out, workers=1).finished == 4
     apply_shards(run, photos, tmp_path / "whole", workers=1)
     assert tree(out) == tree(tmp_path / "whole")
+
+
+@needs_ray
+@pytest.mark.slow
+def test_noise_for_other_photos_is_the_same_under_any_engine(tmp_path: Path) -> None:
+    run, photos = searched(tmp_path), later(tmp_path / "photos", 6)
+    result = on_ray(run, photos, tmp_path / "out", "--missing", "extend")
+    assert (result["shards"], result["extended"]) == (2, 6)
+    apply_shards(run, photos, tmp_path / "whole", extend=True, workers=1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
 @needs_ray

@@ -59,9 +59,8 @@ def dataset(
         classes = columns.classes() or _classes(items)
     names = class_names(labels, classes, "The label of item {}")
     entries = ((id_of(position), name) for position, name in enumerate(names))
-    images = from_entries(entries, source)
-    # after a pass over all items, nothing about them has to be found out again
-    return replace(images, facts=facts) if len(facts) == len(images) else images
+    # what is found out about an item is found out once: the table of a data set with positions grows
+    return replace(from_entries(entries, source), facts=facts)
 
 
 def _by_position(items: Any, columns: ItemColumns, item: Any, count: int) -> ItemSource:

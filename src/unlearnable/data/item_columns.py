@@ -115,6 +115,11 @@ def photo_in(image: Any, what: str) -> Photo:
         from unlearnable.data.decoding import decode
 
         return decode(data, what)
+    if isinstance(image, Mapping) and image.get("path"):
+        raise DataError(
+            f"{what} is only the path of one, {image['path']!r:.60}; nothing is downloaded.",
+            "Give decoded images: data.cast_column(name, datasets.Image()).",
+        )
     return photo_from(image, what)
 
 
