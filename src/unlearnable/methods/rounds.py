@@ -16,6 +16,7 @@ from unlearnable.methods.config import rounds_for
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.registry import create
 from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.settings import SearchConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
@@ -103,11 +104,21 @@ class Rounds(Method[S]):
         """Return the noise before the first round, float (rows, 3, side, side) in levels."""
         keys, side, limit = self.keys(view), self.config.side, self.config.budget.epsilon
         noise = torch.zeros(len(keys), 3, side, side)
-        if self.config.init == "uniform":
+        if self.config.init == "gratings":
+            noise = self._gratings(view, ctx).to(noise)
+        elif self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-limit, limit, generator=ctx.rng("init", key))
         noise = Constraints(self.config, view.frame, ctx.compute).started(noise)
         return self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
+
+    def _gratings(self, view: View, ctx: Context) -> torch.Tensor:
+        """Return the noise of the method ``gratings`` for the same keys, (rows, 3, side, side) in levels."""
+        names = ("form", "epsilon", "resolution", "grid", "tile", "offset", "patterns_per_class")
+        same = {name: getattr(self.config, name) for name in names}
+        method = create("gratings", same).resolve(view.frame, len(view.ids))
+        found: torch.Tensor = method.start(view, ctx)["noise"]
+        return found
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
         """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit.

@@ -85,18 +85,23 @@ class SearchPlan:
         self.constraints = Constraints(config, view.frame, ctx.compute)
         chains = countermeasures.alternatives(config.countermeasures)
         stand_ins = [chain.stand_in for chain in chains] if any(chains) else []
-        self.trainer_view = TrainerView(
-            int(config.resolution),
-            pixels.shape[-1],
-            config.grid,
-            view.frame,
-            Transform(config.transforms, (config.crop_min, 1.0)),
-            config.interpolation,
-            ctx.compute,
-            stand_ins,
-            config.budget.epsilon,
-            config.grey,
-        )
+
+        def seen(size: int) -> TrainerView:
+            return TrainerView(
+                size,
+                pixels.shape[-1],
+                config.grid,
+                view.frame,
+                Transform(config.transforms, (config.crop_min, 1.0)),
+                config.interpolation,
+                ctx.compute,
+                stand_ins,
+                config.budget.epsilon,
+                config.grey,
+            )
+
+        self.trainer_view = self._late = seen(int(config.resolution))
+        self._early = seen(config.early_resolution) if config.early_resolution else self._late
 
     def _searched(self, share: float) -> torch.Tensor:
         """Positions of the images whose noise moves: all own ones, or a share of every class."""
@@ -119,7 +124,8 @@ class SearchPlan:
         return None if assignment.offset == "tile" else torch.tensor(found)
 
     def begin(self, round: int) -> None:
-        """Prepare for a round of the search: countermeasures are off before ``countermeasures_from``."""
+        """Prepare for a round of the search: the size of images, and whether countermeasures are on."""
+        self.trainer_view = self._early if round < self.rounds // 2 else self._late
         self.trainer_view.switched_on = round >= self.config.rounds_without_countermeasures
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
