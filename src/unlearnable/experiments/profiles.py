@@ -17,6 +17,7 @@ from unlearnable.experiments.profile_parts import (
     searches,
     without,
 )
+from unlearnable.methods.config import rounds_for
 
 _DIGITS = Data(name="digits", per_class=40, tests=20)
 _NO_SHIP = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck")
@@ -142,6 +143,8 @@ CPU = Profile(
     fast=fast_of("small", 30),
     pgd="adversarial:8,3",
     rounds=30,
+    # as the preset `laptop` has it for 500 photos
+    by_experiment={"cost": {"max_rounds": rounds_for(500)}},
     epsilons=(2, 4, 16),
     patches=(8, 16, 24),
 )
