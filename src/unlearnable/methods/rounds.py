@@ -86,8 +86,10 @@ class Rounds(Method[S]):
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for; a round with more noise steps counts for more."""
         steps = self.config.steps * self.config.passes
-        rounds = {"max_rounds": rounds_for(count, steps)} if self.config.max_rounds == "auto" else {}
-        return {**super().resolved(frame, count), **rounds}
+        found = super().resolved(frame, count)
+        if self.config.max_rounds == "auto":
+            found["max_rounds"] = rounds_for(count, steps, self.config.auto_steps)
+        return found
 
     @property
     def zoom(self) -> float:

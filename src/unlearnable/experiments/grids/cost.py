@@ -45,6 +45,8 @@ def searches(p: Profile) -> dict[str, Change]:
         **{f"a third of the rounds{way}": (1 / 3, settings) for way, settings in ways.items()},
         "a sixth of the rounds": (1 / 6, {}),
         "a sixth of the rounds, two steps": (1 / 6, {"steps": 2}),
+        "a sixth of the rounds, half the side": (1 / 6, {"resolution": size // 2}),
+        "a twelfth of the rounds": (1 / 12, {}),
         "one backward pass for both": (1, shared),
         "one backward pass, a third of the rounds": (1 / 3, shared),
         "one backward pass, a sixth of the rounds": (1 / 6, shared),
