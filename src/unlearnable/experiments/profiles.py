@@ -136,7 +136,9 @@ CPU = Profile(
         ),
     ),
     by_set={
-        **of_photos(without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size", "auto_steps")),
+        **of_photos(
+            without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size", "auto_steps")
+        ),
         "faces": without(of_preset("faces", "classwise", max_rounds=20), "form", "step_size"),
     },
     people=TWELVE,

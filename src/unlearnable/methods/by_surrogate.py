@@ -77,7 +77,7 @@ class BySurrogate(Rounds[S]):
             batch: The images, with their own rows and classes.
             rng: The source of every draw of this step.
         """
-        return batch._replace(y=self.target(batch.y, len(plan.classes)))
+        return batch._replace(y=self.target(batch.y, plan.outputs))
 
     def frozen(self, plan: SearchPlan, state: State) -> nn.Module:
         """Return the network of the noise steps, in eval mode, with a gradient to its input only.

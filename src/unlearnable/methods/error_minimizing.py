@@ -72,4 +72,4 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
             state["error"] = self.training_error(plan, state)
         if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:
             plan.thaw()
-            plan.ctx.renew(state, self.config.surrogate, len(plan.classes), state["round"])
+            plan.ctx.renew(state, self.config.surrogate, plan.outputs, state["round"])

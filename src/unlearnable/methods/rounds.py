@@ -12,6 +12,7 @@ import torch
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods.base import Method
+from unlearnable.methods.class_groups import count
 from unlearnable.methods.config import rounds_for
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context
@@ -77,7 +78,7 @@ class Rounds(Method[S]):
         Args:
             view: The images.
             ctx: Device, precision, draws.
-            classes: Outputs of the surrogate, if they are not the view's classes.
+            classes: The classes that the surrogate knows, if they are not the view's.
             rounds: Rounds that the noise gets; ``max_rounds`` if None.
         """
         rows, batches = self.rows(view, ctx.seed), self.train_steps(len(view.ids)).count
@@ -99,7 +100,8 @@ class Rounds(Method[S]):
     def start(self, view: View, ctx: Context) -> State:
         """Return the state before the first round: initial noise and the surrogate."""
         state: State = {"noise": self.initial(view, ctx), "round": 0, "step": 0, "error": -1.0}
-        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())
+        outputs = count(view.classes, self.config.groups)
+        ctx.surrogate(state, self.config.surrogate, outputs, self.recipe())
         return state
 
     def initial(self, view: View, ctx: Context) -> torch.Tensor:

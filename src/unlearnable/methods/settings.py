@@ -141,6 +141,11 @@ class SearchConfig(Config):
         return self
 
     @property
+    def groups(self) -> int:
+        """Groups of classes that are the outputs of the surrogate; 0 for an output for each class."""
+        return 0
+
+    @property
     def learner(self) -> str:
         """The network that a search trains, if it trains any."""
         return self.surrogate
@@ -190,6 +195,9 @@ class ErrorMinimizingConfig(SurrogateConfig):
         restart_error: Error below which, before ``min_rounds``, a new surrogate replaces the old one and the
             search continues. Noise that one network has learned to read is not yet noise that every network
             learns first. 0 for never (the paper).
+        class_groups: Outputs of the surrogate where there are more classes, such as one for each of many
+            users: the hash of its name puts a class into one of so many groups. Every class still has noise
+            of its own. 0 for an output for each class.
         shared_backward: Whether the backward pass of each training batch also gives the noise step of its
             images, so that one pass through the network serves both, as in "free" adversarial training
             (Shafahi et al., NeurIPS 2019, Algorithm 1, without replays). There are no other noise steps.
@@ -200,7 +208,13 @@ class ErrorMinimizingConfig(SurrogateConfig):
     measure: Literal["before", "after", "training"] = "after"
     skip_below: float = Field(default=0.0, ge=0)
     restart_error: float = Field(default=0.0, ge=0, le=1)
+    class_groups: Annotated[int, Field(ge=2)] | Literal[0] = 0
     shared_backward: bool = False
+
+    @property
+    def groups(self) -> int:
+        """The setting ``class_groups``."""
+        return self.class_groups
 
     @model_validator(mode="after")
     def _shares(self) -> ErrorMinimizingConfig:
