@@ -106,7 +106,7 @@ def describe(name: str) -> str:
     try:
         listed = HfApi().model_info(repository, files_metadata=True).siblings or []
         size, digest = next(
-            (one.size or 0, one.lfs.sha256) for one in listed if one.rfilename == file and one.lfs
+            (one.lfs.size, one.lfs.sha256) for one in listed if one.rfilename == file and one.lfs
         )
     # the client lets every exception of its transport through
     except Exception as error:
