@@ -153,7 +153,7 @@ def apply(
                     manifests=manifests,
                     engine=engine or "local",
                     extend=missing == "extend",
-                    columns=tuple(columns.split(",")) if columns else (),
+                    columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
                     options=reading,
                     encoding=encoding,
                     workers=workers,

@@ -71,6 +71,7 @@ class Rows:
         columns: Which column is what; None if the file cannot be used.
         schema: Schema of the published file (``pyarrow.Schema``); None likewise.
         problem: Why the file cannot be read, or not to its end; empty if it can.
+        error: The error of its columns, which all files may share; None if they can be used.
 
     Raises:
         DataError: If the file cannot be read because of its disk or its network.
@@ -91,6 +92,7 @@ class Rows:
         except _Damaged as damage:
             self.problem = f"it is no Parquet file, or damaged ({damage})"
         except UnlearnableError as error:
+            # an error of the disk or the network, not of the columns
             if isinstance(error.__cause__, OSError):
                 raise
             self.error, self.problem = error, f"{error.problem} {error.remedy}".strip()
