@@ -204,6 +204,36 @@ def starting(file: File) -> str:
     return f"{words}\n\n{grid(['part', 'time, s', 'CPU time, s'], rows)}"
 
 
+def torchrun(file: File) -> str:
+    """Render the speed of a search of several processes against one, one row per pair of runs."""
+    count = file["processes"]
+    rows = [
+        [
+            str(number),
+            f"{pair['load_before']:.1f}",
+            *(f"{pair[arm]['all']:.1f}" for arm in ("alone", "together")),
+            *(f"{pair[f'{kind}_ratio']:.2f}" for kind in ("all", "train", "move")),
+        ]
+        for number, pair in enumerate(file["pairs"], start=1)
+    ]
+    words = (
+        f"{file['count']} images, batches of {file['batch']}, surrogate {file['surrogate']}. {count} "
+        f"processes of one thread take {file['all_ratio']:.2f} times as many image-steps a second as one "
+        f"(median; {file['all_range'][0]:.2f} to {file['all_range'][1]:.2f}), {file['train_ratio']:.2f} "
+        f"times in training steps and {file['move_ratio']:.2f} times in noise steps."
+    )
+    head = [
+        "pair",
+        "load of the machine before",
+        "1 process, image-steps a second",
+        f"{count} processes, image-steps a second",
+        "ratio",
+        "ratio, training steps",
+        "ratio, noise steps",
+    ]
+    return f"{words}\n\n{grid(head, rows)}"
+
+
 def walk(file: File) -> str:
     """Render the demo's walk: the verdict and the times of each seed, and every trial over all seeds."""
     seeds = file["seeds"]
@@ -367,5 +397,6 @@ KINDS: dict[str, Callable[[File], str]] = {
     "runs": runs,
     "searches": searches,
     "starting": starting,
+    "torchrun": torchrun,
     "walk": walk,
 }

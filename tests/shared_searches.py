@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 
 import unlearnable as un
 from conftest import pixels
+from pretend import OnDevice, pretend_gpu, without_waiting
 from unlearnable import methods
 from unlearnable.data.arrays import arrays
 from unlearnable.data.image_set import ImageSet
+from unlearnable.methods.context import Context
+from unlearnable.training import connection
 from unlearnable.training.compute import Compute
 from unlearnable.training.launch import Launch
+from unlearnable.training.ranks import Ranks
 
 QUICK: dict[str, Any] = {
     "surrogate": "cnn:width=8,depth=2",
@@ -102,20 +108,61 @@ def images(case: str) -> ImageSet:
 
 def search(case: str, precision: str = "float64") -> methods.Fitted:
     """Search for the noise of a case, in all processes together."""
+    return un.fit(images(case), method_of(case), seed=3, compute=Compute("cpu", precision))
+
+
+def method_of(case: str) -> methods.Method:
     name, settings, _ = CASES[case]
     known = methods.get(name).Config.model_fields
     quick = {key: value for key, value in QUICK.items() if key in known}
     stop = {"stop_error": 1.0} if methods.get(name).rises else {}
-    method = methods.create(name, {**quick, **stop, **settings})
-    return un.fit(images(case), method, seed=3, compute=Compute("cpu", precision))
+    return methods.create(name, {**quick, **stop, **settings})
+
+
+def search_on_gpus(case: str) -> methods.Fitted:
+    """The same search on GPUs that are not there, which would send their tensors to each other."""
+
+    def sent(send: Any) -> Any:
+        def through_the_host(first: Any, *rest: Any, **named: Any) -> Any:
+            if isinstance(first, list):
+                first = [one.value if isinstance(one, OnDevice) else one for one in first]
+            values = [one.value if isinstance(one, OnDevice) else one for one in rest]
+            group = named["group"] if named["group"] is not dist.group.WORLD else connection.groups["steps"]
+            return send(getattr(first, "value", first), *values, **{**named, "group": group})
+
+        return through_the_host
+
+    connection.connect(0)
+    for name in ("all_reduce", "all_gather"):
+        setattr(dist, name, sent(getattr(dist, name)))
+    with pretend_gpu():
+        launch = Launch.of()
+        ranks = Ranks(launch.rank, launch.count)
+        method = method_of(case)
+        method = method.resolve(images(case).frame, len(images(case)))
+        for kind in ("train", "move"):
+            setattr(method, kind, not_waiting(getattr(method, kind)))
+        view = images(case).view(int(method.config.resolution), method.zoom)
+        return method.fit(view, Context(3, Compute("cuda", "float64"), ranks))
+
+
+def not_waiting(step: Any) -> Any:
+    @functools.wraps(step)
+    def taken(plan: Any, state: Any, number: int) -> None:
+        plan.surrogate(state)
+        with without_waiting():
+            step(plan, state, number)
+
+    return taken
 
 
 def main(folder: Path, cases: list[str]) -> None:
     """Save the results of every process."""
     torch.set_num_threads(1)
     rank = Launch.of().rank
-    for case in cases or CASES:
-        search(case).save(folder / f"{rank}" / case)
+    on_gpus = cases[:1] == ["gpus"]
+    for case in cases[on_gpus:] or CASES:
+        (search_on_gpus if on_gpus else search)(case).save(folder / f"{rank}" / case)
 
 
 if __name__ == "__main__":

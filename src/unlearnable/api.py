@@ -19,7 +19,7 @@ from unlearnable.extending import extended
 from unlearnable.methods import Context, Fitted, Method
 from unlearnable.methods.shared import require_same_request, require_shareable
 from unlearnable.opening import PhotoOptions, open_photos, read, recall
-from unlearnable.preparation import Prepared, Request, prepare
+from unlearnable.preparation import Prepared, Request, prepare, prepare_for
 from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
 from unlearnable.search import found, require_same, search
@@ -65,9 +65,8 @@ def fit(
         with ranks.together():
             compute = placed(Compute.of(compute), launch, ranks)
             if not isinstance(method, Method):
-                prepared = prepare(
-                    images, _request(method), compute=compute, on_progress=on_progress, ranks=ranks
-                )
+                request = _request(method)
+                prepared = prepare_for(ranks, images, request, compute=compute, on_progress=on_progress)
                 images, method, compute = prepared.images, prepared.method, prepared.compute
             method = method.resolve(images.frame, len(images))
             require_shareable(method, len(images.classes), ranks)

@@ -114,7 +114,6 @@ def prepare(
     seed: int | None = None,
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
-    ranks: Ranks = ALONE,
 ) -> Prepared:
     """Build the method that a request asks for, and read the photos if they have not been read.
 
@@ -128,12 +127,33 @@ def prepare(
         seed: The seed asked for, if any.
         compute: Device and precision, or the name of a device; chosen if None.
         on_progress: Called with an event for every photo read.
-        ranks: The processes that will search together.
 
     Raises:
-        UsageError: If a name, a setting or a value is unknown, the method has no presets, the run folder
-            holds a run with other settings or another seed, or several processes cannot share the search.
+        UsageError: If a name, a setting or a value is unknown, the method has no presets, or the run folder
+            holds a run with other settings or another seed.
         DataError: If no photo can be read, or there is one class only and the method needs more.
+    """
+    return prepare_for(ALONE, images, request, run=run, seed=seed, compute=compute, on_progress=on_progress)
+
+
+def prepare_for(
+    ranks: Ranks,
+    images: ImageSet,
+    request: Request | None = None,
+    *,
+    run: str | Path | RunFolder | None = None,
+    seed: int | None = None,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Prepared:
+    """Do what ``prepare`` does in one of several processes that will search together.
+
+    Args:
+        ranks: The processes.
+        images: As for ``prepare``, like all other arguments.
+
+    Raises:
+        UsageError: Also if several processes cannot share the search.
     """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."

@@ -111,7 +111,10 @@ def reach(group: list[subprocess.Popen[str]], path: Path) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_the_same_step_and_another_number_resumes(
     digits: Path, number: int, code: int
 ) -> None:
@@ -178,13 +181,13 @@ def test_a_process_that_hangs_ends_the_others(digits: Path) -> None:
     ("words", "code", "told"),
     [
         (["protect", "photos", "out"], 2, "Run `unlearnable protect` without torchrun."),
-        (["methods"], 2, "Run `unlearnable methods` without torchrun."),
+        pytest.param(["methods"], 2, "Run `unlearnable methods` without torchrun.", marks=pytest.mark.slow),
         (
             ["fit", "photos", "run", "--method", "feature_shift"],
             2,
             "use one of these methods: error_maximizing",
         ),
-        (["fit", "missing", "run"], 3, "missing"),
+        pytest.param(["fit", "missing", "run"], 3, "missing", marks=pytest.mark.slow),
     ],
 )
 def test_a_refusal_is_told_once_and_leaves_nothing(
@@ -198,6 +201,7 @@ def test_a_refusal_is_told_once_and_leaves_nothing(
     assert names(digits.parents[1]) == {"in", "quick.toml"}
 
 
+@pytest.mark.slow
 def test_processes_with_other_photos_are_refused(digits: Path) -> None:
     other = digits.with_name("other")
     other.mkdir()

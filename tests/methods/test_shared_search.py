@@ -67,6 +67,17 @@ def test_four_processes_find_the_noise_of_one(case: str, four: Path) -> None:
     require_equal(case, four, 4)
 
 
+# Training and moving noise wait for no GPU, and mix no devices
+ON_GPUS = ("classwise", "samplewise", "flips", "tiny crops", "skip", "targeted")
+
+
+@pytest.mark.slow
+def test_two_gpus_that_are_not_there_find_the_noise_of_one_process(tmp_path: Path) -> None:
+    processes.end(processes.start(2, ["-m", "shared_searches", tmp_path, "gpus", *ON_GPUS]))
+    for case in ON_GPUS:
+        require_equal(case, tmp_path, 2)
+
+
 # Searches that are refused
 
 

@@ -49,7 +49,7 @@ def fit(
         from unlearnable import duration
         from unlearnable.cli import protection
         from unlearnable.opening import open_photos
-        from unlearnable.preparation import Request, agreed, prepare
+        from unlearnable.preparation import Request, agreed, prepare_for
         from unlearnable.runs import RunFolder
         from unlearnable.search import search as find
         from unlearnable.training.compute import Compute
@@ -71,14 +71,14 @@ def fit(
                 opened = stack.enter_context(folder.open(protection.remarks(console)))
                 opened.require_kind("photos")
                 with console.progress() as on_progress:
-                    prepared = prepare(
+                    prepared = prepare_for(
+                        ranks,
                         images,
                         request,
                         run=opened if ranks.first else None,
                         seed=seed,
                         compute=compute,
                         on_progress=on_progress,
-                        ranks=ranks,
                     )
             prepared = agreed(prepared, ranks)
             protection.announce(console, prepared, processes=ranks.count)

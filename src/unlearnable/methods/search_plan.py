@@ -26,7 +26,7 @@ class Share(NamedTuple):
 
     Args:
         batch: int64 (B,), the positions of all images of the batch, on the host.
-        members: int64 (n,), the places in ``batch`` of those that this process owns.
+        members: int64 (n,), the places in ``batch`` of those that this process owns, on the device.
     """
 
     batch: torch.Tensor
@@ -176,8 +176,8 @@ class SearchPlan:
         """Return the images at some positions, int64 (B,): of several processes, those that this one owns."""
         send, share = self.ctx.compute.send, None
         if self.mine is not None:
-            share = Share(index, partition.members(index, self.mine))
-            index = index[share.members]
+            members = partition.members(index, self.mine)
+            share, index = Share(index, send(members)), index[members]
         grey = None if self.grey is None else send(self.grey[index])
         onto = None if self.offsets is None else self._onto(send(self.offsets[index]))
         return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey, onto, share)
@@ -203,7 +203,7 @@ class SearchPlan:
         if batch.share is None:
             return batch.rows, d
         every = d.new_zeros(len(batch.share.batch), *d.shape[1:])
-        every[batch.share.members.to(d.device)] = d
+        every[batch.share.members] = d
         # the others add zeros, so a sum over images in the order of the batch has the same bits everywhere
         return self.ctx.compute.send(self.rows[batch.share.batch]), self.ctx.ranks.sum(every)
 

@@ -240,7 +240,7 @@ def placed(compute: Compute, launch: Launch, ranks: Ranks) -> Compute:
     if compute.device == "cuda" and launch.local >= torch.cuda.device_count():
         raise UsageError(
             f"There are more processes on this machine than its {torch.cuda.device_count()} GPUs.",
-            "Start as many processes as there are GPUs, with --nproc-per-node.",
+            "Let torchrun start as many processes as there are GPUs.",
         )
     return replace(compute, device=device)
 

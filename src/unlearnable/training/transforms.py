@@ -44,13 +44,13 @@ class Draw:
     countermeasures: Choice | None = None
 
     def of(self, members: torch.Tensor) -> Draw:
-        """Return the transformations of some of the images, int64 (n,) on the host."""
+        """Return the transformations of some of the images, int64 (n,) on the device."""
         if self.countermeasures is not None:
             # countermeasures may draw for all images that go through them
             raise NotImplementedError("Countermeasures of a part of a batch.")
 
         def some(values: torch.Tensor | None, dimension: int = 0) -> torch.Tensor | None:
-            return None if values is None else values.index_select(dimension, members.to(values.device))
+            return None if values is None else values.index_select(dimension, members)
 
         return Draw(some(self.maps), some(self.colours, 1), some(self.hues))
 

@@ -120,10 +120,13 @@ def moments(x: torch.Tensor, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor, 
     """
     channels, count = x.shape[1], x.numel() // x.shape[1]
     kind = torch.promote_types(x.dtype, torch.float32)
-    own = x.new_zeros(2 * channels + 1, dtype=kind)
     if count:
-        variance, mean = torch.var_mean(x.to(kind), _over(x), correction=0)
-        own[:channels], own[channels:-1], own[-1] = mean, variance * count, count
+        # only the type of these running statistics counts; ``torch.var_mean`` takes ten times as long
+        unused = x.new_zeros(2, channels, dtype=kind)
+        mean, variance = torch.batch_norm_update_stats(x, unused[0], unused[1], 0.0)
+        own = torch.cat([mean, variance * count, mean.new_full((1,), count)])
+    else:
+        own = x.new_zeros(2 * channels + 1, dtype=kind)
     every = ranks.gather(own)
     means, squares, counts = every[:, :channels], every[:, channels:-1], every[:, -1:]
     total = counts.sum()
@@ -152,24 +155,25 @@ class _Normalised(torch.autograd.Function):
         ranks: Ranks,
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt(), count)
-        ctx.ranks = ranks
+        ctx.ranks, ctx.eps = ranks, eps
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, weight, mean, scale, count = ctx.saved_tensors
-        shape = (1, -1, *[1] * (x.ndim - 2))
-        given = gradients[0].to(mean.dtype)
-        unit = (x - mean.view(shape)).mul_(scale.view(shape))
-        own = torch.cat([given.sum(_over(x)), (given * unit).sum(_over(x))])
-        of_bias, of_weight = own.chunk(2)
-        plain, along = (ctx.ranks.sum(own.clone()) / count).chunk(2)
-        factor = scale if weight is None else scale * weight
-        moved = (given - plain.view(shape)).sub_(unit.mul_(along.view(shape))).mul_(factor.view(shape))
+        x, weight, mean, inverse, count = ctx.saved_tensors
+        given = gradients[0]
+        if x.numel():
+            _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+                given, x, weight, None, None, mean, inverse, True, ctx.eps, [False, True, True]
+            )
+        else:
+            of_weight, of_bias = torch.zeros_like(mean), torch.zeros_like(mean)
+        plain, along = (ctx.ranks.sum(torch.cat([of_bias, of_weight])) / count).chunk(2)
+        # the formula as a dy + b x + c, in two passes over the images
+        a = inverse if weight is None else inverse * weight
+        b = -a * along * inverse
+        c = -a * plain - b * mean
+        a, b, c = (one.view(1, -1, *[1] * (x.ndim - 2)) for one in (a, b, c))
+        moved = torch.addcmul(torch.addcmul(c, x.to(c), b), given.to(c), a).to(x)
         learns = weight is not None
-        return (moved.to(x.dtype), of_weight if learns else None, of_bias if learns else None, *[None] * 5)
-
-
-def _over(x: torch.Tensor) -> tuple[int, ...]:
-    """The dimensions of everything but channels."""
-    return (0, *range(2, x.ndim))
+        return (moved, of_weight if learns else None, of_bias if learns else None, *[None] * 5)
