@@ -150,7 +150,12 @@ def prepare_for(
 
     Args:
         ranks: The processes.
-        images: As for ``prepare``, like all other arguments.
+        images: As for ``prepare``.
+        request: As for ``prepare``.
+        run: As for ``prepare``; None in all processes but the first.
+        seed: As for ``prepare``.
+        compute: As for ``prepare``.
+        on_progress: As for ``prepare``.
 
     Raises:
         UsageError: Also if several processes cannot share the search.
