@@ -225,6 +225,9 @@ def attempts(compute: Compute, batch: int, T: int) -> dict[str, Part]:
             found[f"float32, arrangement of a sign step, width {width}"] = partial(
                 tried.arranged, spec, 64, 5
             )
+            for channels, side in ((width, SIDE), (4 * width, SIDE // 4)):
+                name = f"float32, a 3x3 convolution of {channels} channels, {side} px"
+                found[name] = partial(tried.convolutions, channels, side, 64, 15)
             for name in acts:
                 found[f"float32, memory of freed tensors, {name}, width {width}"] = partial(
                     workers.memory, width, 64, "float32", name, 5

@@ -74,6 +74,21 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {
         },
         24,
     ),
+    "backward context": (
+        "error_minimizing",
+        {"form": "samplewise", "shared_backward": True, "steps": 1, "train_batches": 6},
+        23,
+    ),
+    "backward": (
+        "error_minimizing",
+        {"form": "classwise", "shared_backward": True, "steps": 1, **TINY, "transforms": "flip-crop"},
+        22,
+    ),
+    "groups": (
+        "error_minimizing",
+        {"form": "samplewise", "init": "gratings", "class_groups": 2, "early_resolution": 8},
+        22,
+    ),
     "maximizing": ("error_maximizing", {"form": "samplewise", "pretrain_epochs": 2.0}, 22),
     "targeted": (
         "error_maximizing",

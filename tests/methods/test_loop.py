@@ -91,6 +91,14 @@ def test_rounds_are_those_of_90_000_noise_steps_between_60_and_300(
     assert rounds_for(count) == rounds_for(count, 1)
 
 
+def test_auto_follows_the_setting_of_all_noise_steps() -> None:
+    assert rounds_for(500, in_all=30_000) == 60
+    given = {"form": "classwise", "max_rounds": "auto", "auto_steps": 50_000, "steps": 2}
+    method = methods.create("error_minimizing", given).resolve((16, 16), 500)
+    assert method.config.max_rounds == 50
+    assert Counting(Config(max_rounds="auto", auto_steps=50_000)).resolve((16, 16), 500).most_rounds == 100
+
+
 def test_settings_that_are_still_auto_are_refused() -> None:
     fine = {"form": "samplewise", "resolution": 16, "grid": 4, "max_rounds": 3}
     require_resolved(Config(**fine))

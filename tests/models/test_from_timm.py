@@ -60,7 +60,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     }.items():
         setattr(timm, name, value)
     entry = SimpleNamespace(
-        rfilename="model.safetensors", size=3 * 2**20, lfs=SimpleNamespace(sha256="ab" * 32)
+        rfilename="model.safetensors", lfs=SimpleNamespace(size=3 * 2**20, sha256="ab" * 32)
     )
     info = SimpleNamespace(siblings=[entry])
     for name, value in {

@@ -80,8 +80,12 @@ class CellRunner:
         """Return whether a search's noise is in the cache."""
         return (self.cache.path("noise", self.search_hash(search)) / "noise.safetensors").exists()
 
-    def fitted(self, search: Search) -> tuple[Fitted, float]:
-        """Return noise and the seconds that the search took; from the cache, or found now.
+    def fitted(self, search: Search) -> tuple[Fitted, dict[str, float]]:
+        """Return noise, and the time of its search; from the cache, or found now.
+
+        Returns:
+            The noise; ``seconds`` of the clock, and ``cpu_seconds`` that the process used, whatever else ran
+            on the machine (not known for noise of earlier versions).
 
         Raises:
             Busy: If another process is finding it.
@@ -94,8 +98,7 @@ class CellRunner:
                 # another process may have found it while this one waited for the lock
                 if not (folder / "noise.safetensors").exists():
                     self._find(search, folder)
-        seconds = load_tensors(folder / "time.safetensors")[1]["seconds"]
-        return Fitted.load(folder), seconds
+        return Fitted.load(folder), load_tensors(folder / "time.safetensors")[1]
 
     def _find(self, search: Search, folder: Path) -> None:
         images = with_context(self.sets(search.data)[0], search.own)
@@ -113,11 +116,14 @@ class CellRunner:
         checkpoint = folder / "checkpoint.safetensors"
         identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
-        before = 0.0 if state is None else float(state.pop("seconds"))
-        started = time.monotonic()
+        started = _clocks()
+        before = {name: 0.0 if state is None else float(state.pop(name, 0.0)) for name in started}
+
+        def spent() -> dict[str, float]:
+            return {name: before[name] + now - started[name] for name, now in _clocks().items()}
 
         def save(state: dict[str, Any]) -> None:
-            save_state(checkpoint, {**state, "seconds": before + time.monotonic() - started}, identity)
+            save_state(checkpoint, {**state, **spent()}, identity)
             if time.monotonic() > self.deadline:
                 raise TimeIsUp
 
@@ -128,8 +134,9 @@ class CellRunner:
         if unseen and method.form == "samplewise":  # class-wise noise holds for every image of its class
             more = method.extend(fitted, view_of(images.subset(unseen)), context)
             fitted = replace(fitted, noise=fitted.noise.joined(more))
-        seconds = round(before + time.monotonic() - started, 1)
-        save_tensors(folder / "time.safetensors", {}, {"seconds": seconds})
+        save_tensors(
+            folder / "time.safetensors", {}, {name: round(found, 1) for name, found in spent().items()}
+        )
         # Fitted.save writes the noise last, so a noise file shows that every other file is complete
         fitted.save(folder)
         checkpoint.unlink(missing_ok=True)
@@ -154,14 +161,14 @@ class CellRunner:
         """
         artefacts, search = {}, None
         if cell.poison is not None:
-            fitted, found_in = self.fitted(cell.poison.search)
+            fitted, spent = self.fitted(cell.poison.search)
             artefacts["noise"] = self.search_hash(cell.poison.search)
             errors = [error for error in fitted.log if error is not None]
             search = {
                 "rounds": len(fitted.log),
                 "error": errors[-1] if errors else None,
                 "stopped": fitted.reason,
-                "seconds": found_in,
+                **spent,
             }
         if cell.start is not None:
             artefacts["start"] = self.hash(cell.start)
@@ -252,3 +259,8 @@ class CellRunner:
     def _labelled(self, images: ImageSet, victim: Victim) -> Labelled:
         view = images.view(victim.size, victim.zoom, self.cache.view_folder())
         return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))
+
+
+def _clocks() -> dict[str, float]:
+    """Return seconds of the clock, and seconds that this process has used of the cores."""
+    return {"seconds": time.monotonic(), "cpu_seconds": time.process_time()}

@@ -39,7 +39,8 @@ class Result(Checked):
         recall: Accuracy on each class's test images at the last epoch.
         confusion: Test images by class (row) and prediction (column) at the last epoch; None for more than 20
             classes.
-        search: Rounds, last error, reason to stop and seconds of the search; None for clean images.
+        search: Rounds, last error, reason to stop, seconds and CPU seconds of the search; None for clean
+            images.
         seconds: Time of the training.
         environment: Device, precision, threads, versions.
         machine: Architecture and number of cores.

@@ -11,7 +11,7 @@ from unlearnable.cells import Cell
 from unlearnable.experiments.profile import Profile
 from unlearnable.registry import Registry
 
-Figure = Literal["bars", "lines", "curves", "heat", "confusion"]
+Figure = Literal["bars", "lines", "curves", "heat", "confusion", "front"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unlearnable.experiments.base import Figure
+from unlearnable.experiments.front import best, points
 from unlearnable.experiments.table import Table
 from unlearnable.report.figures import CLEAN, INK, MORE, canvas, svg
 
@@ -140,12 +141,54 @@ def confusion(table: Table) -> str:
     return svg(figure, table.experiment.title)
 
 
+def front(table: Table) -> str:
+    """Draw what is still learned against the minutes of a search, a panel a set, with the front as a line."""
+    sets = {name: found for name, found in points(table).items() if found}
+    figure, panels = canvas(max(1, len(sets)), 4.4, 3.6, sharey=True)
+    for axes, (name, found) in zip(panels, sets.items(), strict=False):
+        shown = best(found)
+        for point in found:
+            on_it = point in shown
+            share = [100 * one for one in point.retained]
+            # one seed has no deviation, rather than one of 0
+            error = stdev(share) if len(share) > 1 else float("nan")
+            axes.errorbar(
+                point.minutes,
+                mean(share),
+                error,
+                color=MORE[0] if on_it else CLEAN,
+                marker="o",
+                markersize=4,
+                capsize=2,
+            )
+            if on_it:
+                axes.annotate(
+                    point.row,
+                    (point.minutes, mean(share)),
+                    (4, 4),
+                    textcoords="offset points",
+                    fontsize=7,
+                    color=INK,
+                )
+        axes.plot([one.minutes for one in shown], [100 * mean(one.retained) for one in shown], color=MORE[0])
+        axes.set(xscale="log", xlabel="CPU minutes of the search")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else "")
+        axes.set_title(name, fontsize=9.5, color=INK)
+        axes.margins(x=0.2)
+    panels[0].set(ylabel="retained share, mean over the trainers")
+    panels[0].set_ylim(bottom=0)
+    _percent(panels[0].yaxis)
+    return svg(figure, table.experiment.title)
+
+
 DRAW: dict[Figure, Callable[[Table], str]] = {
     "bars": bars,
     "lines": lines,
     "curves": curves,
     "heat": heat,
     "confusion": confusion,
+    "front": front,
 }
 
 

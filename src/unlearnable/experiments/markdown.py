@@ -8,8 +8,9 @@ from statistics import mean
 
 from unlearnable.cells.results import Result
 from unlearnable.experiments.claims import ClaimOutcome
+from unlearnable.experiments.front import points
 from unlearnable.experiments.measured import CAPPED, goal
-from unlearnable.experiments.table import Table, text
+from unlearnable.experiments.table import Table, number, text
 from unlearnable.words import counted
 
 WIDTH = 110  # of a line of prose
@@ -37,6 +38,8 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
             [[row, *(_cell(table, row, column) for column in table.columns)] for row in table.rows],
         ),
     ]
+    if experiment.figure == "front":
+        lines += _costs(table)
     lines += [line for note in notes(table) for line in (_filled(note), "")]
     if figure:
         lines += [f"![{experiment.title}]({figure})", ""]
@@ -45,6 +48,36 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
     lines += [*(f"- {claim(outcome)}" for outcome in table.outcomes), ""] if experiment.claims else []
     lines += [*problems, about(table), ""]
     return "\n".join(lines)
+
+
+def _costs(table: Table) -> list[str]:
+    """Return what each search costs, and the mean retained share of each set, as a table, cheapest first."""
+    found = points(table)
+    minutes = {
+        one.row: mean([other.minutes for some in found.values() for other in some if other.row == one.row])
+        for some in found.values()
+        for one in some
+    }
+    if not minutes:
+        return []
+    shares = {name: {one.row: one.retained for one in some} for name, some in found.items()}
+    rows = [
+        [
+            row,
+            f"{minutes[row]:.1f}",
+            *(
+                f"{number(some[row])}, {counted(len(some[row]), 'seed')}" if row in some else ""
+                for some in shares.values()
+            ),
+        ]
+        for row in sorted(minutes, key=minutes.__getitem__)
+    ]
+    heads = [f"{name}: retained share" for name in shares]
+    words = (
+        "CPU minutes of a search, and how much of what clean photos teach is still learned, in percent, mean "
+        "over the trainers:"
+    )
+    return [_filled(words), "", grid([table.experiment.rows, "CPU minutes", *heads], rows)]
 
 
 def _filled(words: str) -> str:

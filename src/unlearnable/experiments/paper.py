@@ -96,7 +96,7 @@ PAPER = Profile(
         # the set is a fifth already
         "imagenet100, 20%": _IMAGENET | {"train_batches": 100, "resolution": 224},
         "imagenet32": _IMAGENET | {"train_batches": 250, "resolution": 32},
-        **of_photos(without(of_preset("gpu", "classwise"), "form", "step_size")),
+        **of_photos(without(of_preset("gpu", "classwise"), "form", "step_size", "auto_steps")),
         "faces": {"resolution": 112, "batch": 128},
     },
     by_experiment={"patches": {"steps": 1, "stop_error": 0.1}, "several": {"stop_error": 0.1}},

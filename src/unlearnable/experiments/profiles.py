@@ -17,6 +17,7 @@ from unlearnable.experiments.profile_parts import (
     searches,
     without,
 )
+from unlearnable.methods.config import rounds_for
 
 _DIGITS = Data(name="digits", per_class=40, tests=20)
 _NO_SHIP = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck")
@@ -135,13 +136,17 @@ CPU = Profile(
         ),
     ),
     by_set={
-        **of_photos(without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size")),
+        **of_photos(
+            without(of_preset("laptop", "classwise", max_rounds=60), "form", "step_size", "auto_steps")
+        ),
         "faces": without(of_preset("faces", "classwise", max_rounds=20), "form", "step_size"),
     },
     people=TWELVE,
     fast=fast_of("small", 30),
     pgd="adversarial:8,3",
     rounds=30,
+    # as the preset `laptop` had it for 500 photos when the cheaper ones were chosen
+    by_experiment={"cost": {"max_rounds": rounds_for(500)}},
     epsilons=(2, 4, 16),
     patches=(8, 16, 24),
 )

@@ -89,7 +89,7 @@ class Method(ABC, Generic[C]):
         }
         if isinstance(self.config, Config):
             most = self.config.max_rounds
-            found["max_rounds"] = rounds_for(count) if most == "auto" else most
+            found["max_rounds"] = rounds_for(count, in_all=self.config.auto_steps) if most == "auto" else most
         return found
 
     def resolve(self, frame: tuple[int, int], count: int) -> Method[C]:

@@ -39,7 +39,8 @@ class BySurrogate(Rounds[S]):
     """A search in rounds that train a surrogate, move the noise, and measure the error.
 
     A subclass gives ``round_steps`` and ``surrogate_batches``, and overrides hooks: ``train_batch``,
-    ``noise_loss``, ``target``, ``aimed``, ``frozen``, ``direction``, ``recipe``, ``skip_below``, ``ended``.
+    ``noise_loss``, ``target``, ``aimed``, ``frozen``, ``direction``, ``recipe``, ``skip_below``,
+    ``moves_in_training``, ``ended``.
     The class docstring cites paper, section and equation.
     """
 
@@ -47,6 +48,11 @@ class BySurrogate(Rounds[S]):
     def direction(self) -> int:
         """Sign of a noise step along the gradient of the noise loss: down (-1) or up (1)."""
         return -1
+
+    @property
+    def moves_in_training(self) -> bool:
+        """Whether the backward pass of a training batch also moves its noise."""
+        return False
 
     @property
     def skip_below(self) -> float:
@@ -73,7 +79,7 @@ class BySurrogate(Rounds[S]):
             batch: The images, with their own rows and classes.
             rng: The source of every draw of this step.
         """
-        return batch._replace(y=self.target(batch.y, len(plan.classes)))
+        return batch._replace(y=self.target(batch.y, plan.outputs))
 
     def frozen(self, plan: SearchPlan, state: State) -> nn.Module:
         """Return the network of the noise steps, in eval mode, with a gradient to its input only.
@@ -124,18 +130,26 @@ class BySurrogate(Rounds[S]):
         return Steps(self.move, passes * moving, passes * -(-moving // size))
 
     def train(self, plan: SearchPlan, state: State, number: int) -> None:
-        """Train the surrogate on batch ``number`` of this round. The noise does not change."""
+        """Train the surrogate on batch ``number`` of this round.
+
+        The noise changes only with ``moves_in_training``.
+        """
         count = state["round"] * plan.train_batches + number
         surrogate = plan.surrogate(state)
         plan.thaw()
         for group in surrogate.optimizer.param_groups:
             group["lr"] = plan.recipe.rate(count, plan.train_batches)
         batch = self.training_images(plan, count)
-        d = plan.noise_of(batch.rows, state["noise"])
+        d = plan.noise_of(batch.rows, state["noise"]).requires_grad_(self.moves_in_training)
         x = self.train_batch(plan, surrogate.model, batch, d, plan.ctx.rng("train", count))
         compute, clip = plan.ctx.compute, plan.recipe.clip
         whole = None if batch.share is None else WholeBatch(plan.ctx.ranks, len(batch.share.batch))
         right = train_step(surrogate.model, surrogate.optimizer, x, batch.y, compute, clip, whole=whole)[1]
+        if self.moves_in_training:
+            length = self.direction * self.step_length(state["round"], plan.rounds)
+            # a process may own no image of the batch
+            gradient = torch.zeros_like(d) if d.grad is None else d.grad
+            self.put_back(plan, state, batch, self.stepped(plan, batch, d.detach(), gradient, length))
         # a sum on the device: reading it here would wait for the step to finish
         state["right"] = right if number == 0 else state["right"] + right
 
@@ -171,7 +185,7 @@ class BySurrogate(Rounds[S]):
 
     def move(self, plan: SearchPlan, state: State, number: int) -> None:
         """Move the noise of batch ``number`` of this round by T sign steps. The surrogate does not change."""
-        config, noise = self.config, state["noise"]
+        noise = state["noise"]
         which, start = divmod(number, plan.noise_batches(state))
         order = plan.order("noise order", plan.active(state), state["round"], which)
         batch = plan.batch_of(partition.batch(order, start, plan.batch))
@@ -181,7 +195,15 @@ class BySurrogate(Rounds[S]):
         d = plan.noise_of(batch.rows, noise)
         if len(d):
             d = self.sign_steps(NoiseStep(plan, model, batch, rng), d, state["round"])
-        if config.form == "samplewise":
+        self.put_back(plan, state, batch, d)
+
+    def put_back(self, plan: SearchPlan, state: State, batch: Batch, d: torch.Tensor) -> None:
+        """Store the noise of a batch, float (B, 3, h, w) in levels, in its rows; context has none."""
+        noise = state["noise"]
+        if self.config.form == "samplewise":
+            if len(plan.own) < plan.count:
+                mine = batch.rows >= 0
+                batch, d = batch._replace(rows=batch.rows[mine]), d[mine]
             noise[batch.rows.to(noise.device)] = d.to(noise)
             return
         # Class-wise, a step is the mean over the class's images. A product with 0 and 1 sums in the same
@@ -197,17 +219,32 @@ class BySurrogate(Rounds[S]):
 
         Nothing in the loop waits for the device, so all transformations are drawn before the first step.
         """
-        plan, config, constraints = step.plan, self.config, step.plan.constraints
+        plan, config = step.plan, self.config
         length = self.direction * self.step_length(round, plan.rounds)
         samples = config.samples if plan.trainer_view.varies else 1
         draws = [[plan.draw(step.batch, step.rng) for _ in range(samples)] for _ in range(config.steps)]
         under = plan.under(step.batch, d)
         for some in draws:
-            gradient = self._gradient(step, d, some)
-            # the paper starts each step from the clipped image, so noise that clipping removes does not count
-            start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
-            d = constraints(start + length * constraints.direction(gradient).sign())
+            d = self._moved(plan, d, self._gradient(step, d, some), length, under)
         return d
+
+    def stepped(
+        self, plan: SearchPlan, batch: Batch, d: torch.Tensor, gradient: torch.Tensor, length: float
+    ) -> torch.Tensor:
+        """Return the noise of a batch after one sign step of a signed length, in levels, along a gradient."""
+        return self._moved(plan, d, gradient, length, plan.under(batch, d))
+
+    def _moved(
+        self,
+        plan: SearchPlan,
+        d: torch.Tensor,
+        gradient: torch.Tensor,
+        length: float,
+        under: torch.Tensor | None,
+    ) -> torch.Tensor:
+        # the paper starts each step from the clipped image, so noise that clipping removes does not count
+        start = d if under is None else (under + d).clamp_(0, 255).sub_(under)
+        return plan.constraints(start + length * plan.constraints.direction(gradient).sign())
 
     def _gradient(self, step: NoiseStep, d: torch.Tensor, draws: list[Draw | None]) -> torch.Tensor:
         """The gradient of the noise loss in the noise: a sum over transformations, a mean over networks."""

@@ -11,8 +11,8 @@ from unlearnable.budget import Budget
 from unlearnable.fields import Checked
 from unlearnable.lifting import Grey, Interpolation
 
-# ``max_rounds = "auto"``: noise steps on all images together, and the fewest and most on one image
-NOISE_STEPS, FEWEST, MOST = 90_000, 60, 300
+# ``max_rounds = "auto"``: the fewest and most noise steps on one image
+FEWEST, MOST = 60, 300
 
 
 class NoiseConfig(Checked):
@@ -77,14 +77,16 @@ class Config(NoiseConfig):
 
     Attributes:
         min_rounds: Rounds before the search may stop.
-        max_rounds: Rounds after which it stops. ``auto`` allows 90,000 noise steps on all images together,
-            but at least 60 and at most 300 on each image.
+        max_rounds: Rounds after which it stops. ``auto`` allows ``auto_steps`` noise steps on all images
+            together, but at least 60 and at most 300 on each image.
+        auto_steps: Noise steps on all images together in the rounds that ``auto`` stands for.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """
 
     min_rounds: int = Field(default=1, ge=1)
     max_rounds: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    auto_steps: int = Field(default=90_000, ge=1)
     stop_error: float = Field(default=0.01, ge=0, le=1)
     patience: int = Field(default=0, ge=0)
 
@@ -94,9 +96,12 @@ class Config(NoiseConfig):
         return self.min_rounds
 
 
-def rounds_for(count: int, steps: int = 1) -> int:
-    """Return the rounds that ``auto`` stands for with ``count`` images and ``steps`` noise steps a round.
+def rounds_for(count: int, steps: int = 1, in_all: int = 90_000) -> int:
+    """Return the rounds that ``auto`` stands for. A search on fewer photos goes over each of them more often.
 
-    A search on fewer photos goes over each of them more often.
+    Args:
+        count: Number of images.
+        steps: Noise steps on each image in a round.
+        in_all: Noise steps on all images together.
     """
-    return max(1, round(min(MOST, max(FEWEST, NOISE_STEPS / count)) / steps))
+    return max(1, round(min(MOST, max(FEWEST, in_all / count)) / steps))

@@ -38,6 +38,11 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
         return self.config.skip_below if self.form == "samplewise" else 0.0
 
     @property
+    def moves_in_training(self) -> bool:
+        """The setting ``shared_backward``."""
+        return self.config.shared_backward
+
+    @property
     def _order(self) -> str:
         # the measurement chooses the images to move, so it comes first
         return "before" if self.skip_below else self.config.measure
@@ -47,9 +52,14 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
         return self.config.train_batches or max(1, round(self.config.train_epochs * per_epoch))
 
     def round_steps(self, number: int, images: int, moving: int | None = None) -> tuple[Steps, ...]:
-        """Return the steps of a round: train, move, and measure where ``measure`` says."""
+        """Return the steps of a round: train, move, and measure where ``measure`` says.
+
+        With ``shared_backward``, a training batch moves its noise too.
+        """
         train, move = self.train_steps(images), self.noise_steps(images, moving)
         measure = Steps(self.measure, images)
+        if self.moves_in_training:
+            return (train, measure) if self._order == "after" else (train,)
         orders = {
             "before": (train, measure, move),
             "after": (train, move, measure),
@@ -63,4 +73,4 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
             state["error"] = self.training_error(plan, state)
         if state["error"] < self.config.restart_error and state["round"] < self.config.min_rounds:
             plan.thaw()
-            plan.ctx.renew(state, self.config.surrogate, len(plan.classes), state["round"])
+            plan.ctx.renew(state, self.config.surrogate, plan.outputs, state["round"])

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from unlearnable.errors import UsageError
 from unlearnable.methods.config import Config
 from unlearnable.methods.error_minimizing import ErrorMinimizing
 from unlearnable.methods.registry import register
@@ -25,6 +26,17 @@ class MutualInformationConfig(ErrorMinimizingConfig):
     """
 
     temperature: float = Field(default=0.1, gt=0)
+
+    @field_validator("shared_backward")
+    @classmethod
+    def _apart(cls, shared: bool) -> bool:
+        """Refuse to share a backward pass: the surrogate is trained with another loss."""
+        if shared:
+            raise UsageError(
+                "shared_backward is true, but mutual_information trains and moves noise by different losses.",
+                "Leave shared_backward out.",
+            )
+        return shared
 
 
 @register

@@ -15,10 +15,12 @@ from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods.base import Method
 from unlearnable.methods.checkpoint import Checkpoint
+from unlearnable.methods.class_groups import count
 from unlearnable.methods.config import rounds_for
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
+from unlearnable.methods.registry import create
 from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.settings import SearchConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
@@ -80,7 +82,7 @@ class Rounds(Method[S]):
         Args:
             view: The images.
             ctx: Device, precision, draws.
-            classes: Outputs of the surrogate, if they are not the view's classes.
+            classes: The classes that the surrogate knows, if they are not the view's.
             rounds: Rounds that the noise gets; ``max_rounds`` if None.
         """
         rows, batches = self.rows(view, ctx.seed), self.train_steps(len(view.ids)).count
@@ -92,8 +94,10 @@ class Rounds(Method[S]):
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
         """Return the settings that ``auto`` stands for; a round with more noise steps counts for more."""
         steps = self.config.steps * self.config.passes
-        rounds = {"max_rounds": rounds_for(count, steps)} if self.config.max_rounds == "auto" else {}
-        return {**super().resolved(frame, count), **rounds}
+        found = super().resolved(frame, count)
+        if self.config.max_rounds == "auto":
+            found["max_rounds"] = rounds_for(count, steps, self.config.auto_steps)
+        return found
 
     @property
     def zoom(self) -> float:
@@ -103,14 +107,17 @@ class Rounds(Method[S]):
     def start(self, view: View, ctx: Context) -> State:
         """Return the state before the first round: initial noise and the surrogate."""
         state: State = {"noise": self.initial(view, ctx), "round": 0, "step": 0, "error": -1.0}
-        ctx.surrogate(state, self.config.surrogate, len(view.classes), self.recipe())
+        outputs = count(view.classes, self.config.groups)
+        ctx.surrogate(state, self.config.surrogate, outputs, self.recipe())
         return state
 
     def initial(self, view: View, ctx: Context) -> torch.Tensor:
         """Return the noise before the first round, float (rows, 3, side, side) in levels."""
         keys, side, limit = self.held(view, ctx), self.config.side, self.config.budget.epsilon
         noise = torch.zeros(len(keys), 3, side, side)
-        if self.config.init == "uniform":
+        if self.config.init == "gratings":
+            noise = self._gratings(view, ctx).to(noise)
+        elif self.config.init == "uniform":
             for row, key in enumerate(keys):
                 noise[row].uniform_(-limit, limit, generator=ctx.rng("init", key))
         noise = Constraints(self.config, view.frame, ctx.compute).started(noise)
@@ -139,6 +146,15 @@ class Rounds(Method[S]):
         """Which of all rows this process holds, bool (rows,); None if it holds all of them."""
         mine = ctx.mine(view) if self.form == "samplewise" else None
         return None if mine is None else mine[torch.from_numpy(view.own)]
+
+    def _gratings(self, view: View, ctx: Context) -> torch.Tensor:
+        """Return the noise of the method ``gratings`` for the keys that are held, in levels."""
+        names = ("form", "epsilon", "resolution", "grid", "tile", "offset", "patterns_per_class")
+        same = {name: getattr(self.config, name) for name in names}
+        method = create("gratings", same).resolve(view.frame, len(view.ids))
+        found: torch.Tensor = method.start(view, ctx)["noise"]
+        mine = self._own_rows(view, ctx)
+        return found if mine is None else found[mine.to(found.device)]
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
         """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit.

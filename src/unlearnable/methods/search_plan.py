@@ -10,6 +10,8 @@ from torch import nn
 
 from unlearnable import countermeasures
 from unlearnable.data.view import View
+from unlearnable.methods.class_groups import count as outputs_count
+from unlearnable.methods.class_groups import outputs
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SearchConfig
@@ -39,7 +41,7 @@ class Batch(NamedTuple):
     Args:
         x: uint8 (B, 3, S, S), the pixels of the view.
         rows: int64 (B,), their rows of noise; -1 for context.
-        y: int64 (B,), their classes.
+        y: int64 (B,), their classes, as outputs of the surrogate.
         grey: bool (B,), photos whose noise is equal in every channel; None if there are none.
         onto: Matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that put the rows and the columns of a
             pattern at its offset on the grid, with zeros around it; None where patterns cover the grid.
@@ -65,7 +67,7 @@ class SearchPlan:
             noise of this process, and -1 for images of others.
         view: The images.
         ctx: Device, precision, draws.
-        classes: The surrogate's outputs, if they are not the view's classes.
+        classes: The classes that the surrogate knows, if they are not the view's.
         rounds: Rounds that the noise gets, ``max_rounds`` if None.
     """
 
@@ -96,7 +98,8 @@ class SearchPlan:
         self.images = ctx.keep(
             "images", pixels, lambda: ImageStore(torch.from_numpy(pixels), ctx.compute, self.mine)
         )
-        index = {name: label for label, name in enumerate(self.classes)}
+        index = dict(zip(self.classes, outputs(self.classes, config.groups), strict=True))
+        self.outputs = outputs_count(self.classes, config.groups)
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
         self.offsets = self._offsets()
         self.grey = torch.from_numpy(view.grey) if view.grey.any() else None
@@ -105,18 +108,23 @@ class SearchPlan:
         self.constraints = Constraints(config, view.frame, ctx.compute)
         chains = countermeasures.alternatives(config.countermeasures)
         stand_ins = [chain.stand_in for chain in chains] if any(chains) else []
-        self.trainer_view = TrainerView(
-            int(config.resolution),
-            pixels.shape[-1],
-            config.grid,
-            view.frame,
-            Transform(config.transforms, (config.crop_min, 1.0)),
-            config.interpolation,
-            ctx.compute,
-            stand_ins,
-            config.budget.epsilon,
-            config.grey,
-        )
+
+        def seen(size: int) -> TrainerView:
+            return TrainerView(
+                size,
+                pixels.shape[-1],
+                config.grid,
+                view.frame,
+                Transform(config.transforms, (config.crop_min, 1.0)),
+                config.interpolation,
+                ctx.compute,
+                stand_ins,
+                config.budget.epsilon,
+                config.grey,
+            )
+
+        self.trainer_view = self._late = seen(int(config.resolution))
+        self._early = seen(config.early_resolution) if config.early_resolution else self._late
 
     def _searched(self, share: float) -> torch.Tensor:
         """Positions of the images whose noise moves: all own ones, or a share of every class."""
@@ -139,7 +147,8 @@ class SearchPlan:
         return None if assignment.offset == "tile" else torch.tensor(found)
 
     def begin(self, round: int) -> None:
-        """Prepare for a round of the search: countermeasures are off before ``countermeasures_from``."""
+        """Prepare for a round of the search: the size of images, and whether countermeasures are on."""
+        self.trainer_view = self._early if round < self.rounds // 2 else self._late
         self.trainer_view.switched_on = round >= self.config.rounds_without_countermeasures
 
     def active(self, state: dict[str, Any]) -> torch.Tensor:
@@ -160,7 +169,7 @@ class SearchPlan:
 
     def surrogate(self, state: dict[str, Any]) -> Surrogate:
         """Return the surrogate whose tensors are in a state."""
-        return self.ctx.surrogate(state, self.config.learner, len(self.classes), self.recipe)
+        return self.ctx.surrogate(state, self.config.learner, self.outputs, self.recipe)
 
     def frozen(self, state: dict[str, Any]) -> nn.Module:
         """Return the surrogate in eval mode, with a gradient to its input only, until it is trained again."""

@@ -31,6 +31,8 @@ class SearchConfig(Config):
             them. Replaces the setting `jpeg`.
         countermeasures_from: Share of ``max_rounds`` after which countermeasures are switched on. A search
             under many of them may not converge from the start. It cannot stop by its error before.
+        early_resolution: Side in pixels of the network's input in the first half of ``max_rounds``, which
+            are then faster; 0 for ``resolution``.
         zoom: Side of the view as a multiple of the resolution, so that a crop of the view is as sharp as a
             crop of the photo.
         steps: T, sign steps per batch.
@@ -40,7 +42,8 @@ class SearchConfig(Config):
         step_schedule: ``constant`` (the paper), or ``cosine``: steps shorten to a twentieth over
             ``max_rounds``, so that noise under changing crops converges to a pattern that works under all.
         share: Class-wise only. Share of every class that the noise steps use.
-        init: Noise before the first round: ``zero``, or ``uniform`` in +-epsilon.
+        init: Noise before the first round: ``zero``, ``uniform`` in +-epsilon, or that of the method
+            ``gratings``.
         batch: Images per batch.
         channels: ``luminance`` gives the three channels of a pixel the same noise, which survives when photos
             turn grey.
@@ -64,6 +67,7 @@ class SearchConfig(Config):
     crop_min: float = Field(default=0.35, gt=0, le=1)
     countermeasures: str = "none"
     countermeasures_from: float = Field(default=0.0, ge=0, lt=1)
+    early_resolution: Annotated[int, Field(ge=8)] | Literal[0] = 0
     zoom: float = Field(default=1.0, ge=1, le=4)
     steps: int = Field(default=20, ge=1)
     samples: int = Field(default=1, ge=1)
@@ -71,7 +75,7 @@ class SearchConfig(Config):
     step_size: float = Field(default=0.8, gt=0)
     step_schedule: Literal["constant", "cosine"] = "constant"
     share: float = Field(default=1.0, gt=0, le=1)
-    init: Literal["zero", "uniform"] = "zero"
+    init: Literal["zero", "uniform", "gratings"] = "zero"
     batch: int = Field(default=512, ge=2)
     channels: Literal["colour", "luminance"] = "colour"
     signs: Literal["free", "paired"] = "free"
@@ -137,6 +141,11 @@ class SearchConfig(Config):
         return self
 
     @property
+    def groups(self) -> int:
+        """Groups of classes that are the outputs of the surrogate; 0 for an output for each class."""
+        return 0
+
+    @property
     def learner(self) -> str:
         """The network that a search trains, if it trains any."""
         return self.surrogate
@@ -186,6 +195,12 @@ class ErrorMinimizingConfig(SurrogateConfig):
         restart_error: Error below which, before ``min_rounds``, a new surrogate replaces the old one and the
             search continues. Noise that one network has learned to read is not yet noise that every network
             learns first. 0 for never (the paper).
+        class_groups: Outputs of the surrogate where there are more classes, such as one for each of many
+            users: the hash of its name puts a class into one of so many groups. Every class still has noise
+            of its own. 0 for an output for each class.
+        shared_backward: Whether the backward pass of each training batch also gives the noise step of its
+            images, so that one pass through the network serves both, as in "free" adversarial training
+            (Shafahi et al., NeurIPS 2019, Algorithm 1, without replays). There are no other noise steps.
     """
 
     train_batches: int = Field(default=10, ge=0)
@@ -193,3 +208,30 @@ class ErrorMinimizingConfig(SurrogateConfig):
     measure: Literal["before", "after", "training"] = "after"
     skip_below: float = Field(default=0.0, ge=0)
     restart_error: float = Field(default=0.0, ge=0, le=1)
+    class_groups: Annotated[int, Field(ge=2)] | Literal[0] = 0
+    shared_backward: bool = False
+
+    @property
+    def groups(self) -> int:
+        """The setting ``class_groups``."""
+        return self.class_groups
+
+    @model_validator(mode="after")
+    def _shares(self) -> ErrorMinimizingConfig:
+        """Refuse settings of noise steps where there are none but those of the training batches."""
+        if not self.shared_backward:
+            return self
+        usual = {"steps": 1, "samples": 1, "passes": 1, "share": 1.0, "skip_below": 0.0}
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                raise UsageError(
+                    f"{name} is {getattr(self, name):g}, but with shared_backward, a noise step is a part of "
+                    "a training step.",
+                    f"Set {name} = {value:g}, or shared_backward = false.",
+                )
+        if self.measure == "before":
+            raise UsageError(
+                "measure is before, but with shared_backward, noise moves during the training.",
+                "Set measure = training or after, or shared_backward = false.",
+            )
+        return self

@@ -105,7 +105,9 @@ def describe(name: str) -> str:
 
     try:
         listed = HfApi().model_info(repository, files_metadata=True).siblings or []
-        size, digest = next((one.size, one.lfs.sha256) for one in listed if one.rfilename == file and one.lfs)
+        size, digest = next(
+            (one.lfs.size, one.lfs.sha256) for one in listed if one.rfilename == file and one.lfs
+        )
     # the client lets every exception of its transport through
     except Exception as error:
         raise _unreachable(name, error) from error
