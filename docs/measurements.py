@@ -211,27 +211,39 @@ def torchrun(file: File) -> str:
         [
             str(number),
             f"{pair['load_before']:.1f}",
-            *(f"{pair[arm]['all']:.1f}" for arm in ("alone", "together")),
-            *(f"{pair[f'{kind}_ratio']:.2f}" for kind in ("all", "train", "move")),
+            *(f"{pair[arm]['all'][name]:.0f}" for name in TIMES for arm in ("alone", "together")),
+            *(f"{pair['ratios']['all'][name]:.2f}" for name in TIMES),
         ]
         for number, pair in enumerate(file["pairs"], start=1)
     ]
+    kinds = {"all": "all steps", "train": "training steps", "move": "noise steps"}
+
+    def told(name: str) -> str:
+        found = {words: file["ratios"][kind][name] for kind, words in kinds.items()}
+        return ", ".join(
+            f"{one['median']:.2f} in {words} ({one['range'][0]:.2f} to {one['range'][1]:.2f})"
+            for words, one in found.items()
+        )
+
     words = (
-        f"{file['count']} images, batches of {file['batch']}, surrogate {file['surrogate']}. {count} "
-        f"processes of one thread take {file['all_ratio']:.2f} times as many image-steps a second as one "
-        f"(median; {file['all_range'][0]:.2f} to {file['all_range'][1]:.2f}), {file['train_ratio']:.2f} "
-        f"times in training steps and {file['move_ratio']:.2f} times in noise steps."
+        f"{file['count']} images, batches of {file['batch']}, surrogate {file['surrogate']}. Image-steps a "
+        f"second of {count} processes over those of one, median and range: {told('speed')}. By the CPU time "
+        f"of the busiest process, which other programs change less: {told('cpu_speed')}."
     )
+    arms = ["1 process", f"{count} processes"]
     head = [
         "pair",
         "load of the machine before",
-        "1 process, image-steps a second",
-        f"{count} processes, image-steps a second",
+        *(f"{arm}, image-steps a second" for arm in arms),
+        *(f"{arm}, image-steps a CPU second" for arm in arms),
         "ratio",
-        "ratio, training steps",
-        "ratio, noise steps",
+        "ratio by CPU time",
     ]
     return f"{words}\n\n{grid(head, rows)}"
+
+
+# image-steps a second, by the clock and by CPU time
+TIMES = ("speed", "cpu_speed")
 
 
 def walk(file: File) -> str:
