@@ -17,6 +17,7 @@ from PIL import Image
 import processes
 from conftest import pixels
 from unlearnable.noise import Noise
+from unlearnable.search import rounds_done
 
 # a checkpoint after every step
 OFTEN = (
@@ -101,11 +102,10 @@ def together(count: int, words: list[object]) -> list[subprocess.Popen[str]]:
 
 
 def reach(group: list[subprocess.Popen[str]], path: Path) -> None:
-    """Wait until a checkpoint of the second round exists."""
-    from unlearnable.search import rounds_done
-
+    """Wait until these processes have saved a step of the second round or a later one."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
     end = time.monotonic() + processes.SECONDS
-    while not (path.exists() and rounds_done(path) >= 1):
+    while not path.exists() or path.stat().st_mtime_ns == before or not rounds_done(path):
         assert all(process.poll() is None for process in group), processes.end(group)
         assert time.monotonic() < end
         time.sleep(0.005)
