@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 from PIL import Image
 
 import unlearnable
 from conftest import pixels
-from publishing import call, draw_all
+from publishing import call, draw, draw_all
+from quick import QUICK, drawn
+from unlearnable import methods
 
 SOURCES = Path(unlearnable.__file__).parent.parent
 
@@ -76,3 +81,45 @@ def begin(*words: object, code: str = "") -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
     )
+
+
+def kill_at_random(draws: random.Random, words: tuple[object, ...], places: list[Path], count: int) -> bool:
+    """Start a command, and kill it when a random number of files has been written; return whether it was.
+
+    Args:
+        draws: The source of the number.
+        words: The command.
+        places: The folders of the files.
+        count: About how many files the command writes.
+    """
+
+    def files() -> int:
+        return sum(len(names) for place in places for _, _, names in os.walk(place))
+
+    wanted = files() + draws.randrange(count)
+    with begin(*words) as process:
+        while process.poll() is None and files() < wanted:
+            time.sleep(0.004)
+        time.sleep(draws.uniform(0, 0.02))
+        process.kill()
+        said = process.communicate()[1]
+    assert process.returncode in (0, 4, -signal.SIGKILL), said
+    return process.returncode == -signal.SIGKILL
+
+
+def searched(root: Path, method: str = "error_minimizing", form: str = "samplewise", count: int = 4) -> Path:
+    """A run with noise for some cats and dogs, found by a search of under a second."""
+    photos, run = draw_all(root / "known", count), root / "run"
+    surrogate = drawn() if method.startswith("feature") else QUICK["surrogate"]
+    allowed = methods.get(method).Config.model_fields
+    settings = {**QUICK, "surrogate": surrogate, "transforms": "flip-crop", "zoom": 1.5}
+    words = [f"--set={key}={value}" for key, value in settings.items() if key in allowed]
+    call("fit", photos, run, "--method", method, "--form", form, "--seed", 1, "--device", "cpu", *words)
+    return run
+
+
+def later(root: Path, count: int = 6, first: int = 0) -> Path:
+    """Photos that no run knows, of several sizes."""
+    for number in range(first, first + count):
+        draw(root / ("cats", "dogs")[number % 2] / f"later{number}.png", 100 + number, 20 + 4 * (number % 3))
+    return root

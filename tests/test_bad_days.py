@@ -368,7 +368,7 @@ def test_a_disk_that_is_too_small_is_named_and_more_room_finishes_it(tmp_path: P
         assert tree(disk / "protected") == whole
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_disk_that_fills_up_leaves_nothing_half_written_and_more_room_finishes_it(
     tmp_path: Path, workers: int
 ) -> None:
@@ -428,7 +428,7 @@ def start_unprivileged(*args: object) -> subprocess.Popen[str]:
     return start(*args, **({"preexec_fn": obey_modes} if os.geteuid() == 0 else {}))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_target_that_may_not_be_written_is_named(tmp_path: Path, workers: int) -> None:
     photos = draw(tmp_path / "photos", 10, (60, 40))
     protected = tmp_path / "protected"

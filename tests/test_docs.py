@@ -96,7 +96,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `verify` train small networks for an epoch: that it runs is what is asked here."""
+    """Let `verify` train small networks for an epoch: that it runs is what is asked here.
+
+    Fine-tuning a published network would take most of the time; tests of its own run it.
+    """
+    monkeypatch.setattr("unlearnable.models.pretrained.at_hand", lambda: ())
     victim = schedule.SMALL.victim.model_copy(update={"model": "cnn:width=8,depth=2"})
     chosen = replace(schedule.SMALL, victim=victim, other="cnn:width=8,depth=3", images=100, epochs=(1, 1))
     monkeypatch.setattr(schedule, "SMALL", chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,9 @@ from unlearnable.data.photo_file import read_photo_file
 from unlearnable.errors import DataError, UnlearnableError
 from unlearnable.files import write
 from unlearnable.noise import Noise
+
+# makes noise for the photo of a task, given its content hash
+Missing = Callable[["Task", Photo, str], Publishable]
 
 # Errors that would hit every other file as well: disk full, read-only or failing, no permission.
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
@@ -110,13 +114,16 @@ def make(
     return outcome if outcome.reason else written(outcome, task.output, data, drafts)
 
 
-def made(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> tuple[Outcome, bytes]:
+def made(
+    task: Task, noise_file: Path, kind: type[Publishable] = Noise, missing: Missing | None = None
+) -> tuple[Outcome, bytes]:
     """Return the outcome of a photo and the bytes of its file, which is not written; empty with a reason.
 
     Args:
         task: The file to make.
         noise_file: The run's noise.
         kind: Its class.
+        missing: Makes noise for a photo that the run has none for; None to skip it.
 
     Raises:
         UnlearnableError: If published pixels leave the budget: a bug, which must stop the whole run.
@@ -127,6 +134,10 @@ def made(task: Task, noise_file: Path, kind: type[Publishable] = Noise) -> tuple
         if not photo.pixels.size:
             return Outcome(task.id, reason="it has no pixels"), b""
         slot = noise.slot(task.id, task.class_name, digest)
+        # images that the assignment does not cover carry no noise on purpose
+        if slot is None and missing is not None and noise.assignment.covers(task.id, task.class_name):
+            noise = missing(task, photo, digest)
+            slot = noise.slot(task.id, task.class_name, digest)
         if slot is None:
             return Outcome(task.id, reason=without_noise(noise, task.id, task.class_name, digest)), b""
         if noise.is_zero(slot):

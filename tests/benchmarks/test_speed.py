@@ -145,6 +145,7 @@ def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
 
+@pytest.mark.slow
 def test_steps_in_processes_of_their_own_are_timed_in_turns() -> None:
     import workers
 
@@ -184,3 +185,12 @@ def test_every_way_that_was_tried_has_a_row() -> None:
     }
     rows = performance.attempts(parts)
     assert [(row[0], row[-1]) for row in rows] == [("a: b", "no"), ("a: c", "no"), ("d", "yes")]
+
+
+def test_winograd_gives_the_same_convolution() -> None:
+    import tried
+
+    for channels, side in ((3, 8), (8, 4)):
+        found = tried.convolutions(channels, side, 2, 1)
+        assert found["largest_difference"] < 1e-4
+        assert found["winograd"]["seconds"]

@@ -169,6 +169,7 @@ REFUSED = [
     (lambda: [(PICTURES[0], 0), (PICTURES[1], None)], DataError, "The label of item 1 is None", "leave"),
     (lambda: [(PICTURES[0], -1)], DataError, "The label of item 0 is -1", "leave the image out"),
     (lambda: [("a.jpg", 0)], DataError, "The image of item 0 is 'a.jpg'", "Pillow images"),
+    (lambda: rows(img=[{"bytes": None, "path": "a.jpg"}] * 6), DataError, "is only the path", "cast_column"),
     (lambda: [(CONTENT.astype(np.uint16)[0], 0)], DataError, "type uint16", "/ 257"),
     (lambda: [(CONTENT, 0)], DataError, "has the shape (6, 8, 8, 3)", "(H, W, 3)"),
     (lambda: [(np.full((8, 8), np.nan), 0)], DataError, "NaN", "floats in [0, 1]"),
@@ -258,3 +259,5 @@ def test_a_hugging_face_data_set() -> None:
         assert np.array_equal([photo.pixels for photo, _ in images], CONTENT)
     with pytest.raises(UsageError, match="several data sets: train"):
         un.load(hf.DatasetDict(train=found))
+    with pytest.raises(UsageError, match="several data sets: train"):
+        un.load(hf.IterableDatasetDict(train=found.to_iterable_dataset()))

@@ -130,3 +130,10 @@ def test_the_page_lists_searches_by_their_cost_and_draws_them() -> None:
         "| slow | 10.0 | 13.8 ± 5.3, 2 seeds | 13.8 ± 5.3, 2 seeds |",
     ]
     assert figures.draw(tabulated()).count("middling") == 2
+
+
+def test_a_trainer_that_was_run_on_no_noise_does_not_count_yet() -> None:
+    one = tabulated(*((row, "set one, grey", seed) for row in SECONDS for seed in (0, 1)))
+    slow = front.points(one)["set one"][-1]
+    assert slow.row == "slow"
+    assert slow.retained == pytest.approx((0.04 / 0.4, 0.06 / 0.4))

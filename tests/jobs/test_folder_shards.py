@@ -6,8 +6,6 @@ import json
 import os
 import random
 import shutil
-import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from filelock import FileLock
 from PIL import Image
 
 from publishing import call, draw, tree
-from shards import begin, run_of
+from shards import begin, kill_at_random, run_of
 from unlearnable import Unfinished, UsageError, apply_shards
 from unlearnable.jobs import applying, folder_shard
 from unlearnable.jobs.folders import manifests_of
@@ -309,33 +307,9 @@ def test_what_cannot_be_meant_is_refused(made: tuple[Path, Path, Path], tmp_path
         apply_shards(tmp_path / "nowhere", photos, tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert not Path(manifests_of(run, str(whole))).exists(), "a refused command leaves no folder"
-    said = call("apply", run, photos, tmp_path / "x", "--part", "1/2", "--missing", "extend", code=2).stderr
-    assert "--missing would be ignored" in said
+    said = call("apply", run, photos, tmp_path / "x", "--part", "1/2", "--device", "cpu", code=2).stderr
+    assert "--device would be ignored" in said
     assert "The argument PROTECTED is missing" in call("apply", run, photos, code=2).stderr
-
-
-def kill_at_random(draws: random.Random, words: tuple[object, ...], places: list[Path], count: int) -> bool:
-    """Start a command, and kill it when a random number of files has been written; return whether it was.
-
-    Args:
-        draws: The source of the number.
-        words: The command.
-        places: The folders of the files.
-        count: About how many files the command writes.
-    """
-
-    def files() -> int:
-        return sum(len(names) for place in places for _, _, names in os.walk(place))
-
-    wanted = files() + draws.randrange(count)
-    with begin(*words) as process:
-        while process.poll() is None and files() < wanted:
-            time.sleep(0.004)
-        time.sleep(draws.uniform(0, 0.02))
-        process.kill()
-        said = process.communicate()[1]
-    assert process.returncode in (0, 4, -signal.SIGKILL), said
-    return process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])

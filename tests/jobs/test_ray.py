@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from publishing import tree
-from shards import begin, pack, run_of, samples
+from shards import begin, kill_at_random, later, pack, run_of, samples, searched
 from unlearnable import UsageError, apply_shards
 from unlearnable.jobs.folders import manifests_of
 
@@ -84,6 +85,51 @@ def test_parts_and_engines_continue_each_other(tmp_path: Path) -> None:
     assert apply_shards(run, photos, out, workers=1).finished == 4
     apply_shards(run, photos, tmp_path / "whole", workers=1)
     assert tree(out) == tree(tmp_path / "whole")
+
+
+@needs_ray
+@pytest.mark.slow
+def test_noise_for_other_photos_is_the_same_under_any_engine(tmp_path: Path) -> None:
+    run, photos = searched(tmp_path), later(tmp_path / "photos", 6)
+    result = on_ray(run, photos, tmp_path / "out", "--missing", "extend")
+    assert (result["shards"], result["extended"]) == (2, 6)
+    apply_shards(run, photos, tmp_path / "whole", extend=True, workers=1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "tars", "parquet"])
+def test_killed_under_any_engine_every_photo_is_published_once(kind: str, tmp_path: Path) -> None:
+    """Commands of parts and of Ray continue each other's work, each killed at a random moment."""
+    photos, run = run_of(tmp_path, 20)
+    source = photos if kind == "folder" else tmp_path / "in"
+    for number in range(8):
+        if kind == "tars":
+            pack(source / f"{number}.tar", samples(5 * number, 5))
+        if kind == "parquet":
+            pytest.importorskip("pyarrow")
+            from parquets import sample
+
+            sample(source / f"{number}.parquet", 5 * number, 5)
+    apply_shards(run, source, tmp_path / "whole", workers=1)
+    draws, killed, out = random.Random(kind), 0, tmp_path / "out"
+    manifests = Path(manifests_of(run, str(out)))
+    engines = [RAY, ("--part", "1/2", "--workers", 1), ("--part", "2/2", "--workers", 2)]
+    for number in range(6):
+        words = ("apply", run, source, out, *engines[number % 3])
+        killed += kill_at_random(draws, words, [out, manifests], 9)
+    assert killed >= 2
+    on_ray(run, source, out)
+    assert tree(out) == tree(tmp_path / "whole")
+    assert apply_shards(run, source, out, workers=1).shards == 0
+    records = [
+        photo
+        for path in manifests.glob("*.json")
+        if path.stem != "job"
+        for photo in json.loads(path.read_bytes())["photos"]
+    ]
+    assert len(records) == len(set(records)) == 40
 
 
 @needs_ray

@@ -20,7 +20,7 @@ from PIL import Image
 from publishing import call
 from shards import begin, pack, png, run_of, samples, unpacked
 from unlearnable import DataError, Noise, UsageError, apply_shards
-from unlearnable.jobs import inputs, tar_shard
+from unlearnable.jobs import file_shard, inputs
 from unlearnable.jobs.folders import manifests_of
 from unlearnable.jobs.places import place
 from unlearnable.jobs.tars import Samples
@@ -293,7 +293,7 @@ def test_what_is_no_input_of_shards_is_refused_before_work(run: Path, tmp_path: 
     with pytest.raises(UsageError, match="inside"):
         apply_shards(run, "memory://b/in", "memory://b/out", manifests="memory://b/out/m", workers=1)
     photos = run.parent / "photos"
-    with pytest.raises(UsageError, match="only tar shards are written"):
+    with pytest.raises(UsageError, match="only tar and Parquet shards are written"):
         apply_shards(run, photos, "memory://b/out", manifests=tmp_path / "m", workers=1)
     assert not (tmp_path / "out").exists()
     assert "An argument" not in call("apply", "s3://run", tmp_path / "in", tmp_path / "out", code=2).stderr
@@ -374,4 +374,4 @@ def test_formats_of_tar_shards_follow_the_encoding(run: Path, tmp_path: Path) ->
     found = unpacked(tmp_path / "out" / "a.tar")
     assert next(iter(found)) == "000000.jpg"
     assert found["000000.jpg"].startswith(b"\xff\xd8")
-    assert tar_shard.FORMATS.keys() == {"PNG", "JPEG", "WEBP"}
+    assert file_shard.FORMATS.keys() == {"PNG", "JPEG", "WEBP"}

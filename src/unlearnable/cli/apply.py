@@ -32,8 +32,8 @@ def apply(
         str | None,
         typer.Argument(
             metavar="PHOTOS",
-            help="Folder with one sub-folder of images per class; or tar shards: a folder, an address or a "
-            "pattern. Never changed.",
+            help="Folder with one sub-folder of images per class; or tar or Parquet files: a folder, an "
+            "address or a pattern. Never changed.",
             show_default=False,
         ),
     ] = None,
@@ -88,6 +88,15 @@ def apply(
             "FOLDER",
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        options.option(
+            SHARDS,
+            "--columns",
+            "Columns of Parquet files with the photos and the classes, if their types do not tell.",
+            "IMAGE,LABEL",
+        ),
+    ] = None,
     status: Annotated[
         str | None,
         options.option(
@@ -118,7 +127,7 @@ def apply(
         from unlearnable import duration
         from unlearnable.data.encoding import Encoding
         from unlearnable.data.photo_file import MAX_PIXELS
-        from unlearnable.jobs.inputs import is_tars
+        from unlearnable.jobs.inputs import is_shards
         from unlearnable.jobs.places import is_address
         from unlearnable.opening import PhotoOptions
 
@@ -128,8 +137,11 @@ def apply(
         limit = None if time_limit is None else duration.parse(time_limit)
         encoding = Encoding.chosen(purpose, format, quality, max_side, keep_metadata)
         reading = PhotoOptions(labels, class_name, folders_are_classes, max_pixels or MAX_PIXELS)
-        if part or engine or manifests or is_address(protected) or is_tars(photos):
-            options.refuse(ctx, ("missing", "device", "precision", "plugin"), BY_SHARD)
+        if part or engine or manifests or columns or is_address(protected) or is_shards(photos):
+            options.refuse(ctx, ("device", "precision"), BY_SHARD)
+            if missing == "skip":
+                options.refuse(ctx, ("plugin",), f"{BY_SHARD}, without --missing extend")
+            options.load_plugins(plugin)
             from unlearnable.jobs.applying import apply_shards
 
             with console.progress() as on_progress:
@@ -140,6 +152,8 @@ def apply(
                     part=part,
                     manifests=manifests,
                     engine=engine or "local",
+                    extend=missing == "extend",
+                    columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
                     options=reading,
                     encoding=encoding,
                     workers=workers,
@@ -183,6 +197,7 @@ def _report(console: Console, applied: Applied, seconds: float) -> None:
         f"{counted(applied.shards, 'shard')} made and checked in {duration.words(seconds)}, "
         f"{applied.finished} finished before: {counted(applied.written, 'photo')}; "
         f"no pixel changed by more than {applied.largest}/255.",
+        *([f"Noise was made for {counted(applied.extended, 'photo')}."] if applied.extended else []),
         f"Publish: {applied.protected}",
         f"Keep private: {applied.manifests}",
     ]

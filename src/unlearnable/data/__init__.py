@@ -27,7 +27,8 @@ def load(
     Args:
         source: A folder; ``"digits"``; a benchmark by name (``"cifar10"``, ``"cifar10:test"``); arrays, a
             tensor or a list of images, with ``labels``; a pair (images, labels); a data set of torch or of
-            Hugging Face; or any iterable of (image, label) or of rows with named columns, which is read once.
+            Hugging Face, whose photos are read when they are needed; or any iterable of (image, label) or of
+            rows with named columns, which is read once, to its end.
             Write ``"./cifar10"`` for a folder named like a benchmark.
         labels: Labels of arrays: class names, or whole numbers from 0. For a folder, a CSV or JSONL file.
         classes: Class names for labels that are numbers; by default those of the data set, if it has them.

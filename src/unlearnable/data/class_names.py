@@ -32,7 +32,7 @@ def class_names(labels: Any, classes: Iterable[str] | None = None, what: str = "
         DataError: If a label is no class; the message has its position, its value and the remedy.
     """
     known = None if classes is None else checked(classes)
-    values = [_plain(label) for label in _list(labels)]
+    values = [plain(label) for label in _list(labels)]
     for position, value in enumerate(values):
         if problem := problem_of(value):
             raise DataError(f"{what.format(position)} {problem[0]}.", problem[1])
@@ -158,7 +158,7 @@ def _list(labels: Any) -> list[Any]:
     return list(array.tolist())
 
 
-def _plain(label: Any) -> Any:
+def plain(label: Any) -> Any:
     """Return a scalar of NumPy or torch as Python's own; anything else as it is."""
     if hasattr(label, "detach"):
         label = label.detach().cpu()

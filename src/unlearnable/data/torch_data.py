@@ -17,8 +17,8 @@ class LabelledPhotos(Dataset[tuple[Any, int]]):
     """Images and their labels, read when they are asked for, in the order of an ImageSet.
 
     Item i is (image, label): a Pillow image in RGB at the photo's own size, or the result of the transform.
-    Worker processes of a ``DataLoader`` get a copy by pickle, which images from files, arrays and benchmarks
-    allow, with noise or without.
+    Worker processes of a ``DataLoader`` get a copy by pickle, which images from files, arrays, benchmarks and
+    streams allow, with noise or without; those of other data sets do if the data set allows it.
 
     Args:
         images: The images.

@@ -33,15 +33,17 @@ class Point:
 def points(table: Table) -> dict[str, list[Point]]:
     """Return the searches that every trainer of a set was measured with, by set, cheapest first.
 
-    Only seeds count that were measured with all trainers of the set, with and without noise.
+    A trainer counts once it was run on any noise, and a seed if it was run with all trainers of the set, with
+    and without noise.
     """
     found: dict[str, list[Point]] = {}
+    run = {column for (_, column), one in table.measured.items() if one.results[0].cell.poison is not None}
     for name in dict.fromkeys(column.rpartition(", ")[0] for column in table.columns):
-        columns = [column for column in table.columns if column.rpartition(", ")[0] == name]
+        columns = [column for column in table.columns if column.rpartition(", ")[0] == name and column in run]
         cells = {
             row: [table.measured[row, column] for column in columns]
             for row in table.rows
-            if all((row, column) in table.measured for column in columns)
+            if columns and all((row, column) in table.measured for column in columns)
         }
         clean = next((some for some in cells.values() if some[0].results[0].cell.poison is None), None)
         searches = {row: some for row, some in cells.items() if some is not clean}

@@ -91,21 +91,22 @@ class FolderShard:
         photos: dict[str, Mapping[str, Any]] = {}
         skipped = dict(self.skipped)
         for task, one in zip(self.tasks(job), self.entries, strict=True):
-            recipe = _recipe(noise, job, one)
             known = before.get(one.id)
-            if known is not None and _is_current(known, one, recipe, root):
+            if known is not None and _is_current(known, one, _recipe(noise, job, one, known["digest"]), root):
                 photos[one.id] = known
             elif one.id in attempt.deadly:
                 skipped[one.id] = DIED
             else:
-                outcome, data = made(task, job.noise)
+                outcome, data = made(task, job.noise, missing=job.extension)
                 output = one.png if format_of(data[:HEAD]) == "PNG" else one.output
                 if not outcome.reason:
                     outcome = written(outcome, root / output, data, drafts)
                 if outcome.reason:
                     skipped[one.id] = outcome.reason
                 else:
-                    photos[one.id] = record_of(outcome, output=output, bytes=len(data), made_with=recipe)
+                    facts = {"output": output, "bytes": len(data)}
+                    recipe = _recipe(noise, job, one, outcome.digest)
+                    photos[one.id] = record_of(outcome, job, **facts, made_with=recipe)
             attempt.on_photo()
         here = {one.id for one in self.entries}
         vanished = {id: record for id, record in before.items() if id not in here}
@@ -159,12 +160,16 @@ def _names(ids: tuple[str, ...], extension: str, known: Mapping[str, str]) -> di
     return output_names(dict.fromkeys(ids, extension), ours)
 
 
-def _recipe(noise: Publishable, job: Job, one: Entry) -> str:
+def _recipe(noise: Publishable, job: Job, one: Entry, digest: str) -> str:
     """Return the hash of what a file is made with beside its photo; empty for a photo without noise."""
-    slot = noise.slot(one.id, one.class_name)
-    if slot is None:
+    slot = noise.slot(one.id, one.class_name, digest)
+    if slot is not None:
+        origin = noise.slot_hash(slot)
+    elif job.extension is not None and noise.assignment.covers(one.id, one.class_name):
+        origin = job.extension.content
+    else:
         return ""
-    return hashing.digest(REVISION, noise.slot_hash(slot), noise.budget.epsilon, job.encoding.record)
+    return hashing.digest(REVISION, origin, noise.budget.epsilon, job.encoding.record)
 
 
 def _is_current(record: Mapping[str, Any], one: Entry, recipe: str, root: Path) -> bool:

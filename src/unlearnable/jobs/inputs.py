@@ -1,4 +1,4 @@
-"""The shards of an input: tar files in a folder, at an address, or of a brace pattern."""
+"""The shards of an input: tar or Parquet files in a folder, at an address, or of a brace pattern."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from pathlib import Path
 
 from unlearnable.data.scanning import entries_of
 from unlearnable.errors import DataError, UsageError
+from unlearnable.jobs import parquet, tars
+from unlearnable.jobs.file_shard import FileShard
+from unlearnable.jobs.parquet_shard import ParquetShard
 from unlearnable.jobs.places import is_address, place
 from unlearnable.jobs.tar_shard import TarShard
-from unlearnable.jobs.tars import ENDINGS
 
+ENDINGS = (*tars.ENDINGS, parquet.ENDING)
 BRACES = re.compile(r"\{([^{}]*)\}")
 # names of a pattern; more are a mistake
 MOST = 10_000_000
 
 
-def is_tars(text: str) -> bool:
-    """Return whether an input is tar shards rather than a folder of photos.
+def is_shards(text: str) -> bool:
+    """Return whether an input is files with many photos each rather than a folder of photos.
 
-    It is if it is an address, a tar file, a brace pattern, or a folder that has tar files and no sub-folder.
+    It is if it is an address, a tar or Parquet file, a brace pattern, or a folder that has such files and no
+    sub-folder.
 
     Args:
         text: Path, address or pattern.
@@ -36,46 +40,65 @@ def is_tars(text: str) -> bool:
     return "folder" not in kinds and any(name.endswith(ENDINGS) for name, _ in entries)
 
 
-def tar_shards(text: str, class_name: str | None) -> list[TarShard]:
-    """Return the tar shards of an input, in the order of their names.
+def file_shards(text: str, class_name: str | None, columns: tuple[str, ...] = ()) -> list[FileShard]:
+    """Return the shards of an input, in the order of their names: tar files, or Parquet files.
 
     Args:
-        text: A folder, an address, a tar file or a pattern: ``photos-{000..042}.tar`` or ``{a,b}.tar``.
-        class_name: The class of all photos; None to read it from each sample.
+        text: A folder, an address, a file or a pattern: ``photos-{000..042}.tar`` or ``{a,b}.parquet``.
+        class_name: The class of all photos; None to read it from each file.
+        columns: Names of the columns of photos and classes of Parquet files.
 
     Raises:
         DataError: If there is no shard, or one of a pattern is missing.
-        UsageError: If two shards have one name, or a pattern cannot be understood.
+        UsageError: If two shards have one name, they are of two kinds, or a pattern cannot be understood.
     """
-    files: list[tuple[str, str]] = []
+    files = _files(text)
+    kinds = {name.endswith(parquet.ENDING) for _, name in files}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{text} holds tar and Parquet files, which become one kind of shards each.",
+            "Name the files of one kind with a pattern, such as photos-{000..042}.tar.",
+        )
+    if kinds == {True}:
+        parquet.require_arrow()
+    elif columns:
+        raise UsageError("--columns is for Parquet files, and the input is tar shards.", "Leave it out.")
+    shards: dict[str, FileShard] = {}
+    for folder, name in files:
+        stem = next(name.removesuffix(end) for end in ENDINGS if name.endswith(end))
+        place_of = _absolute(folder)
+        shard: FileShard = TarShard(stem, place_of, name, class_name)
+        if kinds == {True}:
+            shard = ParquetShard(stem, place_of, name, class_name, columns)
+        other = shards.setdefault(stem.casefold(), shard)
+        if (other.folder, other.file) != (place_of, name):
+            raise UsageError(
+                f"Two shards are called {stem}: {other.folder}/{other.file} and {folder}/{name}.",
+                "Rename one, because each becomes a file of that name.",
+            )
+    return sorted(shards.values(), key=lambda shard: shard.name)
+
+
+def _files(text: str) -> list[tuple[str, str]]:
+    """Return (folder, name) of every file of an input."""
     if text.endswith(ENDINGS):
         wanted = [path.rpartition("/") for path in expanded(text)]
         there = {folder: set(place(folder or ".").names()) for folder in {folder for folder, _, _ in wanted}}
-        files = [(folder or ".", name) for folder, _, name in wanted]
         missing = [f"{folder}/{name}" for folder, _, name in wanted if name not in there[folder]]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise DataError(
                 f"{missing[0]}{more} of {text} cannot be found.", "Check the pattern, or name the folder."
             )
-    else:
-        files = [(text, name) for name in place(text).names() if name.endswith(ENDINGS)]
+        return [(folder or ".", name) for folder, _, name in wanted]
+    files = [(text, name) for name in place(text).names() if name.endswith(ENDINGS)]
     if not files:
         raise DataError(
-            f"{text} holds no tar shard.",
-            "Give a folder of .tar files, or a pattern such as photos-{000..042}.tar; pack loose photos of "
+            f"{text} holds no tar shard and no Parquet file.",
+            "Give a folder of such files, or a pattern such as photos-{000..042}.tar; pack loose photos of "
             "a bucket into tar shards first.",
         )
-    shards: dict[str, TarShard] = {}
-    for folder, name in files:
-        stem = next(name.removesuffix(end) for end in ENDINGS if name.endswith(end))
-        other = shards.setdefault(stem.casefold(), TarShard(stem, _absolute(folder), name, class_name))
-        if (other.folder, other.file) != (_absolute(folder), name):
-            raise UsageError(
-                f"Two shards are called {stem}: {other.folder}/{other.file} and {folder}/{name}.",
-                "Rename one, because each becomes a file of that name.",
-            )
-    return sorted(shards.values(), key=lambda shard: shard.name)
+    return files
 
 
 def expanded(pattern: str) -> list[str]:

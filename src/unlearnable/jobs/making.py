@@ -74,5 +74,5 @@ def _deadly(shard: Shard, job: Job) -> Collection[str]:
 
 
 def _try(task: Task, job: Job) -> str:
-    made(task, job.noise)
+    made(task, job.noise, missing=job.extension)
     return ""

@@ -25,7 +25,7 @@ class Manifest:
         skipped: Reason for every photo that was not published, by id.
         others: Number of the files that are no photos and were left out, by kind.
         vanished: Records of published photos whose source is gone; their files stay.
-        tar: File, bytes and SHA-256 of a shard that is one file; empty for a shard of a folder.
+        file: Name, bytes and SHA-256 of a shard that is one file; empty for a shard of a folder.
     """
 
     shard: str
@@ -34,7 +34,7 @@ class Manifest:
     skipped: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     vanished: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    tar: Mapping[str, Any] = field(default_factory=dict)
+    file: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, place: Place) -> None:
         """Write the manifest, whole or not at all."""
@@ -60,6 +60,9 @@ class Manifest:
                 raise DataError(
                     f"{place.name}/{name} was written by a later version.", "Update this package."
                 )
+            if "file" not in record:
+                # as earlier versions called it, when such a shard was always a tar file
+                record["file"] = record["tar"]
             known = {key: record[key] for key in cls.__dataclass_fields__}
         except FileNotFoundError:
             return None

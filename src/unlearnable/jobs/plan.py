@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from unlearnable.jobs.shard import Job
 
 FILE = "job.json"
 WAIT_SECONDS = 0.05
+KINDS = {"folder": "a folder of photos", "tars": "tar shards", "parquet": "Parquet files"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,12 @@ class Plan:
     Args:
         output: Path or address of the published files.
         encoding: How they are written.
-        kind: ``folder`` or ``tars``.
+        kind: ``folder``, ``tars`` or ``parquet``.
         shards: Number of shards of a folder, which never changes.
-        photos: Number of photos when the job began; 0 for tars.
+        photos: Number of photos of a folder when the job began.
         ids: Hash of the ids of a folder when the job began.
-        names: Names of the shards that are tar files.
+        names: Names of the shards that are files with many photos.
+        extends: Whether noise is made for photos that the run has none for.
     """
 
     output: str
@@ -39,6 +41,7 @@ class Plan:
     photos: int = 0
     ids: str = ""
     names: tuple[str, ...] = ()
+    extends: bool = False
 
 
 def load(manifests: Place) -> Plan | None:
@@ -65,32 +68,34 @@ def _save(manifests: Place, plan: Plan) -> None:
     manifests.write(FILE, lambda file: file.write(data))
 
 
-def agree(job: Job, plan: Callable[[], Plan]) -> Plan:
+def agree(job: Job, kind: str, **facts: Any) -> Plan:
     """Return the plan of a job, made by the first process that needs it.
 
     Args:
         job: The job.
-        plan: Makes the plan.
+        kind: Of the input.
+        facts: Other fields of the plan.
 
     Raises:
         UsageError: If the job began with another encoding or kind of input, or there are files of others in
             the output.
     """
-    manifests, mine = place(job.manifests), plan()
+    manifests = place(job.manifests)
+    mine = Plan(job.output, asdict(job.encoding), kind, extends=job.extension is not None, **facts)
     while True:
         with manifests.lock("job") as held:
             if held is not False:
                 found = load(manifests)
                 if found is None:
                     _require_empty(job)
+                    agreed = mine
                 else:
                     _require_same(job, found, mine)
-                theirs = mine if found is None else found
-                names = tuple(sorted({*theirs.names, *mine.names}))
-                if found is None or names != found.names:
-                    theirs = Plan(**{**asdict(theirs), "names": names})
-                    _save(manifests, theirs)
-                return theirs
+                    names = tuple(sorted({*found.names, *mine.names}))
+                    agreed = replace(found, names=names, extends=mine.extends)
+                if agreed != found:
+                    _save(manifests, agreed)
+                return agreed
         time.sleep(WAIT_SECONDS)
 
 
@@ -103,8 +108,13 @@ def _require_same(job: Job, found: Plan, mine: Plan) -> None:
         )
     if found.kind != mine.kind:
         raise UsageError(
-            f"{job.output} was made from {'tar shards' if found.kind == 'tars' else 'a folder of photos'}.",
+            f"{job.output} was made from {KINDS.get(found.kind, 'another kind of input')}.",
             "Give the same PHOTOS, or name another PROTECTED.",
+        )
+    if found.extends and not mine.extends:
+        raise UsageError(
+            f"Noise was made for some photos in {job.output}, which the run has none for.",
+            "Use --missing extend again (extend=True in Python), or name another PROTECTED.",
         )
 
 

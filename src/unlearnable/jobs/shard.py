@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from unlearnable import hashing
 from unlearnable.data.encoding import Encoding
 from unlearnable.data.photo_file import MAX_PIXELS
+from unlearnable.jobs.extension import Extension
 from unlearnable.jobs.manifest import Manifest
-from unlearnable.worker import REVISION, Outcome, Task
+from unlearnable.worker import REVISION, Outcome, Task, loaded
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Job:
         manifests: Path or address of the manifests, which stay private.
         encoding: How photos are written.
         max_pixels: Photos that claim more pixels are skipped.
+        extension: Makes noise for photos that the run has none for; None to skip them.
     """
 
     noise: Path
@@ -33,10 +35,14 @@ class Job:
     manifests: str
     encoding: Encoding
     max_pixels: int = MAX_PIXELS
+    extension: Extension | None = None
 
     def made_with(self, *content: Any) -> str:
         """Return the hash of everything that a shard with this content is made from."""
-        return hashing.digest(REVISION, self.noise_hash, self.encoding.record, self.max_pixels, *content)
+        more = [] if self.extension is None else [self.extension.content]
+        return hashing.digest(
+            REVISION, self.noise_hash, self.encoding.record, self.max_pixels, *content, *more
+        )
 
 
 class Shard(Protocol):
@@ -102,8 +108,10 @@ class Result:
     died: bool = False
 
 
-def record_of(outcome: Outcome, **more: Any) -> dict[str, Any]:
+def record_of(outcome: Outcome, job: Job, **more: Any) -> dict[str, Any]:
     """Return the record of a published photo, as manifests hold it."""
+    if loaded(job.noise).slot(outcome.id, outcome.class_name, outcome.digest) is None:
+        more["extended"] = True
     record = {**asdict(outcome), "class": outcome.class_name, "notes": list(outcome.notes), **more}
     for name in ("id", "class_name", "reason"):
         del record[name]

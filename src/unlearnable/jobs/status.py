@@ -26,6 +26,7 @@ class Status:
         written: Number of published photos.
         bytes: Bytes of their files.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
+        extended: Number of the published photos whose noise was made for them, because the run has none.
         skipped: Reason for every photo that was not published, by id.
         others: Number of the files that are no photos, by extension.
         vanished: Number of published photos whose source is gone.
@@ -40,6 +41,7 @@ class Status:
     written: int = 0
     bytes: int = 0
     largest: int = 0
+    extended: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     vanished: int = 0
@@ -66,7 +68,7 @@ def shard_status(manifests: str) -> Status:
         )
     wanted = agreed.names or tuple(map(name_of, range(agreed.shards)))
     there = set(shards_in(folder))
-    written = size = largest = vanished = finished = 0
+    written = size = largest = extended = vanished = finished = 0
     skipped: dict[str, str] = {}
     others: dict[str, int] = {}
     left = []
@@ -79,6 +81,7 @@ def shard_status(manifests: str) -> Status:
         written += len(manifest.photos)
         size += sum(int(one["bytes"]) for one in manifest.photos.values())
         largest = max(largest, manifest.largest)
+        extended += sum("extended" in record for record in manifest.photos.values())
         vanished += len(manifest.vanished)
         skipped |= manifest.skipped
         for kind, count in manifest.others.items():
@@ -93,6 +96,7 @@ def shard_status(manifests: str) -> Status:
         written,
         size,
         largest,
+        extended,
         skipped,
         others,
         vanished,

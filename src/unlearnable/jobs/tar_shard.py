@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
 
-from unlearnable.data.encoding import EXTENSION, Format
-from unlearnable.data.sniffing import HEAD, format_of
-from unlearnable.jobs.manifest import Manifest
+from unlearnable.jobs.file_shard import FileShard, Found, extension_of
 from unlearnable.jobs.places import place
-from unlearnable.jobs.shard import Attempt, Job, record_of
+from unlearnable.jobs.shard import Attempt, Job
 from unlearnable.jobs.tars import BESIDE_PHOTOS, CLASS, Member, Samples, Writer, class_of
-from unlearnable.pool import DIED
-from unlearnable.worker import Task, made
-
-NO_CLASS = "it has no class: put one into a file KEY.cls behind or before it, or give --class NAME"
-FORMATS: dict[str, Format] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
-
-
-class _NothingToWrite(Exception):
-    """No photo of a shard can be published, so there is no file."""
+from unlearnable.worker import Task
 
 
 @dataclass(frozen=True)
-class TarShard:
-    """One tar file of samples.
+class TarShard(FileShard):
+    """One tar file of samples."""
 
-    Args:
-        name: Name of the shard: that of its file, without the ending.
-        folder: Path or address of the place that the file is in.
-        file: Name of the file there.
-        class_name: The class of all photos; None to read it from each sample.
-    """
-
-    name: str
-    folder: str
-    file: str
-    class_name: str | None = None
-
-    @property
-    def photos(self) -> int:
-        """0: the number of photos is not known before the file is read."""
-        return 0
-
-    def made_with(self, job: Job) -> str:
-        """Return the hash of name, size and time (or tag) of the file, and of the job."""
-        return job.made_with(self.file, place(self.folder).stamp(self.file), self.class_name)
-
-    def is_whole(self, job: Job, manifest: Manifest) -> bool:
-        """Return whether the published file exists and has its size."""
-        tar = manifest.tar
-        return not tar or place(job.output).size(tar["file"]) == tar["bytes"]
+    ending = ".tar"
+    no_class = "it has no class: put one into a file KEY.cls behind or before it, or give --class NAME"
 
     def tasks(self, job: Job) -> Iterator[Task]:
         """Yield the photos to protect, read when their turn comes."""
@@ -61,40 +27,30 @@ class TarShard:
             for sample in Samples(file, self.file, job.max_pixels):
                 for member in sample:
                     if member.is_photo:
-                        yield self._task(job, member, self.class_name or class_of(sample))
+                        yield self._task(job, sample, member)
 
-    def make(self, job: Job, attempt: Attempt) -> Manifest:
-        """Write the published file, and return the manifest."""
-        output, name = place(job.output), f"{self.name}.tar"
-        made_with, found = self.made_with(job), _Found()
-        try:
-            output.write(name, partial(self._save, job, attempt, found), attempt.drafts)
-        except _NothingToWrite:
-            found.tar = {}
-        else:
-            found.tar["file"] = name
-        return Manifest(self.name, made_with, found.photos, found.skipped, found.others, tar=found.tar)
-
-    def _save(self, job: Job, attempt: Attempt, found: _Found, stream: BinaryIO) -> None:
-        writer = Writer(stream)
-        with place(self.folder).reading(self.file) as file:
-            samples = Samples(file, self.file, job.max_pixels)
-            for sample in samples:
-                self._add(job, attempt, found, writer, sample)
+    def copy(self, job: Job, attempt: Attempt, found: Found, source: BinaryIO, stream: BinaryIO) -> None:
+        """Write a tar file with the protected photos and what belongs to them."""
+        writer, samples = Writer(stream), Samples(source, self.file, job.max_pixels)
+        for sample in samples:
+            self._add(job, attempt, found, writer, sample)
         found.skipped |= samples.skipped
         for kind, count in samples.others.items():
             found.others[kind] = found.others.get(kind, 0) + count
-        found.tar = writer.close()
-        if not found.photos:
-            raise _NothingToWrite
+        found.file = writer.close()
 
-    def _add(self, job: Job, attempt: Attempt, found: _Found, writer: Writer, sample: list[Member]) -> None:
+    def _add(self, job: Job, attempt: Attempt, found: Found, writer: Writer, sample: list[Member]) -> None:
         """Add the photos of a sample, and what belongs to them if there are any."""
-        class_name, ready = self.class_name or class_of(sample), list[tuple[str, bytes]]()
+        ready: list[tuple[str, bytes]] = []
         for member in sample:
             if member.is_photo:
-                photo = self._protected(job, attempt, found, writer, member, class_name)
-                ready += [] if photo is None else [photo]
+                photo = self.protected(job, attempt, found, self._task(job, sample, member))
+                if photo is not None:
+                    data, record = photo
+                    name = _output(member.name, data, writer.names)
+                    writer.names.add(name.casefold())
+                    found.photos[member.name] = {**record, "output": name}
+                    ready.append((name, data))
                 attempt.on_photo()
         for name, data in ready:
             writer.add(name, data)
@@ -105,40 +61,12 @@ class TarShard:
             elif not member.is_photo:
                 found.others[f".{member.ending}"] = found.others.get(f".{member.ending}", 0) + 1
 
-    def _protected(
-        self, job: Job, attempt: Attempt, found: _Found, writer: Writer, member: Member, class_name: str
-    ) -> tuple[str, bytes] | None:
-        if not class_name:
-            found.skipped[member.name] = NO_CLASS
-            return None
-        if member.name in attempt.deadly:
-            found.skipped[member.name] = DIED
-            return None
-        outcome, data = made(self._task(job, member, class_name), job.noise)
-        if outcome.reason:
-            found.skipped[member.name] = outcome.reason
-            return None
-        name = _output(member.name, data, writer.names)
-        writer.names.add(name.casefold())
-        found.photos[member.name] = record_of(outcome, output=name, bytes=len(data))
-        return name, data
-
-    def _task(self, job: Job, member: Member, class_name: str) -> Task:
-        return Task(member.name, class_name, member.data, Path(), job.encoding, job.max_pixels)
-
-
-@dataclass
-class _Found:
-    """What a shard holds, as far as it has been read."""
-
-    photos: dict[str, Any] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    others: dict[str, int] = field(default_factory=dict)
-    tar: dict[str, Any] = field(default_factory=dict)
+    def _task(self, job: Job, sample: list[Member], member: Member) -> Task:
+        return self.task(job, member.name, self.class_name or class_of(sample), member.data)
 
 
 def _output(name: str, data: bytes, taken: set[str]) -> str:
     """Return the name of a published photo: with its new extension, behind the old one if that is taken."""
-    extension = EXTENSION[FORMATS[format_of(data[:HEAD]) or "PNG"]]
+    extension = extension_of(data)
     wish = str(PurePosixPath(name).with_suffix(f".{extension}"))
     return wish if wish.casefold() not in taken else f"{name}.{extension}"

@@ -150,12 +150,12 @@ def class_of(sample: list[Member]) -> str:
     texts = {member.ending: member.data for member in sample}
     try:
         if CLASS in texts:
-            return _clean(texts[CLASS].decode("utf-8"))
+            return clean(texts[CLASS].decode("utf-8"))
         record = json.loads(texts["json"]) if "json" in texts else {}
         found = next((record[key] for key in CLASS_KEYS if key in record), "")
     except (ValueError, TypeError):
         return ""
-    return _clean(str(found)) if isinstance(found, str | int) else ""
+    return clean(str(found)) if isinstance(found, str | int) else ""
 
 
 class Writer:
@@ -211,5 +211,6 @@ class _Header(tarfile.TarInfo):
             raise
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return the name of a class in composed form, without spaces around it."""
     return unicodedata.normalize("NFC", text.strip())

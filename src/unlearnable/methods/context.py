@@ -13,6 +13,7 @@ from unlearnable.data.view import View
 from unlearnable.methods.pretrained_surrogates import build
 from unlearnable.training import partition
 from unlearnable.training.compute import Compute
+from unlearnable.training.frozen import freeze
 from unlearnable.training.randomness import generator, seeded
 from unlearnable.training.ranks import ALONE, Ranks
 from unlearnable.training.recipe import Recipe
@@ -85,6 +86,10 @@ class Context:
         state.update({f"model.{name}": value for name, value in model.state_dict().items()})
         self._bound = (state, Surrogate(model, optimizer))
         return self._bound[1]
+
+    def frozen(self, model: nn.Module) -> nn.Module:
+        """Return a copy of a model for noise steps: in eval mode, with a gradient to its input only."""
+        return freeze(model, self.compute)
 
     def renew(self, state: dict[str, Any], spec: str, classes: int, number: int) -> None:
         """Replace the surrogate of a state, in place, by an untrained one drawn for a number."""

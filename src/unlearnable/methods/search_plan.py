@@ -16,7 +16,6 @@ from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SearchConfig
 from unlearnable.training import partition
-from unlearnable.training.frozen import freeze
 from unlearnable.training.image_store import ImageStore
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.trainer_view import TrainerView
@@ -174,7 +173,7 @@ class SearchPlan:
     def frozen(self, state: dict[str, Any]) -> nn.Module:
         """Return the surrogate in eval mode, with a gradient to its input only, until it is trained again."""
         if self._frozen is None or self._frozen[0] is not state or self._frozen[1] != state["round"]:
-            self._frozen = (state, state["round"], freeze(self.surrogate(state).model, self.ctx.compute))
+            self._frozen = (state, state["round"], self.ctx.frozen(self.surrogate(state).model))
         return self._frozen[2]
 
     def thaw(self) -> None:
