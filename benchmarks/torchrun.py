@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--surrogate", default="resnet18:width=32,stem=cifar")
     parser.add_argument("--side", type=int, default=32, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=256, help="images")
+    parser.add_argument("--count", type=int, default=128, help="images")
     args = parser.parse_args()
     if args.out is None:
         once(args)
