@@ -22,7 +22,7 @@ from unlearnable.search import rounds_done
 # a checkpoint after every step
 OFTEN = (
     "import unlearnable.search as search; search.CHECKPOINT_SECONDS = -1.0; "
-    "import unlearnable.training.connection as connection; connection.STEP_SECONDS = 20.0; "
+    "import unlearnable.training.connection as connection; connection.STEP_SECONDS = 60.0; "
     "from unlearnable.cli.app import app; app()"
 )
 SETTINGS = """
@@ -171,7 +171,7 @@ def test_a_process_that_hangs_ends_the_others(digits: Path) -> None:
     group = together(2, words)
     reach(group, digits.parents[1] / "two" / "checkpoint.safetensors")
     group[1].send_signal(signal.SIGSTOP)
-    assert group[0].wait(timeout=60) == 1
+    assert group[0].wait(timeout=processes.SECONDS) == 1
     group[1].kill()
     said = processes.end(group, [1, -signal.SIGKILL])
     assert "does not answer" in said[0][1]
