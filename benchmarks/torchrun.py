@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--surrogate", default="resnet18:width=32,stem=cifar")
     parser.add_argument("--side", type=int, default=32, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=128, help="images")
+    parser.add_argument("--count", type=int, default=256, help="images")
     args = parser.parse_args()
     if args.out is None:
         once(args)
@@ -73,16 +74,23 @@ def main() -> None:
             }
         result["pairs"].append(pair)
         print(pair, flush=True)
-    result["ratios"] = {}
-    for kind in ("train", "move", "all"):
-        for name in ("speed", "cpu_speed"):
-            found = sorted(pair["ratios"][kind][name] for pair in result["pairs"])
-            result["ratios"].setdefault(kind, {})[name] = {
-                "median": statistics.median(found),
-                "range": [found[0], found[-1]],
-            }
-    write(args.out, (json.dumps(result, indent=1) + "\n").encode())
+        # after each pair, because one takes minutes
+        result["ratios"] = ratios(result["pairs"])
+        write(args.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps(result, indent=1))
+
+
+def ratios(pairs: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return median and range of the ratios of all pairs, by kind of step."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind in ("all", "train", "move"):
+        for name in ("speed", "cpu_speed"):
+            some = sorted(pair["ratios"][kind][name] for pair in pairs)
+            found.setdefault(kind, {})[name] = {
+                "median": statistics.median(some),
+                "range": [some[0], some[-1]],
+            }
+    return found
 
 
 def searched(count: int) -> dict[str, dict[str, float]]:
