@@ -165,18 +165,6 @@ def test_a_process_that_is_killed_ends_the_others_and_the_search_resumes(
     assert not {"checkpoint.safetensors", "checkpoint.parts"} & names(run)
 
 
-@pytest.mark.slow
-def test_a_process_that_hangs_ends_the_others(digits: Path) -> None:
-    words = fit(digits, "two", "--set", "max_rounds=400")
-    group = together(2, words)
-    reach(group, digits.parents[1] / "two" / "checkpoint.safetensors")
-    group[1].send_signal(signal.SIGSTOP)
-    assert group[0].wait(timeout=processes.SECONDS) == 1
-    group[1].kill()
-    said = processes.end(group, [1, -signal.SIGKILL])
-    assert "does not answer" in said[0][1]
-
-
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
