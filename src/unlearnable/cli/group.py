@@ -1,4 +1,4 @@
-"""A command that ``torchrun`` runs in several processes: the first one speaks for all of them."""
+"""A command that ``torchrun`` runs in several processes: the first one reports for all of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def speaking(launch: Launch) -> Iterator[None]:
     Ctrl-C then waits for the next step, as ``kill`` does, so that the processes save the same step.
 
     Args:
-        launch: The place of this process.
+        launch: The rank of this process.
     """
     from unlearnable.training.connection import Deserted
     from unlearnable.training.ranks import Elsewhere
@@ -61,19 +61,19 @@ def speaking(launch: Launch) -> Iterator[None]:
             raise
         raise typer.Exit(failures.explain(error)[1]) from error
     except Deserted as error:
-        # any process may be the one that is left
+        # any process may be the only one left to report it
         problem = f"Process {launch.rank} of {launch.count}: {error.problem}"
         raise Deserted(problem, error.remedy) from error
 
 
 def end(code: object) -> None:
-    """End a process that has worked together with others, with an exit code; return in any other process.
+    """End this process with an exit code if it has worked together with others; return otherwise.
 
     While Python exits, threads of a lost connection may still run in PyTorch, which then ends the process
-    with a code of its own.
+    with a code of its own. So this function skips the cleanup of Python.
 
     Args:
-        code: As ``SystemExit`` has it.
+        code: The ``code`` of a ``SystemExit``.
     """
     if _joined:
         for stream in (sys.stdout, sys.stderr):

@@ -3,10 +3,10 @@
 checkpoint.safetensors     everything that all processes have in common, and class-wise noise
 checkpoint.parts/          sample-wise noise of several processes: a file of each of them
 
-A checkpoint names its parts. They are written under names of their own, and before it; the parts of the one
-before it are deleted after it. So whenever processes are killed, the checkpoint and the parts that it names
-are of the same step. A search may resume with another number of processes: each reads the rows of the images
-that it owns now, from all parts.
+A checkpoint names its parts. A save first writes the new parts under new names, then the checkpoint, and then
+deletes the old parts. So whenever processes are killed, the checkpoint and the parts that it names are of the
+same step. A search may resume with another number of processes: each reads the rows of the images that it
+owns now, from all parts.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Checkpoint:
         return self.path.with_suffix(".parts")
 
     def save(self, state: State) -> None:
-        """Save the state between two steps; every process calls it at the same one.
+        """Save the state between two steps; all processes call it after the same step.
 
         Raises:
-            UnlearnableError: If the states that should be the same in all processes are not.
+            UnlearnableError: If states differ that should be the same in all processes.
             OSError: If a file cannot be written, by any process.
         """
         parted = self.ranks.several and bool(self.ids)
@@ -130,7 +130,7 @@ class Checkpoint:
 
 
 def _bits(state: State) -> str:
-    """A hash of sums of the bits of all tensors, which is enough to notice processes that drift apart."""
+    """Return a hash of sums of the bits of all tensors: enough to notice processes that drift apart."""
     sums = []
     for key, value in sorted(state.items()):
         if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""The outputs of a surrogate: one for each class, or one for each group where there are very many classes."""
+"""The outputs of a surrogate: one for each class, or one for each group of very many classes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from unlearnable.errors import UsageError
 def outputs(classes: tuple[str, ...], groups: int) -> tuple[int, ...]:
     """Return the output of the surrogate for each class.
 
-    The group of a class follows from its name alone, so it stays when classes are added.
+    The group of a class depends on its name only, so it stays the same when classes are added.
 
     Args:
         classes: Names of the classes.
-        groups: Number of groups; 0, or as many as classes, for an output for each class.
+        groups: Number of groups. 0, or at least as many as classes, gives one output for each class.
 
     Raises:
         UsageError: If all classes are in one group, so that there is nothing to tell apart.

@@ -1,4 +1,4 @@
-"""Which searches several processes can share, so that a search is refused before it begins."""
+"""Checks, before a search begins, that several processes can share it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE = "Run the command without torchrun"
 
 
 def can_be_shared(method: type[Method[Any]]) -> bool:
-    """Return whether a method says of itself, and not of a method that it derives from, that it is shared."""
+    """Return whether the class of a method sets ``shared`` itself; its base classes do not count."""
     return bool(vars(method).get("shared", False))
 
 
@@ -50,19 +50,19 @@ def require_shareable(method: Method[Any], classes: int, ranks: Ranks) -> None:
             f"Several processes cannot search under countermeasures ({config.countermeasures}).",
             f"{ONE}, or set countermeasures=none.",
         )
-    # the result of a layer that draws is not needed, so the seed does not matter
+    # only the kinds of the layers matter here, not their weights, so any seed will do
     with seeded(0, "layers"):
         layer = unshareable(build(config.surrogate, classes))
     if layer:
         raise UsageError(
             f"Several processes cannot train {config.surrogate} together: it has a layer {layer}, which "
-            "knows the images of one process only.",
+            "sees the images of one process only.",
             f"{ONE}, or set another surrogate, such as resnet18.",
         )
 
 
 def require_same_request(ranks: Ranks, method: Method[Any], view: View) -> None:
-    """Refuse processes that search for the noise of other photos, or in another way.
+    """Refuse processes that do not have the same photos, method and settings.
 
     Raises:
         UnlearnableError: If the photos, the method or its settings differ.

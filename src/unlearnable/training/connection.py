@@ -13,16 +13,16 @@ import torch.distributed as dist
 
 from unlearnable.errors import UnlearnableError
 
-# that a process waits for the others in a step, whose work is alike
+# How long a process waits for the others within a step, which takes all of them about as long.
 STEP_SECONDS = 600.0
-# that it waits where one of them may read photos or write files for hours; a process that dies is noticed
-# before, because its connections close
+# How long it waits while one of them may read photos or write files for hours. If a process dies, the others
+# notice at once, because its connections close.
 WAIT_SECONDS = 7 * 24 * 3600.0
-# all processes; the same for tensors on the CPU; the same where processes may wait for hours
+# Groups of all processes: for tensors on any device, for tensors on the CPU, and for waits of hours.
 ALL, STEPS, WAITS = "all", "steps", "waits"
-# No other object holds them: a connection only closes when nothing does.
+# The only references to the groups: a connection closes once nothing refers to it.
 groups: dict[str, Any] = {}
-# whether the group of all processes was made here, and not by the program
+# Whether the group of all processes was made here, and not by the calling program.
 _made: list[bool] = []
 
 
@@ -49,10 +49,11 @@ def answered() -> Iterator[None]:
 def connect(local: int) -> None:
     """Connect this process with the others, as the environment says, if it is not connected yet.
 
-    A group that the program has already is used. One that is made here is used again by the next search.
+    If the program has made a group already, that group is used. A group that was made here serves the
+    next search too.
 
     Args:
-        local: The number of this process on its machine, which is the number of its GPU.
+        local: The number of this process on its machine, and of its GPU.
 
     Raises:
         UnlearnableError: If the others cannot be reached.
@@ -80,7 +81,7 @@ def connect(local: int) -> None:
 
 
 def leave() -> None:
-    """Leave the group of processes if it was made here, so that no other process waits for this one."""
+    """Leave the group of processes if it was made here, so that the others do not wait for this process."""
     groups.clear()
     if _made and dist.is_initialized():
         dist.destroy_process_group()

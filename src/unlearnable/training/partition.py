@@ -1,4 +1,4 @@
-"""Which process owns an image, and which images a step takes: pure functions of ids, seeds and numbers.
+"""The division of images between processes and into batches: pure functions of ids, seeds and numbers.
 
 Every process draws the same order of all images, cuts it into the same batches, and takes the members of each
 batch that it owns. So the shares of all processes together are the batch of a search without torchrun,
@@ -26,7 +26,7 @@ def owner(id: str, count: int) -> int:
 
 
 def owned(ids: Sequence[str], rank: int, count: int) -> torch.Tensor:
-    """Return which images a rank owns, bool (N,)."""
+    """Return a mask of the images that a rank owns, bool (N,)."""
     return torch.tensor([owner(id, count) == rank for id in ids], dtype=torch.bool)
 
 
@@ -41,7 +41,7 @@ def batch(order: torch.Tensor, number: int, size: int) -> torch.Tensor:
 
 
 def members(positions: torch.Tensor, mine: torch.Tensor) -> torch.Tensor:
-    """Return the places in a batch of the images that a rank owns, int64, in the order of the batch.
+    """Return the indices within a batch of the images that a rank owns, int64, ascending.
 
     Args:
         positions: int64 (B,), the batch.
@@ -51,14 +51,14 @@ def members(positions: torch.Tensor, mine: torch.Tensor) -> torch.Tensor:
 
 
 def local_rows(rows: torch.Tensor, mine: torch.Tensor) -> torch.Tensor:
-    """Return the rows of images in a bank that holds those of one rank only, in the order of all rows.
+    """Return the row of each image in a noise bank that holds only the rows of one rank, in their order.
 
     Args:
-        rows: int64 (N,), rising; -1 for an image without a row.
+        rows: int64 (N,), the rows in the bank of all ranks, ascending; -1 for an image without a row.
         mine: bool (N,), as ``owned`` returns it.
 
     Returns:
-        int64 (N,); -1 for an image without a row there.
+        int64 (N,); -1 for an image without a row in the smaller bank.
     """
     held = mine & (rows >= 0)
     return torch.where(held, held.cumsum(0) - 1, -1)

@@ -1,6 +1,6 @@
-"""The processes of one search: what they tell each other, and what happens if one of them ends.
+"""The processes of one search: the messages between them, and the end of all if one of them ends.
 
-A process without others is a group of one, in which nothing is sent.
+A process that runs alone is a group of one, and sends nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from unlearnable.training.compute import Compute
 from unlearnable.training.connection import ALL, STEPS, WAITS, answered, connect, groups, leave
 from unlearnable.training.launch import Launch
 
-# rows that are sent at a time when parts are put together
+# Rows in one message when the parts of a tensor are put together.
 CHUNK = 4096
 
 
 class Elsewhere(UnlearnableError):
-    """Another process of the group failed; it has the exit code of that failure.
+    """Another process of the group failed; this error has the exit code of that failure.
 
     Args:
         problem: What happened there.
@@ -52,7 +52,7 @@ class StoppedElsewhere(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of a search; by default it is alone.
+    """The rank of this process among those of a search; by default it is alone.
 
     Sums are added in an order that depends on the number of processes only, and every process gets the same
     bits: each part of a tensor is added up in one process and sent to the others from there.
@@ -72,7 +72,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process speaks and writes for all of them."""
+        """Whether this process reports and writes for all of them."""
         return self.rank == 0
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -96,7 +96,7 @@ class Ranks:
 
         Args:
             rows: (M, ...), those of this process.
-            mine: bool (N,), which of all rows they are.
+            mine: bool (N,), True for the rows of this process among all rows.
         """
         whole, done = torch.empty((len(mine), *rows.shape[1:]), dtype=rows.dtype), 0
         for start in range(0, len(mine), CHUNK):
@@ -110,7 +110,7 @@ class Ranks:
         return whole
 
     def all_of(self, value: Any) -> list[Any]:
-        """Return a value of every process, in the order of their ranks; values are those of JSON."""
+        """Return a value of every process, in the order of their ranks; JSON must be able to hold it."""
         if not self.several:
             return [value]
         text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
@@ -126,11 +126,11 @@ class Ranks:
         ]
 
     def of_first(self, value: Any) -> Any:
-        """Return the value of the first process, in every process; a value is one of JSON."""
+        """Return the value of the first process, in every process; JSON must be able to hold it."""
         return self.all_of(value if self.first else None)[0] if self.several else value
 
     def decide(self, stopped: KeyboardInterrupt | None, due: bool) -> tuple[KeyboardInterrupt | None, bool]:
-        """Return whether all processes stop and whether they save, after a step that all have taken.
+        """Return whether all processes stop, and whether they save, after a step that all have taken.
 
         Args:
             stopped: The request to stop that this process got, if any. One is enough for all.
@@ -171,11 +171,11 @@ class Ranks:
         raise Elsewhere(f"Process {failed[0]} of {self.count}: {problem}", remedy, code) from error
 
     def require_same(self, what: str, value: str) -> None:
-        """Refuse to go on with processes that disagree.
+        """Refuse to continue with processes that disagree.
 
         Args:
             what: What the value describes, such as ``the photos``.
-            value: The same text in every process, if all is well.
+            value: A text that should be the same in every process.
 
         Raises:
             UnlearnableError: If another process has another value.
@@ -196,12 +196,12 @@ ALONE = Ranks()
 
 @contextmanager
 def joined(launch: Launch | None = None) -> Iterator[Ranks]:
-    """Yield this process among those that ``torchrun`` started, or alone.
+    """Yield the rank of this process among those that ``torchrun`` started; ``ALONE`` without torchrun.
 
-    After an error the group is left, so that the other processes do not wait for this one.
+    After an error, this process leaves the group, so that the others do not wait for it.
 
     Args:
-        launch: The place of this process; that of its environment if None.
+        launch: The rank that torchrun gave this process; read from the environment if None.
 
     Raises:
         Deserted: If the others cannot be reached.
@@ -222,9 +222,9 @@ def placed(compute: Compute, launch: Launch, ranks: Ranks) -> Compute:
     """Return the device and the precision of this process: one GPU each, and the same precision for all.
 
     Args:
-        compute: The choice of this process.
-        launch: Its place.
-        ranks: Its group.
+        compute: The device and the precision that this process would use alone.
+        launch: The rank that torchrun gave this process.
+        ranks: The processes.
 
     Raises:
         UsageError: If processes cannot share the device.

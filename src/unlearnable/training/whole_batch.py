@@ -53,7 +53,7 @@ class _WholeBatchNorm(_BatchNorm):
 
     Ioffe and Szegedy, "Batch Normalization", ICML 2015, Algorithm 1. Means and sums of squares of the shares
     are combined as in Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
-    Sample Variances", 1979, Eq. 2.1, which loses no digits.
+    Sample Variances", 1979, Eq. 2.1.
     """
 
     ranks: Ranks = ALONE
@@ -89,7 +89,7 @@ SHARED: dict[type[nn.Module], type[_WholeBatchNorm]] = {
 
 
 def share(model: nn.Module, ranks: Ranks) -> nn.Module:
-    """Change a model in place: its batch normalisation is over the images of all processes."""
+    """Change the batch normalisation of a model, in place, to use the images of all processes."""
     for module in model.modules():
         if type(module) in SHARED:
             # the weights and their names stay as they are
@@ -100,9 +100,9 @@ def share(model: nn.Module, ranks: Ranks) -> nn.Module:
 
 
 def unshareable(model: nn.Module) -> str:
-    """Return the name of a layer whose training several processes cannot share; empty if they can.
+    """Return the name of a layer that several processes cannot train together; empty if there is none.
 
-    Dropout draws for the images of one process, and other layers over a batch know these only.
+    Dropout draws for the images of one process only, and other layers over a batch see only these.
     """
     for module in model.modules():
         kind = type(module)
@@ -112,7 +112,7 @@ def unshareable(model: nn.Module) -> str:
 
 
 def moments(x: torch.Tensor, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return mean and variance (C,) of each channel, and the number of values of one, of all shares together.
+    """Return mean and variance (C,) of each channel, and the number of values per channel, over all shares.
 
     Args:
         x: float (n, C, ...), the share of this process.
@@ -169,7 +169,7 @@ class _Normalised(torch.autograd.Function):
         else:
             of_weight, of_bias = torch.zeros_like(mean), torch.zeros_like(mean)
         plain, along = (ctx.ranks.sum(torch.cat([of_bias, of_weight])) / count).chunk(2)
-        # the formula as a dy + b x + c, in two passes over the images
+        # the formula of the class docstring as a dy + b x + c, in two passes over the images
         a = inverse if weight is None else inverse * weight
         b = -a * along * inverse
         c = -a * plain - b * mean
