@@ -93,7 +93,7 @@ def apply(
         options.option(
             SHARDS,
             "--columns",
-            "Columns of Parquet files with the photos and the classes, if their types do not tell.",
+            "Columns of Parquet files that hold photos and classes; needed if their types do not show it.",
             "IMAGE,LABEL",
         ),
     ] = None,

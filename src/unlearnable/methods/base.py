@@ -161,7 +161,7 @@ class Method(ABC, Generic[C]):
         """Return the noise: (rows, 3, h, w) in levels, one row for each of ``keys(view)``."""
 
     def whole(self, state: State, view: View, ctx: Context) -> torch.Tensor:
-        """Return what ``finish`` does; of several processes, the rows of all of them."""
+        """Return the result of ``finish``; with several processes, with the rows of all of them."""
         return self.finish(state)
 
     def surrogate(self, state: State) -> dict[str, torch.Tensor]:

@@ -79,7 +79,7 @@ class Config(NoiseConfig):
         min_rounds: Rounds before the search may stop.
         max_rounds: Rounds after which it stops. ``auto`` allows ``auto_steps`` noise steps on all images
             together, but at least 60 and at most 300 on each image.
-        auto_steps: Noise steps on all images together in the rounds that ``auto`` stands for.
+        auto_steps: Noise steps on all images together that ``max_rounds = "auto"`` allows.
         stop_error: Training error on protected images, in [0, 1], below which it stops; 0 for never.
         patience: Rounds without a lower error after which it stops; 0 for never.
     """

@@ -23,11 +23,11 @@ from unlearnable.training.transforms import Draw, Transform
 
 
 class Share(NamedTuple):
-    """The share of a batch that this process takes, where several search together.
+    """The share of a batch that this process takes, if several search together.
 
     Args:
         batch: int64 (B,), the positions of all images of the batch, on the host.
-        members: int64 (n,), the places in ``batch`` of those that this process owns, on the device.
+        members: int64 (n,), the indices within ``batch`` of those that this process owns, on the device.
     """
 
     batch: torch.Tensor
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
         grey: bool (B,), photos whose noise is equal in every channel; None if there are none.
         onto: Matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that put the rows and the columns of a
             pattern at its offset on the grid, with zeros around it; None where patterns cover the grid.
-        share: The batch of which these images are this process's share; None if they are all of it.
+        share: The whole batch, of which these images are the share of this process; None if it is alone.
     """
 
     x: torch.Tensor
@@ -62,8 +62,8 @@ class SearchPlan:
         config: The settings, resolved.
         recipe: How the surrogate is trained.
         train_batches: Training batches in a round that trains.
-        rows: int64 (N,), the row of noise of every image, -1 for context. Sample-wise, it is that in the
-            noise of this process, and -1 for images of others.
+        rows: int64 (N,), the row of noise of every image, -1 for context. Sample-wise, it is the row in the
+            noise of this process, and also -1 for images of other processes.
         view: The images.
         ctx: Device, precision, draws.
         classes: The classes that the surrogate knows, if they are not the view's.
@@ -181,7 +181,7 @@ class SearchPlan:
         self._frozen = None
 
     def batch_of(self, index: torch.Tensor) -> Batch:
-        """Return the images at some positions, int64 (B,): of several processes, those that this one owns."""
+        """Return the images at some positions, int64 (B,); of several processes, each gets only its own."""
         send, share = self.ctx.compute.send, None
         if self.mine is not None:
             members = partition.members(index, self.mine)

@@ -31,8 +31,8 @@ class SearchConfig(Config):
             them. Replaces the setting `jpeg`.
         countermeasures_from: Share of ``max_rounds`` after which countermeasures are switched on. A search
             under many of them may not converge from the start. It cannot stop by its error before.
-        early_resolution: Side in pixels of the network's input in the first half of ``max_rounds``, which
-            are then faster; 0 for ``resolution``.
+        early_resolution: Side in pixels of the network's input in the first half of ``max_rounds``. A
+            smaller side makes these rounds faster. 0 for ``resolution``.
         zoom: Side of the view as a multiple of the resolution, so that a crop of the view is as sharp as a
             crop of the photo.
         steps: T, sign steps per batch.
@@ -142,7 +142,7 @@ class SearchConfig(Config):
 
     @property
     def groups(self) -> int:
-        """Groups of classes that are the outputs of the surrogate; 0 for an output for each class."""
+        """Number of groups of classes that the surrogate tells apart; 0 for one output for each class."""
         return 0
 
     @property
@@ -195,12 +195,12 @@ class ErrorMinimizingConfig(SurrogateConfig):
         restart_error: Error below which, before ``min_rounds``, a new surrogate replaces the old one and the
             search continues. Noise that one network has learned to read is not yet noise that every network
             learns first. 0 for never (the paper).
-        class_groups: Outputs of the surrogate where there are more classes, such as one for each of many
-            users: the hash of its name puts a class into one of so many groups. Every class still has noise
-            of its own. 0 for an output for each class.
+        class_groups: Number of groups that the surrogate tells apart if there are more classes, such as one
+            class for each of many users. The hash of its name puts a class into a group. Every class still
+            has noise of its own. 0 for one output for each class.
         shared_backward: Whether the backward pass of each training batch also gives the noise step of its
-            images, so that one pass through the network serves both, as in "free" adversarial training
-            (Shafahi et al., NeurIPS 2019, Algorithm 1, without replays). There are no other noise steps.
+            images, as in "free" adversarial training (Shafahi et al., NeurIPS 2019, Algorithm 1, without
+            replays). One pass then serves both, and there are no other noise steps.
     """
 
     train_batches: int = Field(default=10, ge=0)
@@ -218,7 +218,7 @@ class ErrorMinimizingConfig(SurrogateConfig):
 
     @model_validator(mode="after")
     def _shares(self) -> ErrorMinimizingConfig:
-        """Refuse settings of noise steps where there are none but those of the training batches."""
+        """Refuse settings of separate noise steps if training batches move the noise."""
         if not self.shared_backward:
             return self
         usual = {"steps": 1, "samples": 1, "passes": 1, "share": 1.0, "skip_below": 0.0}
@@ -231,7 +231,7 @@ class ErrorMinimizingConfig(SurrogateConfig):
                 )
         if self.measure == "before":
             raise UsageError(
-                "measure is before, but with shared_backward, noise moves during the training.",
+                "measure is before, but with shared_backward, there are no noise steps after the training.",
                 "Set measure = training or after, or shared_backward = false.",
             )
         return self
