@@ -39,8 +39,8 @@ def fit(
 ) -> Fitted:
     """Find noise for images, in memory.
 
-    In a script that ``torchrun`` starts, all processes call it with the same arguments. They search together,
-    and each gets the whole result.
+    In a script that ``torchrun`` starts, all processes call this function with the same arguments. They share
+    one search, and each gets the whole result.
 
     Args:
         images: The images to protect, with context classes joined if there are any.
@@ -48,7 +48,7 @@ def fit(
             preset that fits the images and the device.
         seed: Drawn from the operating system if None, and recorded in the noise's provenance.
         compute: Device and precision, or the name of a device; chosen if None.
-        on_progress: Called with an event after every step; of several processes, in the first one.
+        on_progress: Called with an event after every step; with several processes, only in the first one.
 
     Returns:
         The noise, with the surrogate needed to extend it. ``images.with_noise(fitted.noise)`` is the

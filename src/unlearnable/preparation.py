@@ -146,7 +146,7 @@ def prepare_for(
     compute: Compute | str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Prepared:
-    """Do what ``prepare`` does in one of several processes that will search together.
+    """Prepare a search, as ``prepare`` does, in one of several processes that will share it.
 
     Args:
         ranks: The processes.

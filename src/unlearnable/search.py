@@ -71,7 +71,7 @@ def search(
         DataError: If the images cannot be used.
         Unfinished: If the deadline has passed; the search is saved, and the same call resumes.
     """
-    # the first process may write to it while others read it
+    # one process reads it for all, because the first one may write to it meanwhile
     record = ranks.of_first(run.read())
     asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
     with ranks.together():

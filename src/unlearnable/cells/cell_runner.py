@@ -84,8 +84,8 @@ class CellRunner:
         """Return noise, and the time of its search; from the cache, or found now.
 
         Returns:
-            The noise; ``seconds`` of the clock, and ``cpu_seconds`` that the process used, whatever else ran
-            on the machine (not known for noise of earlier versions).
+            The noise, and its times: ``seconds`` by the clock, and ``cpu_seconds``, which depend less on the
+            load of the machine (missing for noise of earlier versions).
 
         Raises:
             Busy: If another process is finding it.
@@ -262,5 +262,5 @@ class CellRunner:
 
 
 def _clocks() -> dict[str, float]:
-    """Return seconds of the clock, and seconds that this process has used of the cores."""
+    """Return seconds by the clock, and the CPU seconds that this process has used."""
     return {"seconds": time.monotonic(), "cpu_seconds": time.process_time()}

@@ -79,7 +79,7 @@ def announce(
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return
-    # as if each had a device or a core of its own
+    # assumes that each process has a device or a core of its own
     seconds = prepared.estimate() / processes
     rounds = prepared.method.resolve(images.frame, len(images)).most_rounds
     most = "at most " if prepared.may_end_early else ""

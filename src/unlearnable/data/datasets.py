@@ -1,7 +1,7 @@
 """Data sets of other libraries: anything that yields (image, label) pairs or rows with named columns.
 
-Nothing is imported for it: a data set is known by what it offers. One that has positions is read when its
-photos are needed; one that is a stream is read once, to its end.
+No other library is imported: a data set is recognised by its methods and attributes. If it has positions, its
+photos are read when they are needed. A stream is read once, to its end.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def dataset(
 ) -> ImageSet:
     """Return an ImageSet of a data set, in its order.
 
-    The photos of a data set with positions are read when they are needed, each as often as it is needed. Its
-    labels are read now: all at once if it lists them, and else with one pass over the items. A stream is read
-    now, once; up to 1 GiB of its photos stay in memory, and the rest in a temporary file.
+    The photos of a data set with positions are read whenever they are needed. Its labels are read now: all at
+    once if it lists them, and otherwise with one pass over the items. A stream is read once, now: up to 1 GiB
+    of its photos stay in memory, and the rest goes into a temporary file.
 
     Args:
         items: A data set of torch's kind (``len(items)``, ``items[i]``), a Hugging Face ``Dataset`` or
@@ -54,12 +54,12 @@ def dataset(
     else:
         source = _by_position(items, columns, *first)
         labels, facts = source.labels, source.facts
-    # names of its own that a data set already uses for its labels need no table
+    # labels that are names already need no table of names
     if classes is None and not any(isinstance(value, str) for value in labels):
         classes = columns.classes() or _classes(items)
     names = class_names(labels, classes, "The label of item {}")
     entries = ((id_of(position), name) for position, name in enumerate(names))
-    # what is found out about an item is found out once: the table of a data set with positions grows
+    # shared with the source, which adds the facts of an item when it first reads it
     return replace(from_entries(entries, source), facts=facts)
 
 

@@ -13,7 +13,7 @@ from unlearnable.errors import DataError, UsageError
 # names of columns, the most usual first
 IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp", "pixel_values", "photo", "picture")
 LABELS = ("label", "labels", "class", "cls", "target", "fine_label")
-# of the rows of WebDataset
+# The column of WebDataset with the name of a sample.
 KEY = "__key__"
 FORMS = (
     "Give a folder, a benchmark's name, (images, labels), or a data set that yields (image, label) pairs or "
@@ -49,7 +49,7 @@ class ItemColumns:
             self.image = self._chosen("image", self.image, IMAGES, "Image", item)
             self.label = self._chosen("label", self.label, LABELS, "ClassLabel", item)
             label = item[self.label]
-            # a file .cls that is not decoded
+            # the bytes of a file .cls that is not decoded
             text = KEY in item and isinstance(label, bytes)
             return item[self.image], label.decode("utf-8", "replace").strip() if text else label
         if self.image is not None or self.label is not None:
@@ -76,7 +76,7 @@ class ItemColumns:
                     f"There is no column {asked!r}.", f"Name another with {argument}=; there are: {listed}."
                 )
             return asked
-        # features know which column holds images or classes; a name only tells
+        # features state which column holds images or classes; a name only suggests it
         typed = [name for name, feature in self.features.items() if type(feature).__name__ == kind]
         found = typed if typed else [name for name in usual if name in row]
         if len(found) > 1:
@@ -93,7 +93,7 @@ class ItemColumns:
 
 
 def encoded_in(image: Any) -> bytes | None:
-    """Return the bytes of an image that is the file of one; None for other images."""
+    """Return the bytes of an image that is given as an encoded file; None for other images."""
     # the row of an image that is not decoded, as Hugging Face gives it
     if isinstance(image, Mapping) and isinstance(image.get("bytes"), bytes):
         return bytes(image["bytes"])
@@ -124,7 +124,7 @@ def photo_in(image: Any, what: str) -> Photo:
 
 
 def same_label(one: Any, other: Any) -> bool:
-    """Return whether two labels are equal, which may be tensors or NumPy's numbers."""
+    """Return whether two labels, which may be tensors or NumPy numbers, are equal."""
     return bool(plain(one) == plain(other))
 
 

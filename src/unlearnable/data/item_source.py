@@ -17,9 +17,9 @@ from unlearnable.errors import DataError
 class ItemSource:
     """The photos of a data set (``items[position]``), whose ids are their positions.
 
-    The content hash of a photo is remembered, in 49 bytes a photo, and compared whenever the photo is read
-    again: noise that was found for one crop of it is no protection for another. One thread reads at a time,
-    because data sets are not made for several. It can be pickled if the data set can be.
+    The content hash of a photo is saved, in 49 bytes a photo, and compared whenever the photo is read again:
+    noise that was found for one crop of a photo does not protect another. One thread reads at a time, because
+    a data set need not be thread-safe. The source can be pickled if the data set can be.
 
     Args:
         items: The data set.

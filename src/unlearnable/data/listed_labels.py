@@ -1,4 +1,4 @@
-"""The labels of a data set without its images, where it lists them."""
+"""The labels of a data set that lists them, read without its images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ATTRIBUTES = ("targets", "labels")
 def listed_labels(items: Any, columns: ItemColumns, count: int) -> list[Any] | None:
     """Return the label of every item; None if only the items themselves have them.
 
-    A list that does not agree with the first, the middle and the last item is not believed: an item may have
-    another label than the list says, because the data set changes it.
+    The list is compared with the labels of the first, the middle and the last item, and not used if one of
+    them differs: a data set may change labels as it yields its items.
 
     Args:
         items: A data set with positions.
@@ -31,7 +31,7 @@ def listed_labels(items: Any, columns: ItemColumns, count: int) -> list[Any] | N
 
 
 def without_other_columns(items: Any, columns: ItemColumns) -> Any:
-    """Return a data set of Hugging Face with the two columns only, because it decodes all that it has."""
+    """Return a Hugging Face data set with these two columns only, because it decodes all its columns."""
     names = [name for name in (columns.image, columns.label) if name is not None]
     return items.select_columns(names) if names and _is_selectable(items) else items
 

@@ -28,12 +28,12 @@ HEAD = struct.Struct("<I")
 
 
 class Spool:
-    """The photos of a stream, whose ids are their positions: a source once all of them are added.
+    """The photos of a stream, whose ids are their positions. It is a source once all photos are added.
 
-    Files of images are saved as they are, other images as pixels. The first ``MAX_IN_MEMORY`` bytes stay in
+    Image files are saved as they are, other images as pixels. The first ``MAX_IN_MEMORY`` bytes stay in
     memory. The rest goes into a file in the system's folder for temporary files (``TMPDIR``), which only this
-    user can read. It is removed when nothing refers to the photos any more, or when the process ends, unless
-    it is killed. Copies by pickle, as worker processes get them, read the same file.
+    user can read. The file is deleted when nothing refers to the photos any more, or when the process ends,
+    unless it is killed. Pickled copies, such as those of worker processes, read the same file.
     """
 
     def __init__(self) -> None:

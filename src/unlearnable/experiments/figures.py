@@ -142,7 +142,7 @@ def confusion(table: Table) -> str:
 
 
 def front(table: Table) -> str:
-    """Draw what is still learned against the minutes of a search, a panel a set, with the front as a line."""
+    """Draw the retained share against the minutes of a search, a panel for each set, the front as a line."""
     sets = {name: found for name, found in points(table).items() if found}
     figure, panels = canvas(max(1, len(sets)), 4.4, 3.6, sharey=True)
     for axes, (name, found) in zip(panels, sets.items(), strict=False):

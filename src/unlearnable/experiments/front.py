@@ -1,6 +1,6 @@
-"""The front of cost and protection: what a search costs, and how much the trainers of a table still learn.
+"""Cost against protection: the CPU time of each search of a table, and how much its trainers still learn.
 
-Columns are called ``SET, TRAINER``. The clean row of the table is that without noise.
+Columns of the table are called ``SET, TRAINER``. Its clean row is the one without noise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Point:
     Args:
         row: Its name.
         minutes: CPU minutes of a search, mean over the seeds.
-        retained: Retained share of each seed, mean over the trainers, as in a report card: a share below 0
+        retained: Retained share of each seed, mean over the trainers. As in a report card, a share below 0
             counts as 0.
     """
 
@@ -33,8 +33,8 @@ class Point:
 def points(table: Table) -> dict[str, list[Point]]:
     """Return the searches that every trainer of a set was measured with, by set, cheapest first.
 
-    A trainer counts once it was run on any noise, and a seed if it was run with all trainers of the set, with
-    and without noise.
+    A trainer counts if it was run on any noise. A seed counts if it was run with all trainers of the set,
+    with and without noise.
     """
     found: dict[str, list[Point]] = {}
     run = {column for (_, column), one in table.measured.items() if one.results[0].cell.poison is not None}
@@ -53,7 +53,7 @@ def points(table: Table) -> dict[str, list[Point]]:
 
 
 def best(points: Sequence[Point]) -> list[Point]:
-    """Return the points that no cheaper one protects better than: the front, cheapest first."""
+    """Return the front, cheapest first: the points that protect better than every cheaper point."""
     front: list[Point] = []
     for point in sorted(points, key=lambda one: (one.minutes, mean(one.retained))):
         if not front or mean(point.retained) < mean(front[-1].retained):

@@ -51,7 +51,7 @@ def section(table: Table, figure: str = "", gallery: str = "") -> str:
 
 
 def _costs(table: Table) -> list[str]:
-    """Return what each search costs, and the mean retained share of each set, as a table, cheapest first."""
+    """Return a table of the cost and the mean retained share of each search, cheapest first."""
     found = points(table)
     minutes = {
         one.row: mean([other.minutes for some in found.values() for other in some if other.row == one.row])

@@ -26,7 +26,7 @@ from unlearnable.jobs.shard import Job, Shard
 from unlearnable.opening import PhotoOptions
 from unlearnable.runs import RunFolder
 
-# seconds between two looks at shards that other processes make
+# Seconds between two checks of shards that other processes make.
 POLL_SECONDS = 1.0
 
 
@@ -42,7 +42,7 @@ class Applied:
         finished: Shards that were finished before, or by another process.
         written: Number of published photos in all of them.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
-        extended: Number of the published photos whose noise was made for them, because the run has none.
+        extended: Number of published photos that the run has no noise for, and whose noise was made here.
         skipped: Reason for every photo that was not published, by id.
         others: Number of the files that are no photos, by extension.
         notes: Remarks on single photos, by id.
@@ -107,8 +107,8 @@ def apply_shards(
         part: The shards to make, such as ``"3/64"``; all of them if None.
         manifests: Private folder or address of the manifests; by default ``RUN.shards/NAME``.
         engine: ``local``, or ``ray`` with the extra of that name.
-        extend: Whether the method of the run makes noise for photos that the run has none for; else they are
-            skipped. Only sample-wise noise is made: photos of a new class are skipped.
+        extend: Whether to make noise for photos that the run has none for; otherwise, they are skipped. Only
+            sample-wise noise is made. Photos of a class that the run does not know are skipped.
         columns: Columns of Parquet files with the photos and the classes; found by their types if empty.
         options: How a folder is read; one sub-folder per class by default. For tar and Parquet files, only
             ``class_name`` and ``max_pixels`` count.

@@ -36,7 +36,7 @@ def shards_of(
         job: The job.
         options: How a folder is read.
         columns: Names of the columns of photos and classes of Parquet files; empty to find them.
-        processes: Processes that are to have a shard each, if the input is a folder of photos.
+        processes: Number of processes that each need a shard, if the input is a folder of photos.
         on_progress: Gets a remark on the other columns of Parquet files.
 
     Raises:
@@ -86,7 +86,7 @@ def _files(
 
 
 def _remark(shard: ParquetShard, on_progress: OnProgress) -> None:
-    """Say which columns are published beside the photos, because they may name the originals."""
+    """Report the columns that are copied, which may name the originals, and those that are left out."""
     found = shard.inspected()
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""Noise that is made for single photos while shards are made, because the run has none for them."""
+"""Noise for photos that the run has none for: made for each alone, while its shard is made."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extension:
-    """The making of noise for photos that a run has none for; small, and can be pickled.
+    """Makes noise for photos that a run has none for; small, and can be pickled.
 
     Args:
         run: The run folder, which is only read.
-        content: Hash of everything that such noise is made from, beside its photo.
+        content: Hash of everything that such noise is made from, except its photo.
         plugins: Files that register the method and the networks of the run, if no package does.
     """
 
@@ -33,7 +33,7 @@ class Extension:
     plugins: tuple[Path, ...] = ()
 
     def __call__(self, task: Task, photo: Photo, digest: str) -> Noise:
-        """Return noise for one photo. It is the same whatever other photos there are.
+        """Return noise for one photo, which does not depend on other photos.
 
         Raises:
             DataError: If the method cannot make any.

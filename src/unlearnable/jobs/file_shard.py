@@ -1,4 +1,4 @@
-"""A shard that is one file with many photos: it is read as a stream, and published as one file."""
+"""A shard that is one file with many photos: read as a stream, and published as one file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Found:
     Args:
         photos: Record of every published photo by id.
         skipped: Reason for every photo that is not published, by id.
-        others: Number of the members that are no photos and are left out, by kind.
+        others: Number of members that are not photos and are left out, by kind.
         file: Bytes and SHA-256 of the published file.
     """
 
@@ -57,7 +57,7 @@ class FileShard(ABC):
     file: str
     class_name: str | None = None
 
-    # of the published file
+    # the ending of the published file
     ending: ClassVar[str]
     # why a photo without a class is skipped
     no_class: ClassVar[str]
@@ -69,7 +69,7 @@ class FileShard(ABC):
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """Everything beside the file and the job that the published file depends on."""
+        """Everything that the published file depends on, except the source file and the job."""
         return (self.class_name,)
 
     def made_with(self, job: Job) -> str:

@@ -50,13 +50,13 @@ def file_shards(text: str, class_name: str | None, columns: tuple[str, ...] = ()
 
     Raises:
         DataError: If there is no shard, or one of a pattern is missing.
-        UsageError: If two shards have one name, they are of two kinds, or a pattern cannot be understood.
+        UsageError: If two shards have the same name, there are two kinds, or a pattern cannot be understood.
     """
     files = _files(text)
     kinds = {name.endswith(parquet.ENDING) for _, name in files}
     if len(kinds) > 1:
         raise UsageError(
-            f"{text} holds tar and Parquet files, which become one kind of shards each.",
+            f"{text} holds tar and Parquet files, but a job takes shards of one kind.",
             "Name the files of one kind with a pattern, such as photos-{000..042}.tar.",
         )
     if kinds == {True}:
@@ -74,7 +74,7 @@ def file_shards(text: str, class_name: str | None, columns: tuple[str, ...] = ()
         if (other.folder, other.file) != (place_of, name):
             raise UsageError(
                 f"Two shards are called {stem}: {other.folder}/{other.file} and {folder}/{name}.",
-                "Rename one, because each becomes a file of that name.",
+                "Rename one, because each is published as a file of that name.",
             )
     return sorted(shards.values(), key=lambda shard: shard.name)
 

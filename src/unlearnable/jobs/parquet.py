@@ -1,7 +1,7 @@
-"""Rows of a Parquet file, read in small batches: a file is never held whole.
+"""Rows of a Parquet file, read in small batches: memory never holds a whole file.
 
-Parquet is read page by page, so memory holds a page of the file: as many photos as the program that wrote it
-put into one, and a row group at most.
+Parquet is read page by page, so memory holds one page: as many photos as the program that wrote the file put
+into it, and at most a row group.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from unlearnable.jobs.parquet_columns import Columns, columns_of, published
 from unlearnable.jobs.tars import clean
 
 ENDING = ".parquet"
-# rows that are read at a time
+# Rows of a batch.
 BATCH = 16
-# bytes of a column that are read from the file at a time
+# Bytes of a column in one read from the file.
 BUFFER = 1 << 20
 NO_PHOTO = "it has no photo: the entry is empty"
 PATH_ONLY = "the file holds only the path of the photo, not the photo; nothing is downloaded"
@@ -59,7 +59,7 @@ class Row:
 
 
 class Rows:
-    """The rows of one file, and why it could not be read to its end.
+    """The rows of one file, and the reason if it cannot be read to its end.
 
     Args:
         source: The file, open for reading.
@@ -68,10 +68,10 @@ class Rows:
         class_name: The class of all photos; None if a column has the classes.
 
     Attributes:
-        columns: Which column is what; None if the file cannot be used.
+        columns: The role of each column; None if the file cannot be used.
         schema: Schema of the published file (``pyarrow.Schema``); None likewise.
-        problem: Why the file cannot be read, or not to its end; empty if it can.
-        error: The error of its columns, which all files may share; None if they can be used.
+        problem: Why the file cannot be read to its end; empty if it can.
+        error: The error if its columns cannot be used, which may be so for all files; None if they can.
 
     Raises:
         DataError: If the file cannot be read because of its disk or its network.
@@ -99,7 +99,7 @@ class Rows:
 
     @property
     def has_paths_only(self) -> bool:
-        """Whether no row holds a photo, as far as the file's own statistics tell."""
+        """Whether no row holds a photo, by the statistics in the file."""
         assert self.columns is not None
         metadata, found = self._file.metadata, 0
         for group in range(metadata.num_row_groups):
@@ -199,7 +199,7 @@ def _opened(source: BinaryIO, name: str) -> Any:
 
 
 def _batches(file: Any, columns: Sequence[str], name: str) -> Iterator[Any]:
-    """Yield batches of some columns; only Arrow's own errors are taken for damage."""
+    """Yield batches of some columns; only Arrow's own errors count as damage."""
     with _errors(name):
         batches = file.iter_batches(BATCH, columns=list(columns), use_threads=False)
     while True:

@@ -1,7 +1,7 @@
 """The columns of a Parquet file: its photos, their classes, and those that are copied or left out.
 
 Photos are in the layout of Hugging Face: a struct of ``bytes`` (a file of an image) and ``path`` (its name).
-What a column is follows from its type, and from the features that ``datasets`` writes into the schema.
+The role of a column follows from its type, and from the features that ``datasets`` writes into the schema.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HUGGING_FACE = b"huggingface"
 PANDAS = b"pandas"
 IMAGE, CLASSES = "Image", "ClassLabel"
 PICTURES = (IMAGE, "Video", "Pdf")
-# levels of lists that are a grey picture: rows and columns
+# Nested lists that make a grey picture: rows and columns.
 ROWS = 2
 NAME_THEM = "Name them: --columns IMAGE,LABEL."
 
@@ -34,7 +34,7 @@ class Columns:
         names: Class names of the numbers in ``label``; empty if they have none.
         copied: The columns of the published file, in their order: photos, classes, and all others but those
             left out.
-        left_out: Columns that may hold pictures, which nobody protects.
+        left_out: Columns that may hold pictures; these are not protected, so they are not published.
     """
 
     image: str
@@ -45,12 +45,12 @@ class Columns:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The columns that are copied unchanged, beside the classes."""
+        """The columns that are copied unchanged, except the classes."""
         return tuple(name for name in self.copied if name not in (self.image, self.label))
 
 
 def columns_of(schema: Any, asked: Sequence[str], class_name: str | None, file: str) -> Columns:
-    """Return which column of a file is what.
+    """Return the role of each column of a file.
 
     Args:
         schema: The schema (``pyarrow.Schema``).
@@ -59,7 +59,7 @@ def columns_of(schema: Any, asked: Sequence[str], class_name: str | None, file: 
         file: Name of the file for messages.
 
     Raises:
-        UsageError: If it is not clear which columns are meant, or there is none of a given name.
+        UsageError: If it is not clear which columns are meant, or no column has a given name.
         DataError: If there are no photos or no classes, or a column is of another type.
     """
     twice = [name for name in schema.names if schema.names.count(name) > 1]
@@ -193,7 +193,7 @@ def _may_hold_pictures(kind: Any, feature: Mapping[str, Any], depth: int = 0) ->
     Args:
         kind: The type.
         feature: The feature of its column; empty if it has none.
-        depth: Number of lists that it is in.
+        depth: Number of lists around it.
     """
     import pyarrow as pa
     from pyarrow import types
@@ -211,5 +211,5 @@ def _may_hold_pictures(kind: Any, feature: Mapping[str, Any], depth: int = 0) ->
         return any(_may_hold_pictures(child, {}, depth) for child in children)
     if types.is_uint8(kind) or types.is_int8(kind):
         return depth > 0
-    # words of a sentence and corners of a box have fewer levels
+    # lists of words, or of corners of boxes, have fewer levels
     return depth > ROWS or (depth == ROWS and bool(types.is_integer(kind)))

@@ -34,11 +34,11 @@ class ParquetShard(FileShard):
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """Everything beside the file and the job that the published file depends on."""
+        """Everything that the published file depends on, except the source file and the job."""
         return self.class_name, list(self.columns)
 
     def inspected(self) -> Columns | None:
-        """Return which column of the file is what, without reading photos; None for a damaged file.
+        """Return the role of each column of the file, without reading photos; None for a damaged file.
 
         Raises:
             UsageError: If it is not clear which columns are meant.

@@ -1,4 +1,4 @@
-"""A Parquet file that is written in row groups of some photos: it is never held whole."""
+"""A Parquet file that is written in small row groups: memory never holds a whole file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 from unlearnable import hashing
 
-# bytes of photos, and rows, from which a row group is written; `datasets` reads one at a time
+# A row group is written once it has so many bytes of photos, or rows; `datasets` reads one group at a time.
 GROUP_BYTES, GROUP_ROWS = 32 << 20, 1000
-# rows after which the size of a page is looked at: readers hold whole pages, and the usual 1024 photos are
-# many
+# Rows between two checks of the size of a page. Readers hold whole pages, and Arrow's usual 1024 rows would
+# hold too many photos.
 PAGE_ROWS = 8
 
 
@@ -86,12 +86,12 @@ class RowWriter:
 
 
 class _Sink:
-    """Counts and hashes what Arrow writes; it looks like a file to Arrow, which must not close ours."""
+    """A file for Arrow to write to: it counts and hashes the bytes, and leaves the stream open."""
 
     closed = False
 
     def __init__(self, stream: BinaryIO) -> None:
-        # None for an attempt that failed
+        # None after an attempt that failed
         self.stream: BinaryIO | None = stream
         self.hash, self.bytes = hashing.running(), 0
 

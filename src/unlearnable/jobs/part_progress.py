@@ -11,7 +11,7 @@ STAGE = "writing"
 
 
 class PartProgress:
-    """Events of a part: photos of a folder, whose number is known, and else shards."""
+    """Events of a part. They count photos of a folder; of tar or Parquet files, they count shards."""
 
     def __init__(self, shards: Sequence[Shard], on_progress: OnProgress) -> None:
         self._weights = {shard.name: shard.photos for shard in shards}
@@ -35,7 +35,7 @@ class PartProgress:
         self._on_progress(Event(STAGE, self._done, self._total or len(self._weights)))
 
     def wait(self, count: int) -> None:
-        """Say once that other processes make shards of this part."""
+        """Report once that another process makes shards of this part."""
         if not self._waits:
             self._waits = True
             text = f"{count} shards of this part are being made by another process; waiting for it"

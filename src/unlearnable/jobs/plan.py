@@ -30,7 +30,7 @@ class Plan:
         shards: Number of shards of a folder, which never changes.
         photos: Number of photos of a folder when the job began.
         ids: Hash of the ids of a folder when the job began.
-        names: Names of the shards that are files with many photos.
+        names: Names of the shards of an input of tar or Parquet files.
         extends: Whether noise is made for photos that the run has none for.
     """
 
@@ -73,7 +73,7 @@ def agree(job: Job, kind: str, **facts: Any) -> Plan:
 
     Args:
         job: The job.
-        kind: Of the input.
+        kind: Kind of the input.
         facts: Other fields of the plan.
 
     Raises:
@@ -113,7 +113,7 @@ def _require_same(job: Job, found: Plan, mine: Plan) -> None:
         )
     if found.extends and not mine.extends:
         raise UsageError(
-            f"Noise was made for some photos in {job.output}, which the run has none for.",
+            f"Noise was made for some photos in {job.output} that the run has none for.",
             "Use --missing extend again (extend=True in Python), or name another PROTECTED.",
         )
 

@@ -26,7 +26,7 @@ class Status:
         written: Number of published photos.
         bytes: Bytes of their files.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
-        extended: Number of the published photos whose noise was made for them, because the run has none.
+        extended: Number of published photos that the run has no noise for, and whose noise was made here.
         skipped: Reason for every photo that was not published, by id.
         others: Number of the files that are no photos, by extension.
         vanished: Number of published photos whose source is gone.

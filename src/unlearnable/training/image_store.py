@@ -16,7 +16,7 @@ class ImageStore:
     Args:
         pixels: uint8 (N, 3, S, S) on the host; may be mapped from a file.
         compute: The device on which batches are needed.
-        mine: bool (N,), the images that are ever asked for; None for all. Only these are put on the device.
+        mine: bool (N,), the only images that are asked for, and put on the device; None for all.
     """
 
     def __init__(self, pixels: torch.Tensor, compute: Compute, mine: torch.Tensor | None = None) -> None:

@@ -67,12 +67,11 @@ def train_step(
         frozen: Layers that stay in eval mode because they do not train.
         margin: Subtracted from the logit of the true class in the loss, or from every logit times its class
             probability.
-        whole: The batch of which ``x`` is the share of this process; None if it is all of it.
+        whole: The batch of which ``x`` is the share of this process; None if ``x`` is the whole batch.
 
     Returns:
-        The mean loss (of a share: its part of it) and the number of correct predictions in the whole batch,
-        both on the device. For class probabilities, the
-        most probable class is the correct one.
+        The mean loss (of a share: its part of the mean) and the number of correct predictions in the whole
+        batch, both on the device. For class probabilities, the most probable class is the correct one.
     """
     model.train()
     for part in frozen:

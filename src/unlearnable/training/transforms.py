@@ -144,7 +144,7 @@ class Transform:
             float (N, C, size, size).
         """
         if not len(x):
-            # a process may own no image of a batch, and some functions refuse to do nothing
+            # a process may own no image of a batch, and some functions refuse empty tensors
             return x.new_zeros(0, x.shape[1], size, size)
         if draw is None or draw.maps is None:
             return (

@@ -1,4 +1,4 @@
-"""What a search costs and how well its noise protects, for searches that do less work."""
+"""The cost of searches that do less work, and how well their noise protects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRAINERS: dict[str, Settings] = {
     "grey": {"countermeasure": "grey"},
     "jpeg:30": {"countermeasure": "jpeg:30"},
 }
-# the share of the exact search's rounds, and the settings that differ
+# the rounds as a share of those of the exact search, and the settings that differ from it
 Change = tuple[float, Settings]
 
 
@@ -36,7 +36,7 @@ def searches(p: Profile) -> dict[str, Change]:
         ", plain network": {"surrogate": "cnn"},
         ", from gratings": {"init": "gratings"},
     }
-    # a part of the training step: one step, one sample, all images, and no measurement before it
+    # shared_backward needs these; the error is then that of the training batches
     apart: Settings = {"steps": 1, "samples": 1, "share": 1.0, "measure": "training"}
     shared: Settings = {"shared_backward": True, **apart}
     return {

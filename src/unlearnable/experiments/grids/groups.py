@@ -1,4 +1,4 @@
-"""Noise against a surrogate that tells groups of classes apart, as for very many classes."""
+"""Noise against a surrogate that tells only groups of classes apart, as for very many classes."""
 
 from __future__ import annotations
 
