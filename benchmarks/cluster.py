@@ -2,8 +2,8 @@
 
 Nothing here runs `unlearnable`; the rates come from measurements. The shards are dealt out to parts, as
 ``--part K/N`` does. A free process takes the next part and makes its shards one after the other. A kill loses
-the shard that it was making; after a while, another process goes on with the part. As many parts as shards
-are the queue of an engine.
+the shard that the process was making; after a while, another process continues the part. With as many parts
+as shards, the simulation is that of an engine with a queue of shards.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Cluster:
         machines: Number of machines.
         cores: Processes on each, one a core.
         hours_between_kills: Mean hours between two kills of a process, exponential; 0 for none.
-        new_seconds: From a kill to the start of another process: a new machine or pod.
-        start_seconds: From the start of a process to its first photo.
+        new_seconds: Seconds from a kill to the start of another process, on a new machine or in a new pod.
+        start_seconds: Seconds from the start of a process to its first photo.
         slow_share: Share of machines that are slow.
-        slowdown: How many times as long a slow machine takes.
+        slowdown: Time that a slow machine takes, as a multiple of the time of the others.
         spread: Standard deviation of the logarithm of a shard's time.
     """
 
@@ -56,7 +56,7 @@ def simulate(
         cluster: The machines.
         photos: Photos of the job.
         photos_a_shard: Photos of a shard.
-        seconds_a_photo: Seconds of one core for a photo, with its part of a manifest.
+        seconds_a_photo: Seconds of one core for a photo, its share of the manifest included.
         parts: Number of parts; 0 for as many as shards.
         seed: Seed of everything that is drawn.
 

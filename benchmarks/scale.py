@@ -1,14 +1,14 @@
-"""Measure `apply` by shard on this machine, and work out what millions of photos take on many machines.
+"""Measure `apply` by shard on this machine, and estimate the time of millions of photos on many machines.
 
     python benchmarks/scale.py PHOTOS --out benchmarks/results/scale.json
     python benchmarks/scale.py PHOTOS --out benchmarks/results/scale.json --only simulation
 
-Every part is written to the file when it is done, and `--only` repeats some. The parts are
+Every part is written to the file when it is done, and `--only` repeats some parts:
 
 - `parts`: two processes with `--part 1/2` and `--part 2/2` against one process, in turns, start included
 - `ray`: `--engine ray` with two workers against `--engine local` with two workers, in turns, the start of the
   cluster included and apart
-- `memory`: the peak of one process over 1, 10 and 100 tar shards
+- `memory`: the peak memory of one process over 1, 10 and 100 tar shards
 - `simulation`: hours and core-hours for 1e6, 1e8 and 1e9 photos on clusters, with kills and slow machines,
   from the rate that `parts` measured (`cluster.py`)
 
@@ -43,11 +43,11 @@ from unlearnable.training.compute import Compute
 MEGAPIXELS = 0.2
 SHARDS = (1, 10, 100)
 A_SHARD = 1000  # photos of a shard of a large folder
-PRICE = 0.04  # of a core-hour, in the currency of whoever pays: an example and no measurement
+PRICE = 0.04  # of a core-hour, in any currency: an example, not a measurement
 # photos, machines of 16 cores
 JOBS = ((10**6, 1), (10**6, 16), (10**8, 16), (10**8, 256), (10**9, 256), (10**9, 2048))
-# the command line, which leaves its peak of memory in a file; what the system reports of an ended process
-# counts the memory of the process that started it too
+# The command line. It writes its peak memory to a file, because the peak that the system reports for an ended
+# process includes the memory of the process that started it.
 PROGRAM = """
 import atexit, os, pathlib, re
 def leave():
@@ -95,7 +95,7 @@ def parts(args: argparse.Namespace, place: Path, _: dict[str, Any]) -> dict[str,
         pair = {
             "one": together([apply(run, photos, one, "--part", "1/1")]),
             "two": together([apply(run, photos, two, "--part", f"{k}/2") for k in (1, 2)]),
-            # every shard is finished, so this is the start alone
+            # every shard is finished, so this is the time of the start alone
             "start": together([apply(run, photos, one, "--part", "1/1")]),
         }
         pairs.append({**pair, "ratio": round(pair["one"]["seconds"] / pair["two"]["seconds"], 3)})
@@ -127,7 +127,7 @@ def ray(args: argparse.Namespace, place: Path, _: dict[str, Any]) -> dict[str, A
         same(place / "local", place / "ray")
         for done in (place / "local", place / "ray", place / f"{run.name}.shards"):
             shutil.rmtree(done)
-        # a second call finds every shard finished: what is left is the start of the engine
+        # a second call finds every shard finished, so it takes the time of the engine's start alone
         work = {
             name: timed[name]["seconds"] - timed[f"{name}, again"]["seconds"] for name in ("local", "ray")
         }
@@ -149,7 +149,7 @@ def ray(args: argparse.Namespace, place: Path, _: dict[str, Any]) -> dict[str, A
 
 
 def memory(args: argparse.Namespace, place: Path, _: dict[str, Any]) -> dict[str, Any]:
-    """Measure the peak of one process over more and more tar shards of one size."""
+    """Measure the peak memory of one process over more and more tar shards of one size."""
     photos = enlarge(args.photos, place / "photos", 2 * args.a_shard, MEGAPIXELS)
     run = with_noise(photos, place / "run")
     first = tar(photos, args.a_shard)

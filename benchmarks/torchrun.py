@@ -3,9 +3,9 @@
     python benchmarks/torchrun.py --out benchmarks/results/torchrun.json
 
 An image-step is one image in one training step of the surrogate, or in one noise step. The first round warms
-up, and the later ones are timed; starting the processes is not. Pairs take turns. The images are random: the
-time of a step does not depend on what they show. Image-steps a second of CPU time are those of the busiest
-process: the speed on a machine with a free core for each process, if messages took no time.
+up, and the later ones are timed; the start of the processes is not. The two searches of a pair take turns.
+The images are random, because the time of a step does not depend on their content. The CPU time is that of
+the busiest process: it gives the speed with a free core for each process, if messages took no time.
 """
 
 from __future__ import annotations
@@ -117,11 +117,11 @@ def searched(count: int) -> dict[str, dict[str, float]]:
         )
         for rank in range(count)
     ]
-    said = [process.communicate()[0] for process in group]
+    outputs = [process.communicate()[0] for process in group]
     if any(process.returncode for process in group):
         raise SystemExit("A search failed; see above.")
-    found: list[dict[str, dict[str, float]]] = [json.loads(one) for one in said]
-    # the processes take their steps together, so the first one has the time, and the busiest one the CPU time
+    found: list[dict[str, dict[str, float]]] = [json.loads(one) for one in outputs]
+    # steps are taken together, so the clock of the first process counts, and the CPU time of the busiest one
     return {
         kind: {"speed": found[0]["speed"][kind], "cpu_speed": min(one["cpu_speed"][kind] for one in found)}
         for kind in found[0]["speed"]

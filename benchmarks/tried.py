@@ -77,10 +77,10 @@ def arranged(spec: str, batch: int, repetitions: int) -> dict[str, Any]:
 
 
 def convolutions(channels: int, side: int, batch: int, repetitions: int) -> dict[str, Any]:
-    """Time a 3x3 convolution by the library, and by Winograd's algorithm F(2x2, 3x3) in tensor operations.
+    """Time a 3x3 convolution by PyTorch, and by Winograd's algorithm F(2x2, 3x3) in tensor operations.
 
     The algorithm (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, Eq. 8)
-    needs 16 products for four results where the direct sum needs 36. In seconds of work with one thread.
+    needs 16 products for four results; the direct sum needs 36. Times are CPU seconds of one thread.
     """
     threads = torch.get_num_threads()
     x = torch.randn(batch, channels, side, side).contiguous(memory_format=torch.channels_last)

@@ -218,7 +218,7 @@ def torchrun(file: File) -> str:
     ]
     kinds = {"all": "all steps", "train": "training steps", "move": "noise steps"}
 
-    def told(name: str) -> str:
+    def summary(name: str) -> str:
         found = {words: file["ratios"][kind][name] for kind, words in kinds.items()}
         return ", ".join(
             f"{one['median']:.2f} in {words} ({one['range'][0]:.2f} to {one['range'][1]:.2f})"
@@ -227,8 +227,8 @@ def torchrun(file: File) -> str:
 
     words = (
         f"{file['count']} images, batches of {file['batch']}, surrogate {file['surrogate']}. Image-steps a "
-        f"second of {count} processes over those of one, median and range: {told('speed')}. By the CPU time "
-        f"of the busiest process, which other programs change less: {told('cpu_speed')}."
+        f"second of {count} processes over those of one, median and range: {summary('speed')}. By the CPU "
+        f"time of the busiest process, which other programs change less: {summary('cpu_speed')}."
     )
     arms = ["1 process", f"{count} processes"]
     head = [

@@ -34,7 +34,7 @@ def render(text: str) -> str:
 
 
 def measured(found: dict[str, Any]) -> str:
-    """Return the table of what was measured, one row a part of the file."""
+    """Return the table of measurements."""
     parts, ray, memory = found["parts"], found["ray"], found["memory"]
     peaks = ", ".join(f"{peak:.1f} MB over {count}" for count, peak in memory["peak_megabytes"].items())
     rows = [
@@ -61,7 +61,7 @@ def measured(found: dict[str, Any]) -> str:
 
 
 def simulated(found: dict[str, Any]) -> str:
-    """Return what was assumed and the table of simulated jobs."""
+    """Return the assumptions and the table of simulated jobs."""
     cluster = found["cluster"]
     seconds = cluster["new_seconds"] + cluster["start_seconds"]
     words = (
