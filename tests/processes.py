@@ -12,7 +12,7 @@ from pathlib import Path
 import unlearnable
 
 TESTS = Path(__file__).parent
-SECONDS = 240  # that anything may take on a busy machine
+SECONDS = 240  # limit of every command and wait, for a busy machine
 
 
 def free_port() -> int:

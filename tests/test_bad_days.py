@@ -25,7 +25,7 @@ from PIL import Image
 import unlearnable
 from conftest import pixels
 
-SECONDS = 180  # that anything may take on a busy machine
+SECONDS = 180  # limit of every command and wait, for a busy machine
 COUNT = 60
 LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 # a checkpoint at every step, so that a search of seconds can be killed between two of them

@@ -96,7 +96,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `verify` train small networks for an epoch: that it runs is what is asked here.
+    """Let `verify` train small networks for an epoch, because the test only asks whether it runs.
 
     Fine-tuning a published network would take most of the time; tests of its own run it.
     """

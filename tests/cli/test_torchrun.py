@@ -1,4 +1,4 @@
-"""``torchrun -m unlearnable fit``: one result, one voice, and a checkpoint for any number of processes."""
+"""``torchrun -m unlearnable fit``: one result, one report, and a checkpoint for any number of processes."""
 
 from __future__ import annotations
 

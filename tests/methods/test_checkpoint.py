@@ -21,7 +21,7 @@ WHOLE = torch.arange(11.0).view(-1, 1, 1, 1) * torch.ones(1, 3, 2, 2)
 
 
 class Apart(Ranks):
-    """Processes of a test, which run one after the other and wait for nobody."""
+    """Processes of a test, which run one after the other and never wait."""
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Who owns an image and which images a step takes, for 22 machines of 8 processes without any of them."""
+"""The division of images between the processes of 22 machines and into batches, without any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that tell each other things, and steps that they take together; in threads of one process."""
+"""Messages between the processes of a search, and the steps that they take together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU = Compute("cpu", "float64")
 SHARES = ([0, 3, 4, 5, 8, 9, 11], [1, 2, 6, 7, 10], [])
 
 
-# The place of a process
+# The rank of a process
 
 
 def test_a_place_is_read_from_the_environment_of_torchrun() -> None:
@@ -69,7 +69,7 @@ def test_a_process_alone_sends_nothing() -> None:
     ALONE.require_same("It", "x")
 
 
-# What processes tell each other: run as a program in three processes, which print what they know
+# Messages: a program that runs in three processes, which print the values that they get
 
 
 def talk(folder: Path) -> None:

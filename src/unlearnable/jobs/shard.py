@@ -93,7 +93,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a shard.
+    """The result of an attempt to make a shard.
 
     Args:
         shard: Its name.

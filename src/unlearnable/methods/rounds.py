@@ -143,7 +143,7 @@ class Rounds(Method[S]):
         return self.finish(state) if mine is None else ctx.ranks.put_together(self.finish(state), mine)
 
     def _own_rows(self, view: View, ctx: Context) -> torch.Tensor | None:
-        """Which of all rows this process holds, bool (rows,); None if it holds all of them."""
+        """Return a mask of the rows that this process holds, bool (rows,); None if it holds all of them."""
         mine = ctx.mine(view) if self.form == "samplewise" else None
         return None if mine is None else mine[torch.from_numpy(view.own)]
 
