@@ -290,6 +290,7 @@ def test_files_in_the_docs_are_those_of_a_run(place: Path) -> None:
     run = place / "photos.unlearnable" / "protected"
     assert {path.name for path in run.iterdir()} == rows("files.md", "The run folder: keep this private") - {
         "checkpoint.safetensors",
+        "checkpoint.parts",
         "published",
         "folder.json",
         "measured",
