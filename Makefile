@@ -45,10 +45,11 @@ bench: $(READY)  ## how fast the search and the writing are, against the publish
 	$(BIN)/python benchmarks/applying.py --out build/applying-12.json --megapixels 12 --count 12 --pairs 1
 	$(BIN)/python benchmarks/applying.py --out build/applying-48.json --megapixels 48 --count 2 --pairs 1
 
-results: $(READY)  ## render the result files: tables and figures into results/cpu, and three pages of the docs
+results: $(READY)  ## render the result files: tables and figures into results/cpu, and four pages of the docs
 	$(BIN)/unlearnable experiment all --profile cpu --render
 	$(BIN)/python docs/results.py
 	$(BIN)/python docs/detection.py
+	$(BIN)/python docs/scale.py
 	$(BIN)/python benchmarks/performance.py
 
 check: $(READY)  ## style, types, and dependencies: declared are those that are imported

@@ -204,6 +204,48 @@ def starting(file: File) -> str:
     return f"{words}\n\n{grid(['part', 'time, s', 'CPU time, s'], rows)}"
 
 
+def torchrun(file: File) -> str:
+    """Render the speed of a search of several processes against one, one row per pair of runs."""
+    count = file["processes"]
+    rows = [
+        [
+            str(number),
+            f"{pair['load_before']:.1f}",
+            *(f"{pair[arm]['all'][name]:.0f}" for name in TIMES for arm in ("alone", "together")),
+            *(f"{pair['ratios']['all'][name]:.2f}" for name in TIMES),
+        ]
+        for number, pair in enumerate(file["pairs"], start=1)
+    ]
+    kinds = {"all": "all steps", "train": "training steps", "move": "noise steps"}
+
+    def told(name: str) -> str:
+        found = {words: file["ratios"][kind][name] for kind, words in kinds.items()}
+        return ", ".join(
+            f"{one['median']:.2f} in {words} ({one['range'][0]:.2f} to {one['range'][1]:.2f})"
+            for words, one in found.items()
+        )
+
+    words = (
+        f"{file['count']} images, batches of {file['batch']}, surrogate {file['surrogate']}. Image-steps a "
+        f"second of {count} processes over those of one, median and range: {told('speed')}. By the CPU time "
+        f"of the busiest process, which other programs change less: {told('cpu_speed')}."
+    )
+    arms = ["1 process", f"{count} processes"]
+    head = [
+        "pair",
+        "load of the machine before",
+        *(f"{arm}, image-steps a second" for arm in arms),
+        *(f"{arm}, image-steps a CPU second" for arm in arms),
+        "ratio",
+        "ratio by CPU time",
+    ]
+    return f"{words}\n\n{grid(head, rows)}"
+
+
+# image-steps a second, by the clock and by CPU time
+TIMES = ("speed", "cpu_speed")
+
+
 def walk(file: File) -> str:
     """Render the demo's walk: the verdict and the times of each seed, and every trial over all seeds."""
     seeds = file["seeds"]
@@ -367,5 +409,6 @@ KINDS: dict[str, Callable[[File], str]] = {
     "runs": runs,
     "searches": searches,
     "starting": starting,
+    "torchrun": torchrun,
     "walk": walk,
 }

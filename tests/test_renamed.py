@@ -19,6 +19,7 @@ from unlearnable.cells.revisions import revisions
 from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.experiments import profiles
+from unlearnable.methods import checkpoint
 from unlearnable.methods.fitted import load_state, load_tensors, save_state, save_tensors
 from unlearnable.noise import Noise
 from unlearnable.renamed import RENAMED, to_current, to_recorded
@@ -152,13 +153,13 @@ def test_a_run_that_began_under_old_names_resumes(
 
     resumed: list[bool] = []
 
-    def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-        state = load_state(path, identity)
+    def load(*arguments: Any, **named: Any) -> dict[str, Any] | None:
+        state = load_state(*arguments, **named)
         resumed.append(state is not None)
         return state
 
-    monkeypatch.setattr(searching, "save_state", save)
-    monkeypatch.setattr(searching, "load_state", load)
+    monkeypatch.setattr(checkpoint, "save_state", save)
+    monkeypatch.setattr(checkpoint, "load_state", load)
     monkeypatch.setattr(searching, "CHECKPOINT_SECONDS", -1.0)
     with RunFolder(tmp_path / "run").open() as run:
         with pytest.raises(Killed):

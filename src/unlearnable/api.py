@@ -14,16 +14,19 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.destination import require_place, require_usable
 from unlearnable.errors import UsageError
 from unlearnable.evaluation.visibility import of_published
-from unlearnable.events import OnProgress
+from unlearnable.events import OnProgress, silent
 from unlearnable.extending import extended
 from unlearnable.methods import Context, Fitted, Method
+from unlearnable.methods.shared import require_same_request, require_shareable
 from unlearnable.opening import PhotoOptions, open_photos, read, recall
-from unlearnable.preparation import Prepared, Request, prepare
+from unlearnable.preparation import Prepared, Request, prepare, prepare_for
 from unlearnable.publish import Published, publish
 from unlearnable.runs import RunFolder, find_run, keep_apart
 from unlearnable.search import found, require_same, search
 from unlearnable.training.compute import Compute
+from unlearnable.training.launch import Launch
 from unlearnable.training.randomness import fresh_seed
+from unlearnable.training.ranks import joined, placed
 
 
 def fit(
@@ -36,13 +39,16 @@ def fit(
 ) -> Fitted:
     """Find noise for images, in memory.
 
+    In a script that ``torchrun`` starts, all processes call it with the same arguments. They search together,
+    and each gets the whole result.
+
     Args:
         images: The images to protect, with context classes joined if there are any.
         method: The method, or its name for its usual settings; by default error-minimizing noise with the
             preset that fits the images and the device.
         seed: Drawn from the operating system if None, and recorded in the noise's provenance.
         compute: Device and precision, or the name of a device; chosen if None.
-        on_progress: Called with an event after every step.
+        on_progress: Called with an event after every step; of several processes, in the first one.
 
     Returns:
         The noise, with the surrogate needed to extend it. ``images.with_noise(fitted.noise)`` is the
@@ -54,13 +60,21 @@ def fit(
     """
     images, method = arguments.images(images, ImageSet), methods.given(method)
     seed, on_progress = arguments.seed(seed), arguments.callback(on_progress)
-    compute = Compute.of(compute)
-    if not isinstance(method, Method):
-        prepared = prepare(images, _request(method), compute=compute, on_progress=on_progress)
-        images, method = prepared.images, prepared.method
-    method = method.resolve(images.frame, len(images))
-    view = images.view(int(method.config.resolution), method.zoom)
-    return method.fit(view, Context(fresh_seed() if seed is None else seed, compute), on_progress)
+    launch = Launch.of()
+    with joined(launch) as ranks:
+        with ranks.together():
+            compute = placed(Compute.of(compute), launch, ranks)
+            if not isinstance(method, Method):
+                request = _request(method)
+                prepared = prepare_for(ranks, images, request, compute=compute, on_progress=on_progress)
+                images, method, compute = prepared.images, prepared.method, prepared.compute
+            method = method.resolve(images.frame, len(images))
+            require_shareable(method, len(images.classes), ranks)
+            view = images.view(int(method.config.resolution), method.zoom)
+        compute = replace(compute, precision=ranks.of_first(compute.precision))
+        require_same_request(ranks, method, view)
+        seed = ranks.of_first(fresh_seed() if seed is None else seed)
+        return method.fit(view, Context(seed, compute, ranks), on_progress if ranks.first else silent)
 
 
 def protect(

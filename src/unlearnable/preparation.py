@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import UsageError
 from unlearnable.events import OnProgress
 from unlearnable.methods import Method
+from unlearnable.methods.shared import require_shareable
 from unlearnable.models.from_timm import PREFIX
 from unlearnable.models.starts import models_of
 from unlearnable.opening import read, recall
@@ -21,6 +22,7 @@ from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.search import as_before, estimate, require_same, rounds_done
 from unlearnable.training.compute import Compute
+from unlearnable.training.ranks import ALONE, Ranks
 
 DEFAULT_METHOD = "error_minimizing"
 
@@ -131,6 +133,33 @@ def prepare(
             holds a run with other settings or another seed.
         DataError: If no photo can be read, or there is one class only and the method needs more.
     """
+    return prepare_for(ALONE, images, request, run=run, seed=seed, compute=compute, on_progress=on_progress)
+
+
+def prepare_for(
+    ranks: Ranks,
+    images: ImageSet,
+    request: Request | None = None,
+    *,
+    run: str | Path | RunFolder | None = None,
+    seed: int | None = None,
+    compute: Compute | str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Prepared:
+    """Do what ``prepare`` does in one of several processes that will search together.
+
+    Args:
+        ranks: The processes.
+        images: As for ``prepare``.
+        request: As for ``prepare``.
+        run: As for ``prepare``; None in all processes but the first.
+        seed: As for ``prepare``.
+        compute: As for ``prepare``.
+        on_progress: As for ``prepare``.
+
+    Raises:
+        UsageError: Also if several processes cannot share the search.
+    """
     images, on_progress = arguments.images(images, ImageSet), arguments.callback(on_progress)
     remedy = "Give un.Request(preset=..., settings={...})."
     request = Request() if request is None else request
@@ -151,6 +180,7 @@ def prepare(
         if asked == record.get("request", bare):
             settings = record["asked"]["settings"]
     method = methods.create(request.method, settings)
+    require_shareable(method, len(images.classes), ranks)
     if folder is None:
         return Prepared(
             read(images, method, on_progress=on_progress), method, compute, name, False, False, asked
@@ -163,6 +193,23 @@ def prepare(
     resumes = not finished and folder.checkpoint.exists() and record.get("fingerprint") == _fingerprint(found)
     done = rounds_done(folder.checkpoint) / int(record["settings"]["max_rounds"]) if resumes else 0.0
     return Prepared(found, method, compute, name, finished, resumes, asked, min(1.0, done))
+
+
+def agreed(prepared: Prepared, ranks: Ranks) -> Prepared:
+    """Return the search that the first process prepared, with the photos and the device of this process."""
+    method, compute = prepared.method, prepared.compute
+    found = ranks.of_first(
+        [method.name, method.config.model_dump(mode="json"), compute.precision, prepared.finished]
+    )
+    if ranks.first:
+        return prepared
+    name, settings, precision, finished = found
+    return replace(
+        prepared,
+        method=methods.create(name, settings),
+        compute=replace(compute, precision=precision),
+        finished=finished,
+    )
 
 
 def _settings(request: Request, preset: str) -> dict[str, Any]:

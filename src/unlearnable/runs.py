@@ -8,6 +8,7 @@ published/NAME-HASH/     the same for every further folder: folder.json, files.j
 noise.safetensors        the noise
 surrogate.safetensors    the surrogate, to extend sample-wise noise to new photos
 checkpoint.safetensors   an unfinished search; deleted when it is finished
+checkpoint.parts/        the noise of such a search, where several processes share it
 measured/                the finished trainings of a report card
 people/                  a page for each person, with links to the photos
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -105,10 +107,11 @@ class RunFolder:
 
     Args:
         path: The folder; made on ``open``.
+        writes: Whether this process writes its record: of several that share a search, the first one does.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        self.path, self._writes = path, writes
         self.noise = path / "noise.safetensors"
         self.surrogate = path / "surrogate.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
@@ -128,7 +131,7 @@ class RunFolder:
             UsageError: If another process works in it, or its path is not valid Unicode.
             UnlearnableError: If it cannot be made.
         """
-        if self._open:
+        if self._open or not self._writes:
             yield self
             return
         try:
@@ -229,6 +232,8 @@ class RunFolder:
     def update(self, **values: Any) -> dict[str, Any]:
         """Change entries of ``run.json`` atomically, and return the record."""
         record = {**self.read(), **values}
+        if not self._writes:
+            return record
         # ASCII, because a path may hold bytes that are not UTF-8
         write(self.path / "run.json", json.dumps(record, indent=2, sort_keys=True).encode("ascii"))
         return record
@@ -259,6 +264,8 @@ class RunFolder:
 
     def forget(self) -> None:
         """Discard noise, surrogate and settings, but remember the published files and their names."""
+        if not self._writes:
+            return
         lists = self.lists()
         for listed in lists:
             if listed.path.exists():
@@ -269,6 +276,7 @@ class RunFolder:
                 self.claim(listed, {})
         for path in (self.noise, self.surrogate, self.checkpoint):
             path.unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoint.with_suffix(".parts"), ignore_errors=True)
 
     def lists(self) -> list[FileList]:
         """Return the list of every published folder, the first one's first.

@@ -19,7 +19,7 @@ from unlearnable.data.image_set import ImageSet
 from unlearnable.errors import DataError, Unfinished, UsageError
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.methods import Context, Fitted, Method, State
-from unlearnable.methods.fitted import load_state, save_state
+from unlearnable.methods.shared import require_same_request
 from unlearnable.models import builder
 from unlearnable.models.starts import models_of
 from unlearnable.plugins import file_of
@@ -27,6 +27,7 @@ from unlearnable.renamed import to_current
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
 from unlearnable.training.randomness import fresh_seed
+from unlearnable.training.ranks import ALONE, Ranks
 from unlearnable.version import __version__
 from unlearnable.words import counted
 
@@ -48,6 +49,7 @@ def search(
     origin: Mapping[str, Any] | None = None,
     deadline: float = math.inf,
     on_progress: OnProgress = silent,
+    ranks: Ranks = ALONE,
 ) -> Fitted:
     """Fit a method to images, or return the result of an earlier search with the same request.
 
@@ -60,6 +62,8 @@ def search(
         origin: The request that the method was made from, for the record.
         deadline: Time of ``time.monotonic()`` after which the search is saved and stops.
         on_progress: Called with an event after every step.
+        ranks: The processes that search together. All of them call this function with the same arguments; the
+            first one writes the run folder.
 
     Raises:
         UsageError: If the folder holds a run with other settings or another seed; the message names the
@@ -67,23 +71,32 @@ def search(
         DataError: If the images cannot be used.
         Unfinished: If the deadline has passed; the search is saved, and the same call resumes.
     """
-    record = run.read()
+    # the first process may write to it while others read it
+    record = ranks.of_first(run.read())
     asked = {"method": method.name, "settings": method.config.model_dump(mode="json"), "stamp": images.stamp}
-    require_same(run, method, seed)
-    if run.finished:
+    with ranks.together():
+        require_same(run, method, seed)
+    if ranks.of_first(run.finished):
         return found(run)
-    seed = record.get("seed", fresh_seed() if seed is None else seed)
+    seed = record.get("seed", ranks.of_first(fresh_seed() if seed is None else seed))
     compute = as_before(record, compute or Compute.choose())
+    compute = replace(compute, precision=ranks.of_first(compute.precision))
+    environment = compute.describe() | ({"processes": ranks.count} if ranks.several else {})
     on_progress(Event("reading", 0, len(images)))
     method = method.resolve(images.frame, len(images))
     size = int(method.config.resolution)
-    view = images.view(size, method.zoom, run.path)
+    with ranks.together():
+        view = images.view(size, method.zoom, run.path).in_order_of_ids()
+    require_same_request(ranks, method, view)
     on_progress(Event("reading", len(images), len(images)))
     settings = method.config.model_dump(mode="json")
     identity = {"method": method.name, "settings": settings, "seed": seed, "fingerprint": view.fingerprint}
-    state = load_state(run.checkpoint, identity)
-    if run.checkpoint.exists():
-        changed = _changed(record.get("environment", {}), compute.describe())
+    context = Context(seed, compute, ranks)
+    checkpoint = method.checkpoint(run.checkpoint, identity, view, context)
+    with ranks.together():
+        state = checkpoint.load()
+    if ranks.first and run.checkpoint.exists():
+        changed = _changed(record.get("environment", {}), environment)
         text = f"resuming with {changed}: the noise may differ from that of an uninterrupted run"
         if state is None:
             what = "photos" if record.get("fingerprint") != view.fingerprint else "surrogate's weights"
@@ -104,7 +117,7 @@ def search(
         images=len(images.own),
         context=len(images) - len(images.own),
         classes=sorted(set(images.classes) - images.context),
-        environment=compute.describe(),
+        environment=environment,
         version=__version__,
         started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         searched=False,
@@ -112,8 +125,8 @@ def search(
     started = time.monotonic()
 
     def save(state: State) -> None:
-        save_state(run.checkpoint, state, identity)
-        if time.monotonic() >= deadline:
+        checkpoint.save(state)
+        if ranks.of_first(time.monotonic() >= deadline):
             rounds = len(state.get("log", []))
             raise Unfinished(
                 f"The time is up after {counted(rounds, 'round')}; the search is saved in {run.path}.",
@@ -122,27 +135,29 @@ def search(
 
     fitted = method.fit(
         view,
-        Context(seed, compute),
+        context,
         TimeLeft(on_progress),
         state=state,
         save=save,
         every=_save_interval(deadline - started),
     )
-    if not fitted.noise.bank.any():
-        # forgotten, so that the next command may ask for other settings
-        run.forget()
-        raise UsageError(
-            "The noise that was found is zero everywhere, so it would protect nothing.",
-            "Give the search more max_rounds, longer steps, or a larger low_limit.",
-        )
-    fitted.save(run.path)
-    run.update(
-        searched=True,
-        rounds=list(fitted.log),
-        stopped=fitted.reason,
-        search_seconds=round(time.monotonic() - started, 1),
-    )
-    run.checkpoint.unlink(missing_ok=True)
+    with ranks.together():
+        if not fitted.noise.bank.any():
+            # forgotten, so that the next command may ask for other settings
+            run.forget()
+            raise UsageError(
+                "The noise that was found is zero everywhere, so it would protect nothing.",
+                "Give the search more max_rounds, longer steps, or a larger low_limit.",
+            )
+        if ranks.first:
+            fitted.save(run.path)
+            run.update(
+                searched=True,
+                rounds=list(fitted.log),
+                stopped=fitted.reason,
+                search_seconds=round(time.monotonic() - started, 1),
+            )
+            checkpoint.delete()
     return fitted
 
 

@@ -150,7 +150,7 @@ def test_the_surrogate_may_see_other_transformations_than_the_noise(
     monkeypatch.setattr(
         by_surrogate,
         "train_step",
-        lambda model, o, x, *rest: trained.append(x.clone()) or step(model, o, x, *rest),
+        lambda model, o, x, *rest, **more: trained.append(x.clone()) or step(model, o, x, *rest, **more),
     )
     monkeypatch.setattr(
         by_surrogate.BySurrogate,

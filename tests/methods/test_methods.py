@@ -138,12 +138,15 @@ def test_cosine_steps_shorten_from_the_whole_to_a_twentieth_and_move_the_noise_b
     )  # half precision
 
 
-@pytest.mark.parametrize(("count", "rounds"), [(40, 300), (500, 180), (3000, 60), (50_000, 60)])
-def test_fewer_photos_are_gone_over_more_often(count: int, rounds: int) -> None:
-    method = methods.create("error_minimizing", presets.merge(presets.read("laptop"), None, {})).resolve(
-        (375, 500), count
-    )
-    assert method.config.max_rounds == rounds
+@pytest.mark.parametrize(
+    ("count", "samplewise", "classwise"),
+    [(40, 300, 300), (150, 300, 200), (500, 180, 60), (3000, 60, 60), (50_000, 60, 60)],
+)
+def test_fewer_photos_are_gone_over_more_often(count: int, samplewise: int, classwise: int) -> None:
+    for form, rounds in (("samplewise", samplewise), ("classwise", classwise), ("auto", classwise)):
+        merged = presets.merge(presets.read("laptop"), None, {"form": form})
+        method = methods.create("error_minimizing", merged).resolve((375, 500), count)
+        assert method.config.max_rounds == rounds
 
 
 def test_noise_steps_are_counted_and_not_rounds() -> None:

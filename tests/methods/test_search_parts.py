@@ -450,9 +450,11 @@ def test_error_maximizing_noise_trains_on_clean_images_at_a_rate_that_falls_to_z
     plan, state, ctx = started(method, view)
     seen: list[tuple[torch.Tensor, float]] = []
 
-    def spy(model: torch.nn.Module, optimizer: torch.optim.SGD, x: torch.Tensor, *rest: object):
+    def spy(
+        model: torch.nn.Module, optimizer: torch.optim.SGD, x: torch.Tensor, *rest: object, **more: object
+    ):
         seen.append((x.clone(), optimizer.param_groups[0]["lr"]))
-        return train_step(model, optimizer, x, *rest)
+        return train_step(model, optimizer, x, *rest, **more)
 
     train_step = module.train_step
     monkeypatch.setattr(module, "train_step", spy)

@@ -5,7 +5,7 @@ A verb imports slow modules when it is called, so that the help appears at once.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from unlearnable.cli import (
     verify,
 )
 from unlearnable.cli.process import App
-from unlearnable.cli.verb import Addressed, Program, Verb
+from unlearnable.cli.verb import Addressed, Program, Shared, Verb
 from unlearnable.version import __version__
 
 SUMMARY = (
@@ -59,6 +59,7 @@ def main(
 
 
 PROTECT, MEASURE, SHOW, EXCHANGE = "Protect", "Measure", "Show", "Exchange"
+KINDS: dict[Any, type[Verb]] = {apply.apply: Addressed, fit.fit: Shared}
 for verb, panel in (
     (demo.demo, PROTECT),
     (protect.protect, PROTECT),
@@ -73,6 +74,6 @@ for verb, panel in (
     (lists.countermeasures, SHOW),
     (export.export, EXCHANGE),
 ):
-    app.command(cls=Addressed if verb is apply.apply else Verb, rich_help_panel=panel)(verb)
+    app.command(cls=KINDS.get(verb, Verb), rich_help_panel=panel)(verb)
 app.command("import", cls=Verb, rich_help_panel=EXCHANGE)(export.import_)
 app.add_typer(faces.app, name="faces", rich_help_panel=PROTECT)

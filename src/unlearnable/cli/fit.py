@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unlearnable.cli import listing, options
+from unlearnable.cli import group, listing, options
 from unlearnable.cli.console import Console
+from unlearnable.training.launch import Launch
 from unlearnable.words import counted
 
 
@@ -41,32 +43,45 @@ def fit(
     quiet: options.Quiet = False,
 ) -> None:
     """Find the noise for a folder of photos, and save it in a run folder."""
-    console = Console(json, quiet, log, metrics)
-    with console.errors(resumes=True):
+    launch = Launch.of()
+    console = Console(json, quiet or launch.rank > 0, log, None if launch.rank else metrics)
+    with console.errors(resumes=True), group.speaking(launch):
         from unlearnable import duration
         from unlearnable.cli import protection
         from unlearnable.opening import open_photos
-        from unlearnable.preparation import Request, prepare
+        from unlearnable.preparation import Request, agreed, prepare_for
         from unlearnable.runs import RunFolder
         from unlearnable.search import search as find
         from unlearnable.training.compute import Compute
+        from unlearnable.training.ranks import joined, placed
 
         started = time.monotonic()
-        deadline = math.inf if time_limit is None else started + duration.parse(time_limit)
-        options.load_plugins(plugin)
-        given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
-        reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
-        reading = protection.ask_about_splits(photos, reading)
-        compute = Compute.choose(device, precision)
-        images = open_photos(photos, context, reading)
-        request = Request(method, preset, config, given, visibility)
-        with RunFolder(run).open(protection.remarks(console)) as opened:
-            opened.require_kind("photos")
-            with console.progress() as on_progress:
-                prepared = prepare(
-                    images, request, run=opened, seed=seed, compute=compute, on_progress=on_progress
-                )
-            protection.announce(console, prepared)
+        with joined(launch) as ranks, ExitStack() as stack:
+            with ranks.together():
+                deadline = math.inf if time_limit is None else started + duration.parse(time_limit)
+                options.load_plugins(plugin)
+                given = options.settings({"form": form, "epsilon": epsilon, "search": search}, set_)
+                reading = protection.photo_options(labels, class_name, folders_are_classes, max_pixels)
+                if not ranks.several:
+                    reading = protection.ask_about_splits(photos, reading)
+                compute = placed(Compute.choose(device, precision), launch, ranks)
+                images = open_photos(photos, context, reading)
+                request = Request(method, preset, config, given, visibility)
+                folder = RunFolder(run, writes=ranks.first)
+                opened = stack.enter_context(folder.open(protection.remarks(console)))
+                opened.require_kind("photos")
+                with console.progress() as on_progress:
+                    prepared = prepare_for(
+                        ranks,
+                        images,
+                        request,
+                        run=opened if ranks.first else None,
+                        seed=seed,
+                        compute=compute,
+                        on_progress=on_progress,
+                    )
+            prepared = agreed(prepared, ranks)
+            protection.announce(console, prepared, processes=ranks.count)
             with console.progress() as on_progress:
                 fitted = find(
                     prepared.images,
@@ -77,8 +92,11 @@ def fit(
                     origin=prepared.origin,
                     deadline=deadline,
                     on_progress=on_progress,
+                    ranks=ranks,
                 )
             opened.update(photos=str(photos.resolve()), status="fitted")
+        if launch.rank:
+            return
         record = {
             "run": str(run),
             "rounds": len(fitted.log),

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from unlearnable.cli import failures, signals, streams
+from unlearnable.cli import failures, group, signals, streams
 
 
 class App(typer.Typer):
@@ -22,7 +22,11 @@ class App(typer.Typer):
         with signals.stopping():
             try:
                 return super().__call__(*args, **kwargs)
+            except SystemExit as ended:
+                group.end(ended.code)
+                raise
             except (Exception, KeyboardInterrupt) as error:
                 text, code = failures.explain(error)
                 print(text, file=sys.stderr)
+                group.end(code)
                 raise SystemExit(code) from None

@@ -46,7 +46,13 @@ def ask_about_splits(photos: Path, options: PhotoOptions) -> PhotoOptions:
 
 
 def announce(
-    console: Console, prepared: Prepared, image: str = "photo", group: str = "class", *, judge: bool = True
+    console: Console,
+    prepared: Prepared,
+    image: str = "photo",
+    group: str = "class",
+    *,
+    judge: bool = True,
+    processes: int = 1,
 ) -> None:
     """Print the number of images, the settings and the device, and an estimate if there is a search.
 
@@ -56,6 +62,7 @@ def announce(
         image: The word for an image.
         group: The word for a class.
         judge: Whether to say which verdicts of ``verify`` their number allows.
+        processes: Number of processes that share the search.
     """
     images, compute = prepared.images, prepared.compute
     context = len(images) - len(images.own)
@@ -64,14 +71,16 @@ def announce(
     parts = [f"{counted(len(images.own), image)} in {counted(own, group)}"]
     parts += [counted(context, f"context {image}")] if context else []
     parts += [f"preset {prepared.preset}" if prepared.preset else prepared.method.name]
-    console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}")
+    shared = f", {processes} processes" if processes > 1 else ""
+    console.remark(f"{', '.join(parts)}; {compute.device}, {compute.precision}{shared}")
     # said before the search, which may take hours
     if judge:
         console.remark(f"For `unlearnable verify`: {from_counts(counts, context).words}")
     # The estimate itself takes seconds.
     if console.quiet or prepared.finished:
         return
-    seconds = prepared.estimate()
+    # as if each had a device or a core of its own
+    seconds = prepared.estimate() / processes
     rounds = prepared.method.resolve(images.frame, len(images)).most_rounds
     most = "at most " if prepared.may_end_early else ""
     how_long = f"{most}about {duration.words(seconds)}"

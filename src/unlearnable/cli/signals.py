@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 10.0
 # The request to stop that waits for such a point.
 _waiting: list[int] = []
 _patient: list[bool] = []
+# signals that wait for it
+_gentle: set[int] = {signal.SIGTERM}
 
 
 class Stopped(KeyboardInterrupt):
@@ -42,7 +44,8 @@ class Stopped(KeyboardInterrupt):
 def stopping() -> Iterator[None]:
     """Raise ``Stopped`` at the first signal; at a later one end the process at once.
 
-    Within ``between_events``, the first SIGTERM waits for the next event, for 10 s at most.
+    Within ``between_events``, the first SIGTERM waits for the next event, for 10 s at most; so do the signals
+    of ``wait_for_steps``.
 
     A signal that the caller ignores, as ``nohup`` does, stays ignored. After a signal the process is expected
     to end, so its handlers stay until then.
@@ -56,7 +59,7 @@ def stopping() -> Iterator[None]:
         nonlocal first
         if not first:
             first = time.monotonic()
-            if number == signal.SIGTERM and _patient:
+            if number in _gentle and _patient:
                 _waiting.append(number)
                 _again_later(number)
                 return
@@ -82,6 +85,11 @@ def stopping() -> Iterator[None]:
             atexit.register(_set, dict.fromkeys(taken, signal.SIG_IGN))
         else:
             _set({number: before[number] for number in taken})
+
+
+def wait_for_steps(number: int) -> None:
+    """Let a signal wait for the next event within ``between_events``, as SIGTERM does."""
+    _gentle.add(number)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from unlearnable.cli import group
 from unlearnable.cli.console import Console
 from unlearnable.errors import UsageError
 
@@ -34,6 +35,8 @@ class Verb(TyperCommand):
 
     # whether a word that is no value of an option may be an address
     addresses = False
+    # whether several processes that torchrun started can run it together
+    shared = False
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters; a switch has no value to be shown in the help."""
@@ -44,6 +47,8 @@ class Verb(TyperCommand):
         args = to_current(args, {name for parameter in self.params for name in parameter.opts})
         if not ctx.resilient_parsing:
             with Console().errors():
+                if not self.shared:
+                    group.require_alone(self.name or "")
                 self._note_repeated(args)
                 self._check_paths(args)
         return super().parse_args(ctx, args)
@@ -104,6 +109,12 @@ class Addressed(Verb):
     """A verb whose arguments may be addresses; it checks itself which of them."""
 
     addresses = True
+
+
+class Shared(Verb):
+    """A verb that several processes can run together."""
+
+    shared = True
 
 
 class Program(TyperGroup):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
@@ -19,6 +20,7 @@ from unlearnable.data.view import View
 from unlearnable.errors import DataError, UsageError
 from unlearnable.events import OnProgress, silent
 from unlearnable.methods import bank
+from unlearnable.methods.checkpoint import Checkpoint
 from unlearnable.methods.config import Config, NoiseConfig, rounds_for
 from unlearnable.methods.context import Context
 from unlearnable.methods.fitted import Fitted
@@ -50,6 +52,9 @@ class Method(ABC, Generic[C]):
     revision: ClassVar[int] = 1
     # whether the search raises the error on protected images, and stops when it is high enough
     rises: ClassVar[bool] = False
+    # Whether several processes may search together (``shared.py``). Not inherited: a hook that a subclass
+    # overrides may draw for the images of a batch, or compare them.
+    shared: ClassVar[bool] = False
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -155,6 +160,10 @@ class Method(ABC, Generic[C]):
     def finish(self, state: State) -> torch.Tensor:
         """Return the noise: (rows, 3, h, w) in levels, one row for each of ``keys(view)``."""
 
+    def whole(self, state: State, view: View, ctx: Context) -> torch.Tensor:
+        """Return what ``finish`` does; of several processes, the rows of all of them."""
+        return self.finish(state)
+
     def surrogate(self, state: State) -> dict[str, torch.Tensor]:
         """Return the weights of the surrogate, or nothing for a method without one."""
         return {}
@@ -197,6 +206,17 @@ class Method(ABC, Generic[C]):
             f"The noise of this run does not cover {what}, and {self.name} cannot extend it.",
             "Find new noise with `unlearnable protect --refit`.",
         )
+
+    def checkpoint(self, path: Path, identity: dict[str, Any], view: View, ctx: Context) -> Checkpoint:
+        """Return the checkpoint of a search.
+
+        Args:
+            path: Its file.
+            identity: The search.
+            view: The images.
+            ctx: Device, precision, processes.
+        """
+        return Checkpoint(path, identity)
 
     def keys(self, view: View) -> tuple[str, ...]:
         """Return the key of every row of the bank: own ids, or own classes once per pattern."""
@@ -248,6 +268,6 @@ class Method(ABC, Generic[C]):
         view = view.in_order_of_ids()
         self.require_classes(len(view.classes))
         state, log, reason = search(self, view, ctx, on_progress, state=state, save=save, every=every)
-        noise = self.to_noise(self.finish(state), view, ctx.seed)
+        noise = self.to_noise(self.whole(state, view, ctx), view, ctx.seed)
         weights = {name: value.detach().cpu() for name, value in self.surrogate(state).items()}
         return Fitted(noise, weights, view.classes, tuple(log), reason)

@@ -26,8 +26,10 @@ from unlearnable.methods.rounds import Rounds
 from unlearnable.methods.search_plan import Batch, NoiseStep, SearchPlan
 from unlearnable.methods.settings import SearchConfig
 from unlearnable.methods.steps import State, Steps
+from unlearnable.training import partition
 from unlearnable.training.loop import train_step
 from unlearnable.training.transforms import Draw
+from unlearnable.training.whole_batch import WholeBatch
 
 S = TypeVar("S", bound=SearchConfig)
 SHORTEST = 0.05  # of ``step_size``: the length at which a cosine schedule ends
@@ -101,7 +103,7 @@ class BySurrogate(Rounds[S]):
         Returns:
             float (B, 3, S, S) in [0, 1], on the device.
         """
-        return plan.show(batch, d, plan.trainer_view.draw(len(d), rng))
+        return plan.show(batch, d, plan.draw(batch, rng))
 
     def noise_loss(self, step: NoiseStep, d: torch.Tensor) -> torch.Tensor:
         """Return the loss that a noise step lowers (or raises), a scalar that is differentiable in ``d``.
@@ -141,10 +143,13 @@ class BySurrogate(Rounds[S]):
         d = plan.noise_of(batch.rows, state["noise"]).requires_grad_(self.moves_in_training)
         x = self.train_batch(plan, surrogate.model, batch, d, plan.ctx.rng("train", count))
         compute, clip = plan.ctx.compute, plan.recipe.clip
-        right = train_step(surrogate.model, surrogate.optimizer, x, batch.y, compute, clip)[1]
-        if d.grad is not None:
+        whole = None if batch.share is None else WholeBatch(plan.ctx.ranks, len(batch.share.batch))
+        right = train_step(surrogate.model, surrogate.optimizer, x, batch.y, compute, clip, whole=whole)[1]
+        if self.moves_in_training:
             length = self.direction * self.step_length(state["round"], plan.rounds)
-            self.put_back(plan, state, batch, self.stepped(plan, batch, d.detach(), d.grad, length))
+            # a process may own no image of the batch
+            gradient = torch.zeros_like(d) if d.grad is None else d.grad
+            self.put_back(plan, state, batch, self.stepped(plan, batch, d.detach(), gradient, length))
         # a sum on the device: reading it here would wait for the step to finish
         state["right"] = right if number == 0 else state["right"] + right
 
@@ -152,7 +157,7 @@ class BySurrogate(Rounds[S]):
         """Return the images of training batch ``count`` of the search."""
         epoch, step = divmod(count, plan.per_epoch)
         order = plan.order("order", plan.everyone, epoch)
-        return plan.batch_of(order[step * plan.batch : (step + 1) * plan.batch])
+        return plan.batch_of(partition.batch(order, step, plan.batch))
 
     def training_error(self, plan: SearchPlan, state: State) -> float:
         """Return the share of this round's training batches that the surrogate got wrong, in [0, 1]."""
@@ -166,14 +171,14 @@ class BySurrogate(Rounds[S]):
         """
         model, losses, wrong = plan.frozen(state), [], []
         with torch.inference_mode():
-            for index in torch.split(plan.own, plan.batch):
+            for index in torch.split(plan.measured, plan.batch):
                 batch = plan.batch_of(index)
                 logits = plan.logits(model, plan.show(batch, plan.noise_of(batch.rows, state["noise"]), None))
                 losses.append(F.cross_entropy(logits, batch.y, reduction="none"))
                 wrong.append(logits.argmax(1) != batch.y)
-        state["error"] = float(torch.cat(wrong).double().mean())
+        state["error"] = float(plan.of_all(torch.cat(wrong).double()).mean())
         if self.skip_below:
-            found = torch.cat(losses).cpu()
+            found = plan.of_all(torch.cat(losses)).cpu()
             batches = -(-int((found >= self.skip_below).sum()) // plan.batch)
             highest = found.argsort(descending=True, stable=True)[: batches * plan.batch]
             state["active"] = plan.own[highest].sort().values
@@ -183,12 +188,13 @@ class BySurrogate(Rounds[S]):
         noise = state["noise"]
         which, start = divmod(number, plan.noise_batches(state))
         order = plan.order("noise order", plan.active(state), state["round"], which)
-        batch = plan.batch_of(order[start * plan.batch : (start + 1) * plan.batch])
+        batch = plan.batch_of(partition.batch(order, start, plan.batch))
         model = self.frozen(plan, state)
         rng = plan.ctx.rng("noise", state["round"], number)
         batch = self.aimed(plan, state, model, batch, rng)
         d = plan.noise_of(batch.rows, noise)
-        d = self.sign_steps(NoiseStep(plan, model, batch, rng), d, state["round"])
+        if len(d):
+            d = self.sign_steps(NoiseStep(plan, model, batch, rng), d, state["round"])
         self.put_back(plan, state, batch, d)
 
     def put_back(self, plan: SearchPlan, state: State, batch: Batch, d: torch.Tensor) -> None:
@@ -202,7 +208,8 @@ class BySurrogate(Rounds[S]):
             return
         # Class-wise, a step is the mean over the class's images. A product with 0 and 1 sums in the same
         # order every time; a scattered sum on a GPU does not.
-        mine = (batch.rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
+        rows, d = plan.whole(batch, d)
+        mine = (rows == torch.arange(len(noise), device=noise.device).view(-1, 1)).to(noise.dtype)
         counts = mine.sum(1).view(-1, 1, 1, 1)
         mean = (mine @ d.flatten(1)).view_as(noise) / counts.clamp(min=1)
         noise.copy_(plan.constraints.whole(torch.where(counts > 0, mean, noise)))
@@ -213,10 +220,9 @@ class BySurrogate(Rounds[S]):
         Nothing in the loop waits for the device, so all transformations are drawn before the first step.
         """
         plan, config = step.plan, self.config
-        view = plan.trainer_view
         length = self.direction * self.step_length(round, plan.rounds)
-        samples = config.samples if view.varies else 1
-        draws = [[view.draw(len(d), step.rng) for _ in range(samples)] for _ in range(config.steps)]
+        samples = config.samples if plan.trainer_view.varies else 1
+        draws = [[plan.draw(step.batch, step.rng) for _ in range(samples)] for _ in range(config.steps)]
         under = plan.under(step.batch, d)
         for some in draws:
             d = self._moved(plan, d, self._gradient(step, d, some), length, under)

@@ -45,7 +45,7 @@ class CleanSurrogate(BySurrogate[C]):
         """Return the clean images, changed as ``countermeasures`` and ``pretrain_transforms`` say."""
         name, config = self.config.pretrain_transforms, self.config
         transform = Transform(config.transforms if name == "auto" else name, (config.crop_min, 1.0))
-        return plan.show(batch, torch.zeros_like(d), plan.trainer_view.draw(len(d), rng, transform))
+        return plan.show(batch, torch.zeros_like(d), plan.draw(batch, rng, transform))
 
     def brief(self) -> CleanSurrogate[C]:
         """Return this method with a short training, for estimates of time."""

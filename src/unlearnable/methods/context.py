@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from unlearnable.data.view import View
 from unlearnable.methods.pretrained_surrogates import build
+from unlearnable.training import partition
 from unlearnable.training.compute import Compute
 from unlearnable.training.frozen import freeze
 from unlearnable.training.randomness import generator, seeded
+from unlearnable.training.ranks import ALONE, Ranks
 from unlearnable.training.recipe import Recipe
+from unlearnable.training.whole_batch import share
 
 T = TypeVar("T")
 
@@ -36,10 +40,12 @@ class Context:
     Args:
         seed: The seed from which every draw is derived.
         compute: Device and precision.
+        ranks: The processes that search together.
     """
 
     seed: int
     compute: Compute = field(default_factory=Compute)
+    ranks: Ranks = ALONE
     _bound: tuple[dict[str, Any], Surrogate] | None = field(default=None, repr=False)
     _cached: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
@@ -63,6 +69,8 @@ class Context:
         if self._bound is not None and self._bound[0] is state:
             return self._bound[1]
         model = self.model(spec, classes)
+        if self.ranks.several:
+            share(model, self.ranks)
         saved = {
             key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")
         }
@@ -91,6 +99,12 @@ class Context:
             for key, value in state.items():
                 if key.startswith("momentum."):
                     value.zero_()
+
+    def mine(self, view: View) -> torch.Tensor | None:
+        """Return which images this process owns, bool (N,); None if it is alone."""
+        if not self.ranks.several:
+            return None
+        return self.keep("mine", view, lambda: partition.owned(view.ids, self.ranks.rank, self.ranks.count))
 
     def keep(self, name: str, owner: Any, make: Callable[[], T]) -> T:
         """Return the cached result of ``make`` for an ``owner``; the cache holds one owner per name."""

@@ -54,6 +54,7 @@ class ErrorMaximizing(CleanSurrogate[ErrorMaximizingConfig]):
     """
 
     name: ClassVar[str] = "error_maximizing"
+    shared: ClassVar[bool] = True
     rises: ClassVar[bool] = True
     Config: ClassVar[type[Config]] = ErrorMaximizingConfig
 

@@ -26,6 +26,7 @@ class ErrorMinimizing(BySurrogate[ErrorMinimizingConfig]):
     """
 
     name: ClassVar[str] = "error_minimizing"
+    shared: ClassVar[bool] = True
     Config: ClassVar[type[Config]] = ErrorMinimizingConfig
 
     @takes(ErrorMinimizingConfig)

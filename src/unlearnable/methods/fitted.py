@@ -91,12 +91,13 @@ def save_state(path: Path, state: dict[str, Any], identity: dict[str, Any]) -> N
     save_tensors(path, tensors, {"numbers": numbers, "identity": identity})
 
 
-def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def load_state(path: Path, identity: dict[str, Any], also: str = "") -> dict[str, Any] | None:
     """Return the state of a checkpoint; None if there is none, or if it belongs to another search.
 
     Args:
         path: The checkpoint.
         identity: The search, as it was given to ``save_state``.
+        also: An entry of the saved identity that is returned with the state, and not compared.
 
     Raises:
         DataError: If the file is damaged.
@@ -104,8 +105,9 @@ def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     tensors, record = load_tensors(path)
-    saved = record["identity"]
+    saved = dict(record["identity"])
+    more = {also: saved.pop(also)} if also in saved else {}
     if "settings" in saved:
         # a search that began under old names of settings is still the same search
         saved = {**saved, "settings": to_current(saved["settings"])}
-    return {**tensors, **record["numbers"]} if saved == identity else None
+    return {**tensors, **record["numbers"], **more} if saved == identity else None

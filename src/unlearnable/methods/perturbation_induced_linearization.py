@@ -57,6 +57,7 @@ class PerturbationInducedLinearization(CleanSurrogate[PerturbationInducedLineari
     """
 
     name: ClassVar[str] = "perturbation_induced_linearization"
+    shared: ClassVar[bool] = True
     Config: ClassVar[type[Config]] = PerturbationInducedLinearizationConfig
 
     @takes(PerturbationInducedLinearizationConfig)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -12,6 +14,7 @@ import torch
 from unlearnable.data.view import View
 from unlearnable.errors import DataError
 from unlearnable.methods.base import Method
+from unlearnable.methods.checkpoint import Checkpoint
 from unlearnable.methods.class_groups import count
 from unlearnable.methods.config import rounds_for
 from unlearnable.methods.constraints import Constraints
@@ -22,6 +25,7 @@ from unlearnable.methods.search_plan import SearchPlan
 from unlearnable.methods.settings import SearchConfig, SurrogateConfig
 from unlearnable.methods.steps import Progress, State, Steps
 from unlearnable.noise import Noise
+from unlearnable.training import partition
 from unlearnable.training.image_store import home
 from unlearnable.training.recipe import Recipe
 
@@ -82,6 +86,9 @@ class Rounds(Method[S]):
             rounds: Rounds that the noise gets; ``max_rounds`` if None.
         """
         rows, batches = self.rows(view, ctx.seed), self.train_steps(len(view.ids)).count
+        mine = ctx.mine(view)
+        if self.form == "samplewise" and mine is not None:
+            rows = partition.local_rows(rows, mine)
         return SearchPlan(self.config, self.recipe(), batches, rows, view, ctx, classes, rounds)
 
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
@@ -106,7 +113,7 @@ class Rounds(Method[S]):
 
     def initial(self, view: View, ctx: Context) -> torch.Tensor:
         """Return the noise before the first round, float (rows, 3, side, side) in levels."""
-        keys, side, limit = self.keys(view), self.config.side, self.config.budget.epsilon
+        keys, side, limit = self.held(view, ctx), self.config.side, self.config.budget.epsilon
         noise = torch.zeros(len(keys), 3, side, side)
         if self.config.init == "gratings":
             noise = self._gratings(view, ctx).to(noise)
@@ -116,13 +123,38 @@ class Rounds(Method[S]):
         noise = Constraints(self.config, view.frame, ctx.compute).started(noise)
         return self.to_device("noise", noise.to(self.state_type(ctx)), ctx)
 
+    def held(self, view: View, ctx: Context) -> tuple[str, ...]:
+        """Return the keys of the rows of noise that this process holds.
+
+        Class-wise, every process holds all rows, and they are equal. Sample-wise, it holds those of the
+        images that it owns.
+        """
+        keys, mine = self.keys(view), self._own_rows(view, ctx)
+        return keys if mine is None else tuple(itertools.compress(keys, mine.tolist()))
+
+    def checkpoint(self, path: Path, identity: dict[str, Any], view: View, ctx: Context) -> Checkpoint:
+        """Return the checkpoint of a search; of several processes, each saves the noise that it holds."""
+        ids = self.keys(view) if self.form == "samplewise" else ()
+        return Checkpoint(path, identity, ids, self.held(view, ctx) if ids else (), ctx.ranks)
+
+    def whole(self, state: State, view: View, ctx: Context) -> torch.Tensor:
+        """Return the noise of all processes, in levels, one row for each of ``keys(view)``."""
+        mine = self._own_rows(view, ctx)
+        return self.finish(state) if mine is None else ctx.ranks.put_together(self.finish(state), mine)
+
+    def _own_rows(self, view: View, ctx: Context) -> torch.Tensor | None:
+        """Which of all rows this process holds, bool (rows,); None if it holds all of them."""
+        mine = ctx.mine(view) if self.form == "samplewise" else None
+        return None if mine is None else mine[torch.from_numpy(view.own)]
+
     def _gratings(self, view: View, ctx: Context) -> torch.Tensor:
-        """Return the noise of the method ``gratings`` for the same keys, (rows, 3, side, side) in levels."""
+        """Return the noise of the method ``gratings`` for the keys that are held, in levels."""
         names = ("form", "epsilon", "resolution", "grid", "tile", "offset", "patterns_per_class")
         same = {name: getattr(self.config, name) for name in names}
         method = create("gratings", same).resolve(view.frame, len(view.ids))
         found: torch.Tensor = method.start(view, ctx)["noise"]
-        return found
+        mine = self._own_rows(view, ctx)
+        return found if mine is None else found[mine.to(found.device)]
 
     def to_device(self, name: str, value: torch.Tensor, ctx: Context) -> torch.Tensor:
         """Return a tensor of the state on the device, or sample-wise noise on the host if it does not fit.

@@ -90,7 +90,7 @@ def search(
     log: Log = [None if error < 0 else error for error in state.get("log", [])]
     saved, patience = time.monotonic(), 0.0
     reason, pace = method.stop_reason(log), Pace(method, len(view.ids))
-    if not reason:
+    if not reason and not ctx.ranks.several:
         crowding.announce("searching", ctx.compute, on_progress)
     while not reason:
         remedy, begun = f"Correct what {method.name}.advance returns.", time.monotonic()
@@ -103,16 +103,18 @@ def search(
             log.append(step.error)
             state["log"] = [-1.0 if error is None else error for error in log]
             reason = method.stop_reason(log)
+        stopped: KeyboardInterrupt | None = None
         try:
             on_progress(event)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             # asked to stop between two steps, where the state is whole
-            if save is not None and not reason:
-                save(state)
-            raise
-        if save is not None and not reason and time.monotonic() - saved > max(every, patience):
+            stopped = error
+        stopped, due = ctx.ranks.decide(stopped, time.monotonic() - saved > max(every, patience))
+        if save is not None and not reason and (stopped or due):
             started = time.monotonic()
             save(state)
             saved = time.monotonic()
             patience = 19 * (saved - started) if every > 0 else 0.0
+        if stopped:
+            raise stopped
     return state, log, reason

@@ -15,10 +15,23 @@ from unlearnable.methods.class_groups import outputs
 from unlearnable.methods.constraints import Constraints
 from unlearnable.methods.context import Context, Surrogate
 from unlearnable.methods.settings import SearchConfig
+from unlearnable.training import partition
 from unlearnable.training.image_store import ImageStore
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.trainer_view import TrainerView
 from unlearnable.training.transforms import Draw, Transform
+
+
+class Share(NamedTuple):
+    """The share of a batch that this process takes, where several search together.
+
+    Args:
+        batch: int64 (B,), the positions of all images of the batch, on the host.
+        members: int64 (n,), the places in ``batch`` of those that this process owns, on the device.
+    """
+
+    batch: torch.Tensor
+    members: torch.Tensor
 
 
 class Batch(NamedTuple):
@@ -31,6 +44,7 @@ class Batch(NamedTuple):
         grey: bool (B,), photos whose noise is equal in every channel; None if there are none.
         onto: Matrices of 0 and 1, (B, 1, grid, h) and (B, 1, grid, w), that put the rows and the columns of a
             pattern at its offset on the grid, with zeros around it; None where patterns cover the grid.
+        share: The batch of which these images are this process's share; None if they are all of it.
     """
 
     x: torch.Tensor
@@ -38,6 +52,7 @@ class Batch(NamedTuple):
     y: torch.Tensor
     grey: torch.Tensor | None
     onto: tuple[torch.Tensor, torch.Tensor] | None = None
+    share: Share | None = None
 
 
 class SearchPlan:
@@ -47,7 +62,8 @@ class SearchPlan:
         config: The settings, resolved.
         recipe: How the surrogate is trained.
         train_batches: Training batches in a round that trains.
-        rows: int64 (N,), the row of noise of every image, -1 for context.
+        rows: int64 (N,), the row of noise of every image, -1 for context. Sample-wise, it is that in the
+            noise of this process, and -1 for images of others.
         view: The images.
         ctx: Device, precision, draws.
         classes: The classes that the surrogate knows, if they are not the view's.
@@ -75,8 +91,12 @@ class SearchPlan:
         self.everyone = torch.arange(self.count)
         self.own = torch.from_numpy(view.own).nonzero()[:, 0]
         self.searched = self._searched(config.share if config.form == "classwise" else 1.0)
-        pixels = view.pixels
-        self.images = ctx.keep("images", pixels, lambda: ImageStore(torch.from_numpy(pixels), ctx.compute))
+        pixels, self.mine = view.pixels, ctx.mine(view)
+        # the images whose error this process measures
+        self.measured = self.own if self.mine is None else self.own[self.mine[self.own]]
+        self.images = ctx.keep(
+            "images", pixels, lambda: ImageStore(torch.from_numpy(pixels), ctx.compute, self.mine)
+        )
         index = dict(zip(self.classes, outputs(self.classes, config.groups), strict=True))
         self.outputs = outputs_count(self.classes, config.groups)
         self.labels = torch.tensor([index[view.classes[label]] for label in view.labels])
@@ -143,8 +163,7 @@ class SearchPlan:
         """Return positions in the order of one pass over them."""
         # drawn once a pass and not once a batch: there may be millions of them
         if name not in self._orders or self._orders[name][0] != pass_:
-            drawn = positions[torch.randperm(len(positions), generator=self.ctx.rng(name, *pass_))]
-            self._orders[name] = (pass_, drawn)
+            self._orders[name] = (pass_, partition.shuffled(positions, self.ctx.rng(name, *pass_)))
         return self._orders[name][1]
 
     def surrogate(self, state: dict[str, Any]) -> Surrogate:
@@ -162,11 +181,47 @@ class SearchPlan:
         self._frozen = None
 
     def batch_of(self, index: torch.Tensor) -> Batch:
-        """Return the images at some positions, int64 (B,)."""
-        send = self.ctx.compute.send
+        """Return the images at some positions, int64 (B,): of several processes, those that this one owns."""
+        send, share = self.ctx.compute.send, None
+        if self.mine is not None:
+            members = partition.members(index, self.mine)
+            share, index = Share(index, send(members)), index[members]
         grey = None if self.grey is None else send(self.grey[index])
         onto = None if self.offsets is None else self._onto(send(self.offsets[index]))
-        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey, onto)
+        return Batch(self.images[index], send(self.rows[index]), send(self.labels[index]), grey, onto, share)
+
+    def draw(self, batch: Batch, rng: torch.Generator, transform: Transform | None = None) -> Draw | None:
+        """Return transformations of a batch, as ``TrainerView.draw`` does.
+
+        They are drawn for the whole batch, and each process takes those of its own images. So the draws do
+        not depend on the number of processes.
+        """
+        if batch.share is None:
+            return self.trainer_view.draw(len(batch.x), rng, transform)
+        draw = self.trainer_view.draw(len(batch.share.batch), rng, transform)
+        return None if draw is None else draw.of(batch.share.members)
+
+    def whole(self, batch: Batch, d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return rows, int64 (B,), and noise, (B, 3, h, w), of the images of all processes in a batch.
+
+        Args:
+            batch: The share of this process.
+            d: float (n, 3, h, w), its noise.
+        """
+        if batch.share is None:
+            return batch.rows, d
+        every = d.new_zeros(len(batch.share.batch), *d.shape[1:])
+        every[batch.share.members] = d
+        # the others add zeros, so a sum over images in the order of the batch has the same bits everywhere
+        return self.ctx.compute.send(self.rows[batch.share.batch]), self.ctx.ranks.sum(every)
+
+    def of_all(self, values: torch.Tensor) -> torch.Tensor:
+        """Return a value of each image in ``own``, float (M,), from those of the images in ``measured``."""
+        if self.mine is None:
+            return values
+        every = values.new_zeros(len(self.own))
+        every[self.mine[self.own].to(values.device)] = values
+        return self.ctx.ranks.sum(every)
 
     def _onto(self, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         # products with 0 and 1 are exact, and on a GPU the same every time; scattered sums are not

@@ -16,15 +16,22 @@ class ImageStore:
     Args:
         pixels: uint8 (N, 3, S, S) on the host; may be mapped from a file.
         compute: The device on which batches are needed.
+        mine: bool (N,), the images that are ever asked for; None for all. Only these are put on the device.
     """
 
-    def __init__(self, pixels: torch.Tensor, compute: Compute) -> None:
+    def __init__(self, pixels: torch.Tensor, compute: Compute, mine: torch.Tensor | None = None) -> None:
         self._compute, self.count = compute, len(pixels)
-        self.resident = home(pixels.nbytes, compute) == compute.device
+        share = 1.0 if mine is None else float(mine.double().mean())
+        self.resident = home(int(share * pixels.nbytes), compute) == compute.device
+        self._places: torch.Tensor | None = None
+        if mine is not None and self.resident and compute.device != "cpu":
+            self._places = mine.cumsum(0) - 1
+            pixels = pixels[mine]
         self._pixels = pixels.to(compute.device) if self.resident else pixels
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
         """Return the images at some positions, int64 (B,) on the host, without waiting for the device."""
+        index = index if self._places is None else self._places[index]
         return (
             self._pixels[self._compute.send(index)]
             if self.resident

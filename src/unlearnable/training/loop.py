@@ -14,6 +14,7 @@ from unlearnable.training.image_store import ImageStore
 from unlearnable.training.randomness import generator
 from unlearnable.training.recipe import Recipe
 from unlearnable.training.transforms import Transform
+from unlearnable.training.whole_batch import WholeBatch
 
 
 class Stages(Protocol):
@@ -52,6 +53,7 @@ def train_step(
     clip: float = 0.0,
     frozen: Sequence[nn.Module] = (),
     margin: float = 0.0,
+    whole: WholeBatch | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Train a model on one batch, in train mode; return loss and number of correct predictions.
 
@@ -65,9 +67,11 @@ def train_step(
         frozen: Layers that stay in eval mode because they do not train.
         margin: Subtracted from the logit of the true class in the loss, or from every logit times its class
             probability.
+        whole: The batch of which ``x`` is the share of this process; None if it is all of it.
 
     Returns:
-        The mean loss and the number of correct predictions, both on the device. For class probabilities, the
+        The mean loss (of a share: its part of it) and the number of correct predictions in the whole batch,
+        both on the device. For class probabilities, the
         most probable class is the correct one.
     """
     model.train()
@@ -79,13 +83,16 @@ def train_step(
     if margin:
         true = y if y.ndim == 2 else F.one_hot(y, logits.shape[1])
         wanted = wanted - margin * true.to(wanted.dtype)
-    loss = F.cross_entropy(wanted, y)
+    loss = F.cross_entropy(wanted, y) if whole is None else whole.loss(wanted, y)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    right = (logits.detach().argmax(1) == (y if y.ndim == 1 else y.argmax(1))).sum()
+    if whole is not None:
+        right = whole.add_up(model, right)
     if clip:
         nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
-    return loss.detach(), (logits.detach().argmax(1) == (y if y.ndim == 1 else y.argmax(1))).sum()
+    return loss.detach(), right
 
 
 def batches(count: int, size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:

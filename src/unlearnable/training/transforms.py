@@ -43,6 +43,17 @@ class Draw:
     hues: torch.Tensor | None = None
     countermeasures: Choice | None = None
 
+    def of(self, members: torch.Tensor) -> Draw:
+        """Return the transformations of some of the images, int64 (n,) on the device."""
+        if self.countermeasures is not None:
+            # countermeasures may draw for all images that go through them
+            raise NotImplementedError("Countermeasures of a part of a batch.")
+
+        def some(values: torch.Tensor | None, dimension: int = 0) -> torch.Tensor | None:
+            return None if values is None else values.index_select(dimension, members)
+
+        return Draw(some(self.maps), some(self.colours, 1), some(self.hues))
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -132,6 +143,9 @@ class Transform:
         Returns:
             float (N, C, size, size).
         """
+        if not len(x):
+            # a process may own no image of a batch, and some functions refuse to do nothing
+            return x.new_zeros(0, x.shape[1], size, size)
         if draw is None or draw.maps is None:
             return (
                 x
