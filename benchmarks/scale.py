@@ -69,11 +69,15 @@ def main() -> None:
     )
     parser.add_argument("photos", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=10_000, help="photos for parts and Ray")
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--a-shard", type=int, default=20, help="photos of a tar shard for the memory")
+    parser.add_argument("--count", type=positive, default=10_000, help="photos for parts and Ray")
+    parser.add_argument("--pairs", type=positive, default=3)
+    parser.add_argument("--a-shard", type=positive, default=20, help="photos of a tar shard for the memory")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
+    if set(args.only) != {"simulation"} and not any(args.photos.rglob("*.jp*g")):
+        parser.error(f"{args.photos} holds no photos (.jpg or .jpeg).")
+    if not args.out.parent.is_dir():
+        parser.error(f"the folder of {args.out} does not exist.")
     found = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {"parts": {}}
     for name in args.only:
         with tempfile.TemporaryDirectory() as scratch:
@@ -84,6 +88,17 @@ def main() -> None:
         found["parts"][name] = part | {"made": made | {"load_at_the_end": load}}
         write(args.out, (json.dumps({**begun, "about": WANTED, **found}, indent=1) + "\n").encode())
         print(name, json.dumps(part), flush=True)
+
+
+def positive(text: str) -> int:
+    """Return a text as a whole number from 1.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
 
 
 def parts(args: argparse.Namespace, place: Path, _: dict[str, Any]) -> dict[str, Any]:

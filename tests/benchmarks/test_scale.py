@@ -76,3 +76,34 @@ def test_the_script_measures_parts_and_memory_and_simulates_from_them(tmp_path: 
     assert list(found["memory"]["peak_megabytes"]) == ["1", "10", "100"]
     assert found["simulation"]["seconds_a_photo"] == found["parts"]["cpu_seconds_a_photo"]
     assert max(one["lost_share"] for one in found["simulation"]["rows"]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        (["--count", "0"], "argument --count: invalid positive value: '0'"),
+        (["--pairs", "0"], "argument --pairs: invalid positive value: '0'"),
+        (["--a-shard", "-1"], "argument --a-shard: invalid positive value: '-1'"),
+        ([], "holds no photos"),
+        (
+            ["--only", "simulation", "--out", "none/scale.json"],
+            "the folder of none/scale.json does not exist",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_before_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: list[str],
+    problem: str,
+) -> None:
+    import scale
+
+    out = tmp_path / "scale.json"
+    monkeypatch.setattr(sys, "argv", ["scale.py", str(tmp_path), "--out", str(out), *wrong])
+    with pytest.raises(SystemExit) as stopped:
+        scale.main()
+    assert stopped.value.code == 2
+    assert problem in capsys.readouterr().err
+    assert not out.exists()

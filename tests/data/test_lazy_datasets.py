@@ -116,6 +116,51 @@ def test_subsets_and_joined_data_sets_list_their_labels_too() -> None:
         assert np.array_equal(images[position][0].pixels, CONTENT[original % 6])
 
 
+class Broken(Counted):
+    """Cannot read one of its items."""
+
+    def __init__(self, where: int, error: Exception, targets: list[int] | None = None) -> None:
+        super().__init__(targets)
+        self.where, self.error = where, error
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        if index == self.where:
+            raise self.error
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["labels listed", "labels not listed"])
+@pytest.mark.parametrize("where", [0, 2, 5])
+def test_an_item_that_cannot_be_read_is_named(where: int, listed: bool) -> None:
+    for error in (RuntimeError("no disk"), KeyError("no disk"), TypeError("no disk"), IndexError("no disk")):
+        data = Broken(where, error, [0, 1, 2] * 2 if listed else None)
+        with pytest.raises(
+            DataError, match=f"^Item {where} cannot be read: .*{type(error).__name__}"
+        ) as caught:
+            un.load(data).view(4)
+        assert "no disk" in caught.value.problem
+        assert caught.value.__cause__ is error
+
+
+def test_a_stream_that_ends_with_an_error_names_the_item() -> None:
+    def stream() -> Iterator[tuple[np.ndarray, int]]:
+        yield CONTENT[0], 0
+        raise ConnectionError("no network")
+
+    with pytest.raises(DataError, match=r"^Item 1 cannot be read: .*ConnectionError \(no network\)"):
+        un.load(stream())
+
+
+def test_a_list_of_labels_that_cannot_be_read_is_an_error() -> None:
+    class Unlisted(Counted):
+        @property
+        def targets(self) -> list[int]:
+            raise OSError("no list")
+
+    with pytest.raises(DataError, match=r"list of labels .* OSError \(no list\)"):
+        un.load(Unlisted())
+
+
 def test_augmentation_is_noticed() -> None:
     draws = random.Random(0)
 
@@ -294,6 +339,10 @@ def test_other_forms_of_hugging_face_data_sets(tmp_path: Path) -> None:
         images = un.load(form, **columns, classes=NAMES if custom else None)
         assert [images.class_of[id] for id in images.ids] == names
         assert np.array_equal([photo.pixels for photo, _ in images], CONTENT)
+    # the usual names of columns that a function of the user's own adds
+    prepared = data.with_transform(lambda rows: {"pixel_values": rows["picture"], "label": rows["species"]})
+    images = un.load(prepared, classes=NAMES)
+    assert [images.class_of[id] for id in images.ids] == names
     some = data.select([4, 0]).shuffle(seed=0)
     assert np.array_equal(un.load(some, image="picture")[0][0].pixels, np.asarray(some[0]["picture"]))
     with torch.no_grad():

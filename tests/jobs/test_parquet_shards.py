@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from parquets import IMAGE, LABEL, NAMES, PHOTOS, metadata, photo, rows, sample, write
 from publishing import call, tree
 from shards import begin, pack, png, run_of, samples, unpacked
-from unlearnable import DataError, Noise, UsageError, apply_shards
+from unlearnable import DataError, Noise, UsageError, apply_shards, shard_status
 from unlearnable.jobs import parquet, parquet_writer
 from unlearnable.jobs.folders import manifests_of
 from unlearnable.jobs.places import place
@@ -223,6 +223,26 @@ def test_classes_may_be_names_numbers_or_given(run: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "numbers" / "numbers.parquet").exists()
     call("apply", run, tmp_path / "numbers.parquet", tmp_path / "all", "--class", "dogs", "--workers", 1)
     assert len(rows(tmp_path / "all" / "numbers.parquet")) == 3
+
+
+def test_photos_of_one_path_in_several_shards_are_counted_each(run: Path, tmp_path: Path) -> None:
+    photos = [photo(0), {"bytes": b"text", "path": "broken.jpg"}]
+    for name in ("a", "b", "c"):
+        write(tmp_path / "in" / f"{name}.parquet", photos)
+    applied = apply_shards(run, tmp_path / "in", tmp_path / "out", workers=1)
+    assert set(applied.skipped) == {"broken.jpg", "b/broken.jpg", "c/broken.jpg"}
+    status = shard_status(applied.manifests)
+    assert (status.written, dict(status.skipped)) == (3, applied.skipped)
+
+
+def test_rows_of_views_are_left_out_and_copied_like_others(run: Path, tmp_path: Path) -> None:
+    captions = pa.array([f"a caption that is long, {index}" for index in range(4)], pa.string_view())
+    photos = [photo(0), None, photo(2), photo(3)]
+    write(tmp_path / "in" / "a.parquet", photos, caption=captions)
+    assert apply_shards(run, tmp_path / "in", tmp_path / "out", workers=1).written == 3
+    left = [captions[index].as_py() for index in (0, 2, 3)]
+    assert [row["caption"] for row in rows(tmp_path / "out" / "a.parquet")] == left
+    assert pq.read_schema(tmp_path / "out" / "a.parquet").field("caption").type == pa.string_view()
 
 
 WRONG = [

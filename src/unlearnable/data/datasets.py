@@ -6,13 +6,14 @@ photos are read when they are needed. A stream is read once, to its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from unlearnable.data.class_names import class_names
 from unlearnable.data.image_set import ImageSet, from_entries
-from unlearnable.data.item_columns import FORMS, ItemColumns, usable
+from unlearnable.data.item_columns import FORMS, ItemColumns, reading, usable
 from unlearnable.data.item_source import ItemSource, id_of
 from unlearnable.data.listed_labels import listed_labels, without_other_columns
 from unlearnable.data.source import Source
@@ -80,13 +81,26 @@ def _streamed(items: Any, columns: ItemColumns) -> tuple[Spool, list[Any]]:
     if not hasattr(items, "__iter__"):
         raise UsageError(f"{items!r:.60} is not a source of images.", FORMS)
     spool, labels = Spool(), list[Any]()
-    for position, item in enumerate(items):
+    for position, item in enumerate(_in_turn(items)):
         picture, label = columns.pair(item, position)
         spool.add(picture)
         labels.append(label)
     if not labels:
         raise DataError("The data set holds no image.", FORMS)
     return spool, labels
+
+
+def _in_turn(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield the items of a stream; an error of the stream names the item."""
+    with reading(0):
+        stream = iter(items)
+    for position in itertools.count():
+        with reading(position):
+            try:
+                item = next(stream)
+            except StopIteration:
+                return
+        yield item
 
 
 def _first(items: Any) -> tuple[Any, int] | None:
@@ -96,8 +110,12 @@ def _first(items: Any) -> tuple[Any, int] | None:
         first = items[0] if count else None
     except (TypeError, NotImplementedError, AttributeError, KeyError):
         if not hasattr(items, "__iter__") and hasattr(items, "__len__"):
-            raise
+            with reading(0):
+                raise
         return None
+    except Exception:
+        with reading(0):
+            raise
     if not count:
         raise DataError("The data set holds no image.", FORMS)
     return first, count

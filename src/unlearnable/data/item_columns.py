@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from unlearnable.data.arrays import photo_from
 from unlearnable.data.class_names import plain
 from unlearnable.data.photo import Photo
-from unlearnable.errors import DataError, UsageError
+from unlearnable.errors import DataError, UnlearnableError, UsageError
 
 # names of columns, the most usual first
 IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp", "pixel_values", "photo", "picture")
@@ -76,9 +77,10 @@ class ItemColumns:
                     f"There is no column {asked!r}.", f"Name another with {argument}=; there are: {listed}."
                 )
             return asked
-        # features state which column holds images or classes; a name only suggests it
-        typed = [name for name, feature in self.features.items() if type(feature).__name__ == kind]
-        found = typed if typed else [name for name in usual if name in row]
+        # features state which column holds images or classes; a name only suggests it. A function of the
+        # user's own (with_transform) may yield rows without these columns
+        typed = [name for name in row if type(self.features.get(name)).__name__ == kind]
+        found = typed or [name for name in usual if name in row]
         if len(found) > 1:
             found = [name for name in usual if name in found][:1]
         if not found:
@@ -90,6 +92,30 @@ class ItemColumns:
                 else f"Give a data set with {argument}s.",
             )
         return found[0]
+
+
+@contextmanager
+def reading(position: int | None) -> Iterator[None]:
+    """Turn an error that a data set raises for an item into a ``DataError`` that names the item.
+
+    Args:
+        position: Position of the item; None for the labels of all of them.
+
+    Raises:
+        DataError: If the data set raises an error of its own.
+    """
+    try:
+        yield
+    except (UnlearnableError, MemoryError):
+        raise
+    except Exception as error:
+        what = "The list of labels of the data set" if position is None else f"Item {position}"
+        text = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{what} cannot be read: its data set raises {type(error).__name__}"
+            f"{f' ({text})' if text else ''}.",
+            "Correct the data set, or leave the item out.",
+        ) from error
 
 
 def encoded_in(image: Any) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 from unlearnable import hashing
 from unlearnable.data.facts_table import FactsTable
 from unlearnable.data.id_rows import Rows
-from unlearnable.data.item_columns import ItemColumns, photo_in, same_label
+from unlearnable.data.item_columns import ItemColumns, photo_in, reading, same_label
 from unlearnable.data.photo import Photo
 from unlearnable.data.source import Facts
 from unlearnable.errors import DataError
@@ -40,7 +40,9 @@ class ItemSource:
             return
         self.labels = []
         for position in range(count):
-            image, label = columns.pair(items[position], position)
+            with reading(position):
+                item = items[position]
+            image, label = columns.pair(item, position)
             self.labels.append(label)
             self._photo(position, image)
 
@@ -52,7 +54,9 @@ class ItemSource:
         """
         position = int(id)
         with self._lock:
-            image, label = self.columns.pair(self.items[position], position)
+            with reading(position):
+                item = self.items[position]
+            image, label = self.columns.pair(item, position)
             if not same_label(label, self.labels[position]):
                 raise DataError(
                     f"The label of item {position} is {label!r} when the item is read, and "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unlearnable.data.item_columns import ItemColumns, same_label
+from unlearnable.data.item_columns import ItemColumns, reading, same_label
 
 # attributes with the label of every item, in the data sets of torchvision and those modelled on them
 ATTRIBUTES = ("targets", "labels")
@@ -21,11 +21,14 @@ def listed_labels(items: Any, columns: ItemColumns, count: int) -> list[Any] | N
         columns: Takes image and label out of an item.
         count: Number of items.
     """
-    found = _column(items, columns.label) or _listed(items)
+    with reading(None):
+        found = _column(items, columns.label) or _listed(items)
     if found is None or len(found) != count:
         return None
     for position in {0, count // 2, count - 1}:
-        if not same_label(columns.pair(items[position], position)[1], found[position]):
+        with reading(position):
+            item = items[position]
+        if not same_label(columns.pair(item, position)[1], found[position]):
             return None
     return found
 

@@ -18,7 +18,7 @@ from unlearnable.events import OnProgress
 from unlearnable.jobs import division, engines
 from unlearnable.jobs.extension import extension_for
 from unlearnable.jobs.folders import keep_apart, manifests_of, private_folder
-from unlearnable.jobs.manifest import Manifest
+from unlearnable.jobs.manifest import Manifest, add_by_id
 from unlearnable.jobs.part import Part
 from unlearnable.jobs.part_progress import PartProgress
 from unlearnable.jobs.places import is_address
@@ -43,7 +43,7 @@ class Applied:
         written: Number of published photos in all of them.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
         extended: Number of published photos that the run has no noise for, and whose noise was made here.
-        skipped: Reason for every photo that was not published, by id.
+        skipped: Reason for every photo that was not published, by id; ``SHARD/id`` where shards share ids.
         others: Number of the files that are no photos, by extension.
         notes: Remarks on single photos, by id.
         vanished: Published photos whose source is gone; their files stay.
@@ -69,10 +69,11 @@ class Applied:
         self.written += len(manifest.photos)
         self.largest = max(self.largest, manifest.largest)
         self.extended += sum("extended" in record for record in manifest.photos.values())
-        self.skipped |= manifest.skipped
+        add_by_id(self.skipped, manifest.shard, manifest.skipped)
         for kind, count in manifest.others.items():
             self.others[kind] = self.others.get(kind, 0) + count
-        self.notes |= {id: tuple(one["notes"]) for id, one in manifest.photos.items() if one["notes"]}
+        notes = {id: tuple(one["notes"]) for id, one in manifest.photos.items() if one["notes"]}
+        add_by_id(self.notes, manifest.shard, notes)
         self.vanished += [one["output"] for one in manifest.vanished.values()]
 
 

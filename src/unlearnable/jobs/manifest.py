@@ -76,6 +76,17 @@ class Manifest:
         return max((int(record["largest"]) for record in self.photos.values()), default=0)
 
 
+def add_by_id(known: dict[str, Any], shard: str, values: Mapping[str, Any]) -> None:
+    """Add values of a shard to those of other shards, whose photos may have the same ids.
+
+    Args:
+        known: Values of other shards by id.
+        shard: Name of the shard; an id that another shard has already becomes ``SHARD/id``.
+        values: Its values by id.
+    """
+    known |= {f"{shard}/{id}" if id in known else id: value for id, value in values.items()}
+
+
 def shards_in(place: Place) -> list[str]:
     """Return the names of all shards that have a manifest."""
     names = (name for name in place.names() if name.endswith(ENDING))

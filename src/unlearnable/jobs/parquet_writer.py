@@ -56,12 +56,11 @@ class RowWriter:
 
         if not kept:
             return
-        chosen = pa.array(kept, pa.int64())
         images = [{"bytes": data, "path": path} for data, path in photos]
         arrays = [
             pa.array(images, field.type)
             if field.name == self._image
-            else batch.column(field.name).take(chosen)
+            else _taken(batch.column(field.name), kept)
             for field in self._schema
         ]
         self._group.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
@@ -83,6 +82,17 @@ class RowWriter:
             table = pa.Table.from_batches(self._group, self._schema)
             self._file.write_table(table, row_group_size=len(table))
         self._group, self._bytes = [], 0
+
+
+def _taken(column: Any, kept: Sequence[int]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return column.take(pa.array(kept, pa.int64()))
+    except pa.ArrowNotImplementedError:
+        # Arrow cannot select rows of a column of string views
+        values = column.to_pylist()
+        return pa.array([values[position] for position in kept], column.type)
 
 
 class _Sink:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from unlearnable.events import Event, OnProgress
 from unlearnable.jobs.shard import Result, Shard
+from unlearnable.words import counted
 
 STAGE = "writing"
 
@@ -38,5 +39,5 @@ class PartProgress:
         """Report once that another process makes shards of this part."""
         if not self._waits:
             self._waits = True
-            text = f"{count} shards of this part are being made by another process; waiting for it"
+            text = f"another process is making {counted(count, 'shard')} of this part; waiting for it"
             self._on_progress(Event(STAGE, text=text))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unlearnable.errors import UsageError
 from unlearnable.jobs import plan
 from unlearnable.jobs.folder_shard import name_of
-from unlearnable.jobs.manifest import Manifest, shards_in
+from unlearnable.jobs.manifest import Manifest, add_by_id, shards_in
 from unlearnable.jobs.places import place
 
 
@@ -27,7 +27,7 @@ class Status:
         bytes: Bytes of their files.
         largest: Largest change of a pixel, in levels; before encoding where that is lossy.
         extended: Number of published photos that the run has no noise for, and whose noise was made here.
-        skipped: Reason for every photo that was not published, by id.
+        skipped: Reason for every photo that was not published, by id; ``SHARD/id`` where shards share ids.
         others: Number of the files that are no photos, by extension.
         vanished: Number of published photos whose source is gone.
     """
@@ -83,7 +83,7 @@ def shard_status(manifests: str) -> Status:
         largest = max(largest, manifest.largest)
         extended += sum("extended" in record for record in manifest.photos.values())
         vanished += len(manifest.vanished)
-        skipped |= manifest.skipped
+        add_by_id(skipped, name, manifest.skipped)
         for kind, count in manifest.others.items():
             others[kind] = others.get(kind, 0) + count
     return Status(
