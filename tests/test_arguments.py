@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,7 @@ def test_a_budget_is_in_levels(value: Any) -> None:
 
 FIT: list[tuple[str, Callable[[ImageSet], Any], tuple[str, ...]]] = [
     ("array", lambda _: un.fit(ARRAY), ("shape (4, 8, 8, 3)", "un.load(array, labels)")),
+    ("table", lambda _: un.fit(SimpleNamespace(shape=(4, 2), features={})), ("un.load(...)", "a data set")),
     ("tensor", lambda _: un.fit(torch.zeros(2, 3, 8, 8)), ("un.load(array, labels)",)),
     ("folder", lambda _: un.fit("photos"), ("un.load('photos')",)),
     ("path", lambda _: un.fit(Path("photos")), ("un.load('photos')",)),

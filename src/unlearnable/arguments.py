@@ -83,7 +83,8 @@ def images(value: Any, kind: type[T], name: str = "images", need: str = "an Imag
     Raises:
         UsageError: If it is an array, a folder or anything else; the remedy opens it.
     """
-    if hasattr(value, "shape"):
+    # a Hugging Face data set has a shape too, which is that of a table
+    if hasattr(value, "shape") and not hasattr(value, "features"):
         remedy = f"Open the array with its labels first: {name} = un.load(array, labels)."
     elif isinstance(value, str | os.PathLike):
         remedy = f"Open it first: {name} = un.load({os.fspath(value)!r})."

@@ -138,3 +138,9 @@ def test_a_search_may_start_from_the_noise_of_gratings(view: View) -> None:
         assert found.keys == wanted.keys
         assert (found.bank == wanted.bank).all()
         assert abs(found.bank).max() == 8
+
+
+def test_a_start_with_larger_images_is_refused() -> None:
+    with pytest.raises(UsageError, match="early_resolution is 20, but the network's input has 16 pixels"):
+        make(early_resolution=20)
+    assert make(early_resolution=16).config.early_resolution == 16

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from unlearnable.data.view import View
-from unlearnable.errors import DataError
+from unlearnable.errors import DataError, UsageError
 from unlearnable.methods.base import Method
 from unlearnable.methods.checkpoint import Checkpoint
 from unlearnable.methods.class_groups import count
@@ -92,11 +92,21 @@ class Rounds(Method[S]):
         return SearchPlan(self.config, self.recipe(), batches, rows, view, ctx, classes, rounds)
 
     def resolved(self, frame: tuple[int, int], count: int) -> dict[str, Any]:
-        """Return the settings that ``auto`` stands for; a round with more noise steps counts for more."""
+        """Return the settings that ``auto`` stands for; a round with more noise steps counts for more.
+
+        Raises:
+            UsageError: If the first rounds are to see larger images than the later ones.
+        """
         steps = self.config.steps * self.config.passes
         found = super().resolved(frame, count)
         if self.config.max_rounds == "auto":
             found["max_rounds"] = rounds_for(count, steps, self.config.auto_steps)
+        early, late = self.config.early_resolution, found.get("resolution", self.config.resolution)
+        if early > int(late):
+            raise UsageError(
+                f"early_resolution is {early}, but the network's input has {late} pixels a side later.",
+                "Give a smaller number, or 0 for one size throughout.",
+            )
         return found
 
     @property
