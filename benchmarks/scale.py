@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--a-shard", type=positive, default=20, help="photos of a tar shard for the memory")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
-    if set(args.only) != {"simulation"} and not any(args.photos.rglob("*.jp*g")):
+    photos = (path for path in args.photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if set(args.only) != {"simulation"} and not any(photos):
         parser.error(f"{args.photos} holds no photos (.jpg or .jpeg).")
     if not args.out.parent.is_dir():
         parser.error(f"the folder of {args.out} does not exist.")

@@ -24,9 +24,10 @@ def render(text: str) -> str:
     found = file["parts"]
     before, _, rest = text.partition(BEGIN)
     made = found["parts"]["made"]
+    commands = dict.fromkeys(part["made"]["command"] for part in found.values())
     words = [
-        f"File: `benchmarks/results/scale.json`; command: `{made['command']}`; {made['machine']}, torch "
-        f"{made['environment']['torch']}, {made['date']}.",
+        f"File: `benchmarks/results/scale.json`; {made['machine']}, torch {made['environment']['torch']}, "
+        f"{made['date']}; commands: {', '.join(f'`{one}`' for one in commands)}.",
         measured(found),
         simulated(found["simulation"]),
     ]
@@ -91,6 +92,8 @@ def simulated(found: dict[str, Any]) -> str:
 
 def _range(pairs: list[dict[str, Any]], name: str) -> str:
     found = [pair[name] for pair in pairs]
+    if len(found) == 1:
+        return "one pair"
     return f"{min(found):.2f} to {max(found):.2f}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def test_a_job_with_fewer_shards_than_processes_and_uneven_parts_is_whole() -> N
     assert job(photos=1500, parts=16)["hours"] == 0.1
     # 7 shards in 4 parts: two each, and one
     assert job(photos=7000, parts=4)["hours"] == 0.2
+
+
+def test_the_page_is_rendered_from_the_result_file() -> None:
+    spec = importlib.util.spec_from_file_location("page", ROOT / "docs" / "scale.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    assert page.render(text) == text
 
 
 @pytest.mark.slow

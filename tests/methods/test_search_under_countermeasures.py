@@ -161,7 +161,12 @@ def test_the_surrogate_is_trained_under_countermeasures(
 ) -> None:
     seen: list[torch.Tensor] = []
     step = module.train_step
-    monkeypatch.setattr(module, "train_step", lambda m, o, x, *r: seen.append(x.clone()) or step(m, o, x, *r))
+
+    def noted(model: object, optimizer: object, x: torch.Tensor, *rest: object, **more: object) -> object:
+        seen.append(x.clone())
+        return step(model, optimizer, x, *rest, **more)
+
+    monkeypatch.setattr(module, "train_step", noted)
     more = {
         "error_maximizing": {"pretrain_epochs": 4.0},
         "robust_error_minimizing": {"adversarial_epsilon": 0.0},
