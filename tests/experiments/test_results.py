@@ -178,4 +178,4 @@ def test_every_committed_measurement_has_a_renderer(monkeypatch: pytest.MonkeyPa
     page = script("docs/results.py", monkeypatch)
     for folder in (ROOT / "benchmarks" / "results", RESULTS / "earlier"):
         for path in folder.glob("*.json"):
-            assert json.loads(path.read_text("utf-8"))["kind"] in {*page.KINDS, "speed"}, path.name
+            assert json.loads(path.read_text("utf-8"))["kind"] in {*page.KINDS, "speed", "scale"}, path.name
