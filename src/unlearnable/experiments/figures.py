@@ -174,6 +174,7 @@ def front(table: Table) -> str:
         axes.set(xscale="log", xlabel="CPU minutes of the search")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else "")
+        axes.tick_params(which="minor", labelsize=8, labelcolor=INK, length=2)
         axes.set_title(name, fontsize=9.5, color=INK)
         axes.margins(x=0.2)
     panels[0].set(ylabel="retained share, mean over the trainers")
