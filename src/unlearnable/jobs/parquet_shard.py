@@ -51,7 +51,8 @@ class ParquetShard(FileShard):
             if rows.columns is not None and rows.has_paths_only:
                 raise DataError(
                     f"{self.file} holds only the paths of its photos, not the photos.",
-                    "Write it with the photos in it: `datasets` embeds them when it writes Parquet files. "
+                    "Put the photos into the data set before to_parquet: "
+                    'data.with_format("arrow").map(datasets.table.embed_table_storage, batched=True). '
                     "Nothing is downloaded.",
                 )
             return rows.columns
