@@ -229,6 +229,17 @@ def test_the_zoo_has_the_settings_of_each_methods_own_paper(profile: Profile) ->
         assert configs["AAP"].step_size == pytest.approx(2.5 * 8 / 250)
 
 
+def test_a_name_in_full_chooses_that_row_alone() -> None:
+    def rows(only: str) -> set[str]:
+        return {entry.row for entry in experiments.get("cost").entries(profiles.CPU, only=only)}
+
+    third = "a third of the rounds"
+    assert rows(third) == rows(f"{third}/other five, as published") == {third}
+    assert rows(third.upper()) == {third}
+    # and a part of names all of them
+    assert {third, f"one backward pass, {third}", f"{third}, half the side"} <= rows("third of the rounds")
+
+
 def test_rounds_of_a_search_that_no_profile_fixes_are_those_of_the_profile() -> None:
     assert profiles.CPU.max_rounds("photos", "classwise") == 60
     assert profiles.CPU.max_rounds("cifar10", "samplewise") == profiles.CPU.rounds == 30

@@ -47,7 +47,10 @@ def experiment(
     only: Annotated[
         str,
         typer.Option(
-            "--only", metavar="TEXT", help="Only cells with this text in row/column.", rich_help_panel=CELLS
+            "--only",
+            metavar="TEXT",
+            help="Only the row, column or row/column of this name, or else those with this text.",
+            rich_help_panel=CELLS,
         ),
     ] = "",
     seed: Annotated[

@@ -35,6 +35,11 @@ class Entry:
     over: tuple[str, ...] = ()
     apart: bool = False
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The names of its row, its column and its position."""
+        return self.row, self.column, f"{self.row}/{self.column}"
+
 
 @dataclass(frozen=True)
 class Below:
@@ -98,10 +103,13 @@ class Experiment:
         Args:
             profile: The size of the experiment.
             seeds: Only these seeds; empty for all of the profile.
-            only: Part of a row's or a column's name, or of ``row/column``; empty for all.
+            only: Part of a row's or a column's name, or of ``row/column``; empty for all. What has this very
+                name is meant alone, even if other names contain it.
         """
         chosen = [entry for entry in self.grid(profile) if not seeds or entry.cell.seed in seeds]
-        chosen = [entry for entry in chosen if only.lower() in f"{entry.row}/{entry.column}".lower()]
+        wanted = only.lower()
+        named = [entry for entry in chosen if wanted in (name.lower() for name in entry.names)]
+        chosen = named or [entry for entry in chosen if wanted in entry.names[-1].lower()]
         # a run that stops early then leaves whole tables of fewer seeds
         return sorted(chosen, key=lambda entry: entry.cell.seed)
 
