@@ -128,3 +128,17 @@ def test_the_load_is_zero_where_the_system_does_not_tell(monkeypatch: pytest.Mon
     assert portable.load() == 2.5
     monkeypatch.delattr(os, "getloadavg")
     assert portable.load() == 0.0
+
+
+def test_busy_cores_are_counted_from_the_ticks_of_the_system(tmp_path, monkeypatch) -> None:
+    """Idle time and waiting for a disk are not busy, and time of virtual machines is counted once."""
+    lines = iter(["cpu  100 10 40 800 50 0 0 0 30 0\ncpu0 1 2", "cpu  150 10 65 860 65 0 0 0 80 0\ncpu0 1 2"])
+    file = tmp_path / "stat"
+    monkeypatch.setattr(portable, "_STAT", file)
+    monkeypatch.setattr(portable.os, "cpu_count", lambda: 4)
+    file.write_text(next(lines))
+    monkeypatch.setattr(portable.time, "sleep", lambda seconds: file.write_text(next(lines)))
+    assert portable.busy_cores(0.1) == 4 * 75 / 150
+    file.unlink()
+    monkeypatch.setattr(portable.time, "sleep", lambda seconds: None)
+    assert portable.busy_cores(0.1) is None

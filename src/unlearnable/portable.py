@@ -6,13 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # Windows has no signal masks
 _HAS_MASKS = hasattr(signal, "pthread_sigmask")
 # Windows flushes only files that are open for writing
 _FLUSHABLE = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+
+# Linux
+_STAT = Path("/proc/stat")
 
 
 @contextmanager
@@ -42,6 +47,33 @@ def load() -> float:
     # Windows has no such function
     except (AttributeError, OSError):
         return 0.0
+
+
+def busy_cores(seconds: float) -> float | None:
+    """Return how many cores are busy on average while this thread sleeps; None where this is unknown.
+
+    Args:
+        seconds: How long it sleeps.
+    """
+    before = _ticks()
+    time.sleep(seconds)
+    after = _ticks()
+    if before is None or after is None or after[1] <= before[1]:
+        return None
+    return (os.cpu_count() or 1) * (after[0] - before[0]) / (after[1] - before[1])
+
+
+def _ticks() -> tuple[int, int] | None:
+    """Return the busy time and the whole time of all cores since the start of the system, as Linux counts."""
+    try:
+        user, nice, system, idle, waiting, *rest = map(
+            int, _STAT.read_text("ascii").split("\n")[0].split()[1:]
+        )
+    except (OSError, ValueError, IndexError):
+        return None
+    # the time of virtual machines, the last two numbers, is a part of the first two
+    busy = user + nice + system + sum(rest[:3])
+    return busy, busy + idle + waiting
 
 
 def exit_with_parent() -> None:

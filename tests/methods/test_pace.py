@@ -100,6 +100,7 @@ def test_at_an_even_speed_the_time_left_is_exact_once_every_kind_is_known(
 def test_other_work_on_the_machine_is_said_once(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowding.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(portable, "load", lambda: 7.25)
+    monkeypatch.setattr(portable, "busy_cores", lambda seconds: None)
     monkeypatch.setattr(crowding.os, "times", lambda: crowding.os.times_result((60.0, 0, 0, 15.0, 0)))
     monkeypatch.setattr(crowding, "quota", lambda: None)
     monkeypatch.setattr(crowding, "_said", set())
@@ -120,18 +121,29 @@ def test_other_work_on_the_machine_is_said_once(images: ImageSet, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("load", "limit", "threads", "said"),
+    ("load", "now", "limit", "threads", "said"),
     [
-        (0.9, None, 2, ""),
-        (1.1, None, 2, "OMP_NUM_THREADS=1"),
-        (1.1, None, 1, "busy"),
-        (0.0, "150000 100000", 2, "may use 1.5 cores, but 2 threads"),
-        (0.0, "150000 100000", 1, ""),
-        (0.0, "max 100000", 2, ""),
+        (0.4, None, None, 2, ""),
+        (0.6, None, None, 2, "OMP_NUM_THREADS=1"),
+        # one core is left for one thread
+        (1.1, None, None, 1, ""),
+        (1.6, None, None, 1, "busy"),
+        # the work that the load remembers has ended
+        (1.6, 0.1, None, 2, ""),
+        (1.6, 1.2, None, 2, "load 1.2 on 2 cores"),
+        (0.0, None, "150000 100000", 2, "may use 1.5 cores, but 2 threads"),
+        (0.0, None, "150000 100000", 1, ""),
+        (0.0, None, "max 100000", 2, ""),
     ],
 )
 def test_a_machine_without_enough_cores_is_noticed(
-    load: float, limit: str | None, threads: int, said: str, tmp_path, monkeypatch: pytest.MonkeyPatch
+    load: float,
+    now: float | None,
+    limit: str | None,
+    threads: int,
+    said: str,
+    tmp_path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "cpu.max"
     if limit is not None:
@@ -140,6 +152,7 @@ def test_a_machine_without_enough_cores_is_noticed(
     monkeypatch.setattr(crowding, "quota", lambda: found)
     monkeypatch.setattr(crowding.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(portable, "load", lambda: load)
+    monkeypatch.setattr(portable, "busy_cores", lambda seconds: now)
     monkeypatch.setattr(crowding.os, "times", lambda: crowding.os.times_result((0.0, 0, 0, 0, 0)))
     monkeypatch.setattr(crowding.torch, "get_num_threads", lambda: threads)
     text = crowding.remark(Compute())

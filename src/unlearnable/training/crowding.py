@@ -11,8 +11,10 @@ from unlearnable import portable
 from unlearnable.events import Event, OnProgress
 from unlearnable.training.compute import Compute
 
-# of the cores, that others keep busy: below it, measured times hold
-SHARE = 0.5
+# cores wanted by all, as a share of the cores: below it, measured times hold
+SHARE = 1.25
+# seconds of a look at what the cores do now, because the load remembers work that has ended
+LOOK = 0.25
 # the load of the system is a mean over about this many seconds, to which this process contributes too
 WINDOW = 60.0
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -49,8 +51,11 @@ def remark(compute: Compute) -> str:
             f"this container may use {most:g} cores, but {threads} threads want one each; set "
             f"OMP_NUM_THREADS={max(1, int(most))}, because threads that wait for each other lose time"
         )
+    spare = SHARE * cores - min(cores, threads)
     others = busy_cores()
-    if others < SHARE * cores:
+    if others > spare and (now := portable.busy_cores(LOOK)) is not None:
+        others = min(others, now)
+    if others <= spare:
         return ""
     advice = "; OMP_NUM_THREADS=1 often helps, because threads wait for each other" if threads > 1 else ""
     return (
