@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from unlearnable.countermeasures import Chain, Countermeasure
-from unlearnable.evaluation import Arm, Trial, compare
+from unlearnable.countermeasures import Chain, Countermeasure, create
+from unlearnable.evaluation import Arm, Comparison, Trial, compare
 from unlearnable.evaluation.intervals import Spread
 from unlearnable.evaluation.statistics import Answers
 from unlearnable.training.compute import Compute
@@ -137,9 +137,34 @@ def test_every_trained_network_is_handed_on_with_its_arm_and_its_seed() -> None:
     found = compare(
         names, lambda name, seed: Arm(images, images), trial, 2, seeds=(3, 4), compute=CPU, on_learned=keep
     )
-    assert list(handed) == [("tiny", name, seed) for name in names for seed in (3, 4)]
+    assert list(handed) == [("tiny", name, seed) for seed in (3, 4) for name in names]
     # the network after the last epoch
     for (_, name, seed), model in handed.items():
         answers = model.eval()(pixels.float() / 255).argmax(1)
         run = next(run for run in found.arm(name).runs if run.seed == seed)
         assert float((answers == images.labels).double().mean()) == pytest.approx(run.test.last)
+
+
+@pytest.mark.parametrize("chain", ["none", "cutout"])
+def test_every_finished_seed_gives_an_answer(chain: str) -> None:
+    """Of the seeds so far; under countermeasures, an arm takes all its seeds before the next one."""
+    rng = np.random.default_rng(0)
+    pixels = torch.from_numpy(np.stack([stripes(rng, n % 2).transpose(2, 0, 1) for n in range(24)]))
+    images = Labelled(pixels, torch.arange(24) % 2, 2)
+    victim = Victim(model=TINY, size=24, epochs=2, batch=12, transform="none")
+    trained: list[tuple[str, int]] = []
+    answers: list[Comparison] = []
+
+    def arm(name: str, seed: int) -> Arm:
+        trained.append((name, seed))
+        return Arm(images, images)
+
+    trial, names = Trial("tiny", victim, create(chain)), ["clean", "protected"]
+    found = compare(names, arm, trial, 2, seeds=(3, 4), compute=CPU, on_seed=answers.append)
+    by_seed, by_arm = [(n, s) for s in (3, 4) for n in names], [(n, s) for n in names for s in (3, 4)]
+    assert trained == (by_seed if chain == "none" else by_arm)
+    assert [[run.seed for run in one.arms[1].runs] for one in answers] == [[3], [3, 4]]
+    alone = compare(names, arm, trial, 2, seeds=(3,), compute=CPU)
+    assert [one.peak for one in answers[0].arms] == [one.peak for one in alone.arms]
+    assert [one.peak for one in answers[-1].arms] == [one.peak for one in found.arms]
+    assert answers[0].words.endswith("; guessing 50%)")

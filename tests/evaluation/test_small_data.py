@@ -100,6 +100,21 @@ def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: 
     assert ("All 6 trials need about 36 min" in words) == (left > 0)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "seconds", "said"),
+    [
+        (3, 360.0, "36 min; the first answer takes 2 min."),
+        (1, 360.0, "36 min; the first answer takes 6 min."),
+        # measured already
+        (3, 0.0, "30 min."),
+    ],
+)
+def test_the_schedule_says_when_the_first_answer_comes(seeds: int, seconds: float, said: str) -> None:
+    tried = trials(SMALL, 100, (TINY,))
+    needed = [seconds, *[360.0] * (len(tried) - 1)]
+    assert said in schedule(tried, needed, 1e6, seeds).words
+
+
 def command(*arguments: object) -> Any:
     app = typer.Typer()
     app.command()(verb)

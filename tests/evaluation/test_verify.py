@@ -215,6 +215,10 @@ def test_one_seed_says_that_there_is_no_spread_over_seeds(folders: tuple[Path, P
     assert "one seed, so no spread over seeds" in once_only.stdout
     twice = command([*arguments, "--seeds", "2", "--json"])
     assert json.loads(twice.stdout)["trials"][0]["intervals"] == "95% intervals over test images and 2 seeds"
+    # the first seed has an answer before the second one is trained
+    said = [line for line in twice.stderr.splitlines() if line.startswith("cnn: ")]
+    assert [line.endswith(" after 1 of 2 seeds") for line in said] == [True, False]
+    assert all(line.endswith("guessing 50%)") for line in (said[0].partition(" after")[0], said[1]))
 
 
 def test_test_images_are_held_out_of_both_arms(folders: tuple[Path, Path]) -> None:

@@ -42,6 +42,9 @@ class Stage:
         """Return the stage after an event, which may begin another stage."""
         if event.stage != self.event.stage:
             return Stage(event)
+        # a remark in between tells nothing about the pace
+        if event.text and not event.done:
+            return self
         stage, now = Stage(event, self.began), time.monotonic()
         stage._marks, begun = self._marks, self.began[0]
         # a mark for each of many thousand photos would take memory and tell nothing more

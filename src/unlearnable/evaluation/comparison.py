@@ -71,6 +71,14 @@ def ignored(trial: Trial, name: str, seed: int, model: nn.Module) -> None:
     """Do nothing with a trained network."""
 
 
+# called with the comparison of the seeds that are finished
+OnSeed = Callable[["Comparison"], None]
+
+
+def untold(so_far: Comparison) -> None:
+    """Do nothing with the comparison of the first seeds."""
+
+
 class Saved(Protocol):
     """Trainings that are saved as they finish; see ``measured.Measured``."""
 
@@ -160,6 +168,13 @@ class Comparison:
             else "95% intervals over test images; one seed, so no spread over seeds"
         )
 
+    @property
+    def words(self) -> str:
+        """The verdict with its accuracies: ``protected (clean 62%, protected 14%; guessing 10%)``."""
+        verdicts = " and ".join(str(arm.verdict) for arm in self.arms[1:])
+        accuracies = ", ".join(f"{arm.name} {arm.peak.value:.0%}" for arm in self.arms)
+        return f"{verdicts} ({accuracies}; guessing {self.chance:.0%})"
+
     def arm(self, name: str) -> ArmResult:
         """Return one arm's result."""
         return next(arm for arm in self.arms if arm.name == name)
@@ -177,8 +192,12 @@ def compare(
     on_progress: OnProgress = silent,
     saved: Saved | None = None,
     on_learned: OnLearned = ignored,
+    on_seed: OnSeed = untold,
 ) -> Comparison:
     """Train the trial's victim on every arm, once per seed, and return the results.
+
+    All arms of a seed are trained before the next seed, so that the first seed has an answer early. Under
+    countermeasures, an arm takes all its seeds first, because its changed photos are then made once.
 
     Args:
         names: Names of the arms; the first is the clean one.
@@ -193,6 +212,8 @@ def compare(
         on_progress: Called after every epoch.
         saved: Finished trainings, which do not run again; None to save none.
         on_learned: Called with every trained network.
+        on_seed: Called after the last arm of every seed, if one of its trainings ran now, with the
+            comparison of the seeds so far.
 
     Raises:
         DataError: If no test image belongs to a judged class, or none to the context although there is one.
@@ -200,18 +221,26 @@ def compare(
     compute = compute or Compute.choose()
     judged = tuple(range(classes)) if judged is None else tuple(judged)
     total, done = len(names) * len(seeds) * trial.victim.epochs, 0
-    runs: dict[str, list[Run]] = {name: [] for name in names}
-    for name in names:
-        for seed in seeds:
-            # the defaults bind the values of this turn, because the loop changes the variables
-            def report(epoch: Epoch, before: int = done, name: str = name) -> None:
-                text = f"{name}: {epoch.test_accuracy:.0%}"
-                on_progress(Event(trial.name, before + epoch.number, total, text))
-
-            runs[name].append(_run(data, name, trial, seed, judged, compute, report, saved, on_learned))
-            done += trial.victim.epochs
     chance = 1 / len(scored(judged, classes))
-    return summarise(trial, {name: tuple(found) for name, found in runs.items()}, judged, chance)
+    runs: dict[str, tuple[Run, ...]] = dict.fromkeys(names, ())
+    trained = set[int]()
+    turns = [(name, seed) for seed in seeds for name in names]
+    for name, seed in sorted(turns, key=lambda turn: names.index(turn[0])) if trial.chain else turns:
+        # the defaults bind the values of this turn, because the loop changes the variables
+        def report(epoch: Epoch, before: int = done, name: str = name, seed: int = seed) -> None:
+            trained.add(seed)
+            text = f"{name}: {epoch.test_accuracy:.0%}"
+            on_progress(Event(trial.name, before + epoch.number, total, text))
+
+        runs[name] += (_run(data, name, trial, seed, judged, compute, report, saved, on_learned),)
+        done += trial.victim.epochs
+        if name == names[-1]:
+            finished = len(runs[name])
+            first = {name: found[:finished] for name, found in runs.items()}
+            so_far = summarise(trial, first, judged, chance)
+            if seed in trained:
+                on_seed(so_far)
+    return so_far
 
 
 def _run(

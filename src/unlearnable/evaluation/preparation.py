@@ -20,9 +20,10 @@ from unlearnable.evaluation.schedule import Schedule
 from unlearnable.evaluation.separability import separability
 from unlearnable.evaluation.trial import Trial
 from unlearnable.evaluation.visibility import Visibility, overall, visibility
-from unlearnable.events import OnProgress, silent
+from unlearnable.events import Event, OnProgress, silent
 from unlearnable.runs import RunFolder
 from unlearnable.training.compute import Compute
+from unlearnable.words import counted
 
 ARMS = ("clean", "protected")
 # pairs whose visibility is measured
@@ -125,7 +126,16 @@ class Preparation:
             on_progress=on_progress,
             saved=saved,
             on_learned=on_learned,
+            on_seed=partial(self._tell, on_progress),
         )
+
+    def _tell(self, on_progress: OnProgress, so_far: Comparison) -> None:
+        """Send the answer of a trial as a remark: after its first seed, and at its end."""
+        seeds = len(seeds_of(so_far.trial, self.seeds, self.brief))
+        done = len(so_far.arms[0].runs)
+        if done in (1, seeds):
+            after = f" after {done} of {counted(seeds, 'seed')}" if done < seeds else ""
+            on_progress(Event(so_far.trial.name, text=f"{so_far.words}{after}"))
 
 
 def seeds_of(trial: Trial, seeds: tuple[int, ...], brief: bool) -> tuple[int, ...]:

@@ -197,6 +197,7 @@ class Schedule:
         limit: The time limit in seconds.
         left_out: The trials that do not fit.
         done: Number of the trials whose trainings are all saved from an earlier call.
+        seeds: Number of seeds of the first trial. Its first seed gives an answer.
     """
 
     trials: tuple[Trial, ...]
@@ -206,6 +207,7 @@ class Schedule:
     limit: float
     left_out: tuple[Trial, ...] = ()
     done: int = 0
+    seeds: int = 1
 
     @property
     def needed(self) -> float:
@@ -219,7 +221,9 @@ class Schedule:
         rest = (
             f"{self.done} of {total} trials are measured already; the others" if self.done else "The trials"
         )
-        said = [f"{rest} take about {duration.words(self.seconds)}."]
+        answer = self.first / self.seeds
+        soon = f"; the first answer takes {duration.words(answer)}" if 0 < answer < self.seconds else ""
+        said = [f"{rest} take about {duration.words(self.seconds)}{soon}."]
         if self.done == total:
             said = [f"All {total} trials are measured already."]
         if self.first > self.limit:
@@ -237,13 +241,16 @@ class Schedule:
         return " ".join(said)
 
 
-def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT) -> Schedule:
+def schedule(
+    tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT, seeds: int = 1
+) -> Schedule:
     """Return the trials that fit into a time limit. The first always runs, the others if they fit.
 
     Args:
         tried: The trials, the most important first.
         seconds: Estimated seconds of each trial, for all seeds and both arms.
         limit: Time limit for all trials, in seconds.
+        seeds: Number of seeds of the first trial.
 
     Raises:
         UsageError: If the limit is not positive.
@@ -258,4 +265,4 @@ def schedule(tried: Sequence[Trial], seconds: Sequence[float], limit: float = TI
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
     left_out = tuple(trial for trial in tried if trial not in chosen)
     done = sum(needed == 0 for needed in seconds)
-    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out, done)
+    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out, done, seeds)

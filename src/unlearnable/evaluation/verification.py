@@ -105,7 +105,8 @@ def prepare(
     else:
         tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned, cosface)
     saved = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
-    chosen = schedule(tried, _seconds(tried, pairs, seeds, brief, compute, saved, on_progress), limit)
+    needed = _seconds(tried, pairs, seeds, brief, compute, saved, on_progress)
+    chosen = schedule(tried, needed, limit, len(seeds_of(tried[0], seeds, brief)))
     impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))
     return Preparation(pairs, chosen, seeds, compute, outlook, private, report_card, brief, impossible)
 
