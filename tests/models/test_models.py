@@ -68,6 +68,24 @@ def test_every_architecture_of_the_paper_is_listed_with_a_line_of_its_own() -> N
     assert len(set(listed.values())) == len(listed)
 
 
+@pytest.mark.parametrize("members", [2, 3])
+def test_an_ensemble_adds_the_logits_of_its_members(members: int) -> None:
+    torch.manual_seed(0)
+    beside, head = models.create(f"ensemble:members={members},width=4", 7).eval()  # type: ignore[misc]
+    x = torch.rand(3, 3, 33, 47)
+    features = [member(x) for member in beside.members]
+    assert len(features) == members
+    parts = head.weight.split([one.shape[1] for one in features], dim=1)
+    logits = sum(one @ part.T for one, part in zip(features, parts, strict=True)) + head.bias
+    assert torch.allclose(head(beside(x)), logits, atol=1e-6)
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_an_ensemble_of_one_or_of_families_that_there_are_not_is_refused(members: int) -> None:
+    with pytest.raises(UsageError, match=f"2 or 3 members, not {members}"):
+        models.create(f"ensemble:members={members}", 7)
+
+
 @pytest.mark.parametrize("stem", STEMS)
 @pytest.mark.parametrize("name", PAPER)
 def test_every_size_of_image_from_28_pixels_up(name: str, stem: str) -> None:

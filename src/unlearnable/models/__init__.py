@@ -3,6 +3,7 @@
 from unlearnable.models import cct as _cct
 from unlearnable.models import cnn as _cnn
 from unlearnable.models import densenet as _densenet
+from unlearnable.models import ensemble as _ensemble
 from unlearnable.models import inception as _inception
 from unlearnable.models import linear as _linear
 from unlearnable.models import mobile as _mobile
@@ -15,6 +16,7 @@ _BUILT_IN = (
     _cct,
     _cnn,
     _densenet,
+    _ensemble,
     _inception,
     _linear,
     _mobile,

@@ -34,6 +34,7 @@ def searches(p: Profile) -> dict[str, Change]:
         ", half the side at first": {"early_resolution": size // 2},
         ", stem of stride 4": {"surrogate": stride_4},
         ", plain network": {"surrogate": "cnn"},
+        ", two networks together": {"surrogate": "ensemble"},
         ", from gratings": {"init": "gratings"},
     }
     # shared_backward needs these; the error is then that of the training batches
