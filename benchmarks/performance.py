@@ -139,6 +139,29 @@ def starts(parts: Parts) -> list[list[str]]:
     ]
 
 
+def commands(files: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """The rows of whole commands: on, command, time, announced, CPU time, memory, photos."""
+
+    def on(file: dict[str, Any]) -> str:
+        name = called(file["processor"].partition(",")[0])
+        return f"{name}, {file['capability']}, {file['environment']['precision']}"
+
+    return [
+        [
+            on(file),
+            f"`{command}`" if " " not in command else command,
+            f"{one['wall_seconds']:.0f} s",
+            one["announced"],
+            f"{one['cpu_seconds']:.0f} s",
+            f"{one['peak_megabytes']:,} MB",
+            f"{file['photos']}",
+        ]
+        for file in files.values()
+        if file["kind"] == "commands"
+        for command, one in file["commands"].items()
+    ]
+
+
 TABLES: dict[str, tuple[list[str], Callable[[Parts], list[list[str]]]]] = {
     "RATIOS": (
         [
@@ -182,7 +205,12 @@ def name_of(result: dict[str, Any]) -> str:
     found = result["environment"]
     if found["device"] == "cuda":
         return str(found["device_name"])
-    return " ".join(str(result["processor"]).replace("(R)", "").replace("Processor", "").split())
+    return called(result["processor"])
+
+
+def called(processor: str) -> str:
+    """The name of a processor without the words that every one has."""
+    return " ".join(processor.replace("(R)", "").replace("Processor", "").split())
 
 
 def machines(results: dict[str, dict[str, Any]]) -> dict[str, Parts]:
@@ -215,6 +243,8 @@ def render() -> str:
     )
     found_on = machines(results)
     gpus = [name_of(one) for one in results.values() if one["environment"]["device"] == "cuda"]
+    head = ["on", "command", "time", "announced", "CPU time", "largest memory", "photos"]
+    text = text.replace("{COMMANDS}", grid(head, commands(files)).rstrip("\n"))
     text = text.replace(
         "{GPU}",
         grid(["what", "goal", "measured"], gpu_rows.rows(found_on[gpus[0]] if gpus else {})).rstrip("\n"),

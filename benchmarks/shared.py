@@ -18,8 +18,8 @@ def head(kind: str, compute: Compute, paths: dict[str, Path]) -> dict[str, Any]:
     """Return the kind of the file, the command, machine, versions and date.
 
     Args:
-        kind: The renderer of the file: a key of `KINDS` in docs/measurements.py; or `speed`, which
-            performance.py renders, or `scale`, which docs/scale.py renders.
+        kind: The renderer of the file: a key of `KINDS` in docs/measurements.py; or `speed` or
+            `commands`, which performance.py renders, or `scale`, which docs/scale.py renders.
         compute: The device and the precision of the measurement.
         paths: Folders on this machine by the name that replaces them in the command.
     """

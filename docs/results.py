@@ -17,6 +17,7 @@ from unlearnable.cells.results import Results
 from unlearnable.experiments import profiles
 from unlearnable.experiments.markdown import WIDTH, grid, section
 from unlearnable.experiments.pages import gallery
+from unlearnable.experiments.profile import Profile
 from unlearnable.experiments.table import Table, tabulate
 
 DOCS = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ CPU cores, which other processes share, so times are upper bounds. All of these 
 one thread. The line below each table names the precision.
 
 - [The experiments](#the-experiments), from `results/cpu/cells/`
+- [On a processor without bfloat16](#on-a-processor-without-bfloat16), from `results/avx2/cpu/cells/`
 - [With the paper's data and settings](#with-the-papers-data-and-settings), from `results/paper/cells/`
 - [Speed of writing files, and the demo](#speed-of-writing-files-and-the-demo), from `benchmarks/results/`
 - [Earlier measurements](#earlier-measurements), from `results/earlier/`
@@ -64,6 +66,11 @@ EXPERIMENTS = """## The experiments
 The numbers are therefore not those of the paper, but you can compare their order with the paper's.
 `make results` also writes every table into `results/cpu/`: one HTML page with everything, and CSV files with
 a line for each seed.
+"""
+SLOWER = """## On a processor without bfloat16
+
+The same experiment on a processor that has AVX2 and no instructions for bfloat16, as most laptops: the times
+of its searches, in float32. From `results/avx2/cpu/cells/`; `--results results/avx2` continues it.
 """
 PAPER = """## With the paper's data and settings
 
@@ -103,8 +110,10 @@ def render() -> str:
             INTRO,
             EXPERIMENTS.format(about=textwrap.fill(profiles.CPU.about, WIDTH, break_on_hyphens=False)),
             *(experiment(table) for table in tables),
+            SLOWER,
+            *partial(ROOT / "results" / "avx2" / "cpu", profiles.CPU, "{} in float32"),
             PAPER,
-            *paper(),
+            *partial(ROOT / "results" / "paper", profiles.PAPER),
             commands(),
             TOOL,
             *measurements(ROOT / "benchmarks" / "results"),
@@ -124,16 +133,24 @@ def experiment(table: Table) -> str:
     return section(table, f"{folder}/{table.experiment.name}.svg", noise and f"{folder}/{noise}")
 
 
-def paper() -> list[str]:
-    """Return the tables of what was run under ``paper``, without empty rows and without repeated results."""
-    found, shown, sections = Results(ROOT / "results" / "paper" / "cells").all(), set[str](), []
+def partial(folder: Path, profile: Profile, title: str = "{}") -> list[str]:
+    """Return the tables of which something was run, without empty rows and without repeated results.
+
+    Args:
+        folder: The folder of a profile's results.
+        profile: The profile.
+        title: The title, with a place for that of the experiment.
+    """
+    found, shown, sections = Results(folder / "cells").all(), set[str](), []
     for name in experiments.names():
-        table = tabulate(experiments.get(name), profiles.PAPER, found)
+        table = tabulate(experiments.get(name), profile, found)
         new = {result.hash for result in table.results if result.cell.poison} - shown
         if new:
             shown |= new
             rows = {row for row, _ in table.measured}
-            sections.append(section(replace(table, rows=tuple(row for row in table.rows if row in rows))))
+            called = replace(table.experiment, title=title.format(table.experiment.title))
+            kept = tuple(row for row in table.rows if row in rows)
+            sections.append(section(replace(table, experiment=called, rows=kept)))
     return sections
 
 

@@ -340,7 +340,7 @@ def test_results_say_what_they_are(cell_runner: CellRunner, tmp_path: Path) -> N
 
 
 def test_new_fields_at_their_defaults_are_not_part_of_the_text() -> None:
-    for name in ("found_on", "precision", "encoding"):
+    for name in ("found_on", "precision", "encoding", "start"):
         assert name not in PROTECTED.text
     changed = Poison(search=Search(data=DIGITS, found_on=0.5, precision="float32"), encoding="jpeg:75")
     assert all(name in changed.text for name in ("found_on", "precision", "encoding"))
@@ -408,6 +408,41 @@ def test_a_search_may_have_a_precision_of_its_own(
     cell_runner.fitted(SEARCH)
     cell_runner.fitted(SEARCH.model_copy(update={"precision": "float32"}))
     assert [compute.precision for compute in used] == ["bfloat16", "float32"]
+
+
+def classes(of: str) -> Data:
+    return Data(name="digits", per_class=12, tests=6, classes=tuple(of))
+
+
+def test_a_search_may_begin_with_the_noise_of_other_classes(cell_runner: CellRunner) -> None:
+    """Class by class in their order; what it then finds, and its name, depend on that noise."""
+    other = Search(data=classes("56789"), settings={**SETTINGS, "max_rounds": 2})
+    begun = Search(data=classes("01234"), settings={**SETTINGS, "step_size": 1e-4}, start=other)
+    alone = begun.model_copy(update={"start": None})
+    given, found, without = (cell_runner.fitted(one)[0].noise for one in (other, begun, alone))
+    assert given.keys == tuple("56789")
+    assert found.keys == without.keys == tuple("01234")
+    # such short steps leave the noise as it began
+    assert np.abs(given.bank).max() > 0
+    assert (found.bank == given.bank).all()
+    assert not without.bank.any()
+    hashes = {cell_runner.search_hash(one) for one in (begun, alone)}
+    later = other.model_copy(update={"seed": 1})
+    hashes.add(cell_runner.search_hash(begun.model_copy(update={"start": later})))
+    assert len(hashes) == 3
+    cell = PROTECTED.model_copy(update={"poison": Poison(search=begun)})
+    assert len(cell_runner.fingerprints(cell)) == 3
+
+
+@pytest.mark.parametrize(
+    "change", [{"data": classes("5678")}, {"settings": {**SETTINGS, "form": "samplewise"}}]
+)
+def test_noise_of_another_form_or_shape_is_no_beginning(
+    cell_runner: CellRunner, change: dict[str, object]
+) -> None:
+    other = Search(data=classes("56789"), settings=SETTINGS).model_copy(update=change)
+    with pytest.raises(UsageError, match="Begin with class-wise noise of as many classes"):
+        cell_runner.fitted(Search(data=classes("01234"), settings=SETTINGS, start=other))
 
 
 def test_the_first_share_of_every_class() -> None:

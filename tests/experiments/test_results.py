@@ -27,7 +27,9 @@ from unlearnable.training.compute import Compute
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 PROFILES = sorted(path.parent.name for path in RESULTS.glob("*/cells") if path.parent.name != "smoke")
-CELLS = [(name, path) for name in PROFILES for path in sorted((RESULTS / name / "cells").glob("*.json"))]
+# the folders of results of each profile: one with the profile's name, and those of other processors
+FOLDERS = [*((name, RESULTS / name) for name in PROFILES), ("cpu", RESULTS / "avx2" / "cpu")]
+CELLS = [(folder, path) for _, folder in FOLDERS for path in sorted((folder / "cells").glob("*.json"))]
 
 
 def script(path: str, monkeypatch: pytest.MonkeyPatch):
@@ -100,22 +102,22 @@ class Recorded(CellRunner):
 def test_no_committed_cell_has_changed_its_hash(tmp_path: Path) -> None:
     runner = Recorded(Sets(), Cache(tmp_path), Compute("cpu"))
     assert len(CELLS) >= 266
-    for profile, path in CELLS:
+    for folder, path in CELLS:
         result = runner.result = Result.model_validate_json(path.read_bytes())
         assert json.loads(result.cell.text) == json.loads(path.read_text("utf-8"))["cell"], path.name
         assert result.revisions == revisions(result.cell), path.name
         assert runner.hash(result.cell) == result.hash, path.name
-        assert Results(RESULTS / profile / "cells").path(result.cell, result.hash) == path
+        assert Results(folder / "cells").path(result.cell, result.hash) == path
 
 
 def test_every_committed_cell_belongs_to_an_experiment() -> None:
-    for profile in PROFILES:
+    for profile, folder in FOLDERS:
         yielded = {
             entry.cell.text
             for name in experiments.names()
             for entry in experiments.get(name).entries(profiles.get(profile))
         }
-        found = Results(RESULTS / profile / "cells").all()
+        found = Results(folder / "cells").all()
         assert {text for text in found if text not in yielded} == set()
 
 
@@ -175,7 +177,7 @@ def test_the_kind_in_the_file_chooses_the_renderer(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_committed_measurement_has_a_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = script("docs/results.py", monkeypatch)
+    kinds = {*script("docs/results.py", monkeypatch).KINDS, "commands", "speed", "scale"}
     for folder in (ROOT / "benchmarks" / "results", RESULTS / "earlier"):
         for path in folder.glob("*.json"):
-            assert json.loads(path.read_text("utf-8"))["kind"] in {*page.KINDS, "speed", "scale"}, path.name
+            assert json.loads(path.read_text("utf-8"))["kind"] in kinds, path.name

@@ -21,11 +21,14 @@ from unlearnable.cells.sets import Sets, first_share, relabelled, with_context
 from unlearnable.cells.spec import Cell, Search
 from unlearnable.data.image_set import ImageSet
 from unlearnable.data.view import View
+from unlearnable.errors import UsageError
 from unlearnable.evaluation.statistics import curve
 from unlearnable.events import Event, OnProgress, silent
 from unlearnable.hashing import digest
 from unlearnable.methods import Context
+from unlearnable.methods.base import Method
 from unlearnable.methods.fitted import Fitted, load_state, load_tensors, save_state, save_tensors
+from unlearnable.noise import Noise
 from unlearnable.training.compute import Compute
 from unlearnable.training.victim import Epoch, Labelled, Victim, learn
 from unlearnable.version import __version__
@@ -74,7 +77,9 @@ class CellRunner:
 
     def search_hash(self, search: Search) -> str:
         """Return the hash that names a search's noise."""
-        return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search))
+        # of the noise that it begins with, the revisions and the description are part of its own
+        before = [] if search.start is None else [self.search_hash(search.start)]
+        return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search), *before)
 
     def is_found(self, search: Search) -> bool:
         """Return whether a search's noise is in the cache."""
@@ -116,6 +121,7 @@ class CellRunner:
         checkpoint = folder / "checkpoint.safetensors"
         identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
+        begun = None if search.start is None or state is not None else self.fitted(search.start)[0].noise
         started = _clocks()
         before = {name: 0.0 if state is None else float(state.pop(name, 0.0)) for name in started}
 
@@ -127,6 +133,8 @@ class CellRunner:
             if time.monotonic() > self.deadline:
                 raise TimeIsUp
 
+        if begun is not None:
+            state = _begun(method, view_of(seen), context, begun)
         fitted = method.fit(
             view_of(seen), context, self.on_progress, state=state, save=save, every=self.checkpoint_seconds
         )
@@ -259,6 +267,23 @@ class CellRunner:
     def _labelled(self, images: ImageSet, victim: Victim) -> Labelled:
         view = images.view(victim.size, victim.zoom, self.cache.view_folder())
         return Labelled(torch.from_numpy(view.pixels), torch.from_numpy(view.labels), len(view.classes))
+
+
+def _begun(method: Method[Any], view: View, ctx: Context, noise: Noise) -> dict[str, Any]:
+    """Return the state before the first round, with the noise of as many other classes.
+
+    Raises:
+        UsageError: If that noise is not of the same form and shape.
+    """
+    state = method.start(view.in_order_of_ids(), ctx)
+    begun = torch.tensor(noise.bank)
+    if not method.form == noise.form == "classwise" or state["noise"].shape != begun.shape:
+        raise UsageError(
+            f"The {noise.form} noise that the search begins with is {tuple(begun.shape)}, its own is "
+            f"{method.form}, {tuple(state['noise'].shape)}.",
+            "Begin with class-wise noise of as many classes, found with the same resolution and grid.",
+        )
+    return {**state, "noise": begun.to(state["noise"])}
 
 
 def _clocks() -> dict[str, float]:

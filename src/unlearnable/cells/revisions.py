@@ -24,9 +24,11 @@ def revisions(cell: Cell) -> dict[str, int]:
 
 
 def search_revisions(search: Search) -> dict[str, int]:
-    """Return the revision of the method and of the surrogate of a search."""
+    """Return the revisions of the method and of the surrogate of a search, and of the one it begins with."""
     method = methods.create(search.method, dict(search.settings))
     found = {f"method {search.method}": method.revision}
+    if search.start is not None:
+        found |= search_revisions(search.start)
     networks = models_of(getattr(method.config, "surrogate", ""))
     return found | {f"model {_name(network)}": models.revision(network) for network in networks}
 
@@ -34,8 +36,10 @@ def search_revisions(search: Search) -> dict[str, int]:
 def data_of(cell: Cell) -> list[Data]:
     """Return every set of images that a cell uses."""
     found = [cell.data]
-    if cell.poison is not None:
-        found.append(cell.poison.search.data)
+    search = None if cell.poison is None else cell.poison.search
+    while search is not None:
+        found.append(search.data)
+        search = search.start
     if cell.start is not None:
         found += data_of(cell.start)
     return sorted(set(found), key=lambda data: data.text)

@@ -47,6 +47,8 @@ class Search(Spec):
         found_on: Share of each class that the search sees, the first images of it, in (0, 1]. The method's
             ``extend`` makes the noise of the others.
         precision: Precision of the search; empty for that of the whole run.
+        start: Class-wise only: a search on other images whose noise this one begins with, class by class in
+            code-point order; None for the noise that the settings say.
         seed: Seed of the noise and the surrogate.
     """
 
@@ -57,6 +59,7 @@ class Search(Spec):
     lifted: bool = True
     found_on: float = Field(default=1.0, gt=0, le=1)
     precision: Literal["", "float32", "bfloat16"] = ""
+    start: Search | None = None
     seed: int = 0
 
 

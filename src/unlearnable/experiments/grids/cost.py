@@ -11,6 +11,7 @@ from unlearnable.experiments.profile import Profile, Settings
 SAME = ("a third of the rounds", "a sixth of the rounds", "one backward pass for both")
 FIVE = 5  # seeds, because the searches differ by less than the seeds do
 CLEAN, EXACT = "no noise", "exact"
+BEGUN = "a sixth of the rounds, from the noise of the other classes"
 SETS = {"five-classes": "five classes", "other-five-classes": "other five"}
 TRAINERS: dict[str, Settings] = {
     "as published": {},
@@ -24,7 +25,7 @@ Change = tuple[float, Settings]
 def searches(p: Profile) -> dict[str, Change]:
     """Return the searches that are compared, by their names in the table."""
     size = int(p.config("five-classes", "classwise").resolution)
-    stride_4 = f"{p.models['resnet18']},stem=imagenet"
+    resnet = p.models["resnet18"]
     ways: dict[str, Settings] = {
         "": {},
         ", half the training": {"train_epochs": 0.5},
@@ -32,8 +33,10 @@ def searches(p: Profile) -> dict[str, Change]:
         ", three quarters of the side": {"resolution": size * 3 // 4},
         ", half the side": {"resolution": size // 2},
         ", half the side at first": {"early_resolution": size // 2},
-        ", stem of stride 4": {"surrogate": stride_4},
+        ", stem of stride 1": {"surrogate": f"{resnet},stem=cifar"},
+        ", stem of stride 4": {"surrogate": f"{resnet},stem=imagenet"},
         ", plain network": {"surrogate": "cnn"},
+        ", plain network of half the width": {"surrogate": "cnn:width=16"},
         ", two networks together": {"surrogate": "ensemble"},
         ", from gratings": {"init": "gratings"},
     }
@@ -48,6 +51,7 @@ def searches(p: Profile) -> dict[str, Change]:
         "a sixth of the rounds, two steps": (1 / 6, {"steps": 2}),
         "a sixth of the rounds, half the side": (1 / 6, {"resolution": size // 2}),
         "a twelfth of the rounds": (1 / 12, {}),
+        BEGUN: (1 / 6, {}),
         "one backward pass for both": (1, shared),
         "one backward pass, a third of the rounds": (1 / 3, shared),
         "one backward pass, a sixth of the rounds": (1 / 6, shared),
@@ -85,5 +89,10 @@ def _noises(p: Profile, data: str, seed: int) -> dict[str, Poison | None]:
     exact = int(p.by_experiment.get("cost", {}).get("max_rounds", p.max_rounds(data, "classwise")))
     for row, (share, settings) in searches(p).items():
         rounds = max(1, round(share * exact))
-        noises[row] = p.poison(data, "classwise", seed, **{"max_rounds": rounds, **settings})
+        search = p.search(data, "classwise", seed, **{"max_rounds": rounds, **settings})
+        if row == BEGUN:
+            (other,) = SETS.keys() - {data}
+            start = p.search(other, "classwise", seed, max_rounds=max(1, round(exact / 3)))
+            search = search.model_copy(update={"start": start})
+        noises[row] = Poison(search=search)
     return noises
