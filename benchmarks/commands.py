@@ -95,6 +95,8 @@ def timed(arguments: list[str], folder: Path, environment: dict[str, str], stop:
             break
     process.stderr.close()
     _, status, used = os.wait4(process.pid, 0)
+    # it is not waited for again
+    process.returncode = os.waitstatus_to_exitcode(status)
     if not wall and (stop or status):
         raise SystemExit(f"unlearnable {' '.join(arguments)}: {''.join(said)}")
     return {
