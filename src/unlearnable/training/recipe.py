@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from unlearnable.training.sgd import SGD
 from unlearnable.training.transforms import Transform
 
 
@@ -45,7 +46,7 @@ class Recipe:
         parameters = list(model.parameters())
         # on a GPU, one kernel for all parameters: launching one for each takes longer
         fused = all(one.is_cuda for one in parameters)
-        return torch.optim.SGD(
+        return SGD(
             parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=fused
         )
 

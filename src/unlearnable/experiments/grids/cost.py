@@ -52,6 +52,7 @@ def searches(p: Profile) -> dict[str, Change]:
         "a sixth of the rounds, half the side": (1 / 6, {"resolution": size // 2}),
         "a twelfth of the rounds": (1 / 12, {}),
         BEGUN: (1 / 6, {}),
+        **{f"until an error of {error:.0%}": (1, {"stop_error": error}) for error in (0.05, 0.02)},
         "one backward pass for both": (1, shared),
         "one backward pass, a third of the rounds": (1 / 3, shared),
         "one backward pass, a sixth of the rounds": (1 / 6, shared),
