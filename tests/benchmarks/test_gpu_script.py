@@ -137,6 +137,7 @@ def test_a_piece_that_is_cut_off_resumes(
     assert json.loads((tmp_path / "out" / f"{name}.json").read_text())["parts"][part]["resumed"]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
     images: ImageSet, tmp_path: Path
 ) -> None:

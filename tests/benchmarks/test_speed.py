@@ -122,6 +122,7 @@ def test_rows_of_a_gpu_are_empty_until_they_are_measured() -> None:
     assert gpu_rows.rows(smoke)[0][2] == "1 of 2, 2 failed"
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_and_repeats_no_part(tmp_path: Path) -> None:
     out = tmp_path / "speed.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), "--quick", "--out", str(out)]
