@@ -31,7 +31,8 @@ WANTED = (
     "Wanted on two cores with AVX2: `protect` of 500 photos in 3 min and with at most 1 GB, the first answer "
     "of `verify` in 4 min, `demo` in 3 min; with bfloat16: `protect` in 90 s."
 )
-AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+# the newest instructions that torch, its convolutions and its matrix products may use
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 # what a command says about its time: of the search, of the first answer, or of all
 ANNOUNCED = (r"first answer takes ([\d.]+ \w+)", r"takes? about ([\d.]+ \w+)", r"; about ([\d.]+ \w+)")
 ANSWER = re.compile(r"^\S+: (protected|weakened|not protected|cannot tell) \(")
