@@ -33,8 +33,12 @@ WANTED = (
 )
 # the newest instructions that torch, its convolutions and its matrix products may use
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-# what a command says about its time: of the search, of the first answer, or of all
-ANNOUNCED = (r"first answer takes ([\d.]+ \w+)", r"takes? about ([\d.]+ \w+)", r"; about ([\d.]+ \w+)")
+# the time that a command announces: until the first answer, of the search or all trials, of the demo
+ANNOUNCED = (
+    r"first answer comes after about ([\d.]+ \w+)",
+    r"takes? about ([\d.]+ \w+)",
+    r"; about ([\d.]+ \w+)",
+)
 ANSWER = re.compile(r"^\S+: (protected|weakened|not protected|cannot tell) \(")
 
 
@@ -96,7 +100,7 @@ def timed(arguments: list[str], folder: Path, environment: dict[str, str], stop:
             break
     process.stderr.close()
     _, status, used = os.wait4(process.pid, 0)
-    # it is not waited for again
+    # wait4 has reaped the process, so Popen must not wait for it
     process.returncode = os.waitstatus_to_exitcode(status)
     if not wall and (stop or status):
         raise SystemExit(f"unlearnable {' '.join(arguments)}: {''.join(said)}")

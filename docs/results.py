@@ -69,8 +69,9 @@ a line for each seed.
 """
 SLOWER = """## On a processor without bfloat16
 
-The same experiment on a processor that has AVX2 and no instructions for bfloat16, as most laptops: the times
-of its searches, in float32. From `results/avx2/cpu/cells/`; `--results results/avx2` continues it.
+The experiment [What a search costs](#what-a-search-costs), in float32 on a processor that has AVX2, but no
+instructions for bfloat16, as most laptops. The files are in `results/avx2/cpu/cells/`, and
+`unlearnable experiment cost --profile cpu --precision float32 --results results/avx2` adds to them.
 """
 PAPER = """## With the paper's data and settings
 
@@ -134,12 +135,12 @@ def experiment(table: Table) -> str:
 
 
 def partial(folder: Path, profile: Profile, title: str = "{}") -> list[str]:
-    """Return the tables of which something was run, without empty rows and without repeated results.
+    """Return the tables with at least one result, without empty rows and without repeated results.
 
     Args:
         folder: The folder of a profile's results.
         profile: The profile.
-        title: The title, with a place for that of the experiment.
+        title: A format string for the title; ``{}`` becomes that of the experiment.
     """
     found, shown, sections = Results(folder / "cells").all(), set[str](), []
     for name in experiments.names():
@@ -149,8 +150,8 @@ def partial(folder: Path, profile: Profile, title: str = "{}") -> list[str]:
             shown |= new
             rows = {row for row, _ in table.measured}
             called = replace(table.experiment, title=title.format(table.experiment.title))
-            kept = tuple(row for row in table.rows if row in rows)
-            sections.append(section(replace(table, experiment=called, rows=kept)))
+            measured = tuple(row for row in table.rows if row in rows)
+            sections.append(section(replace(table, experiment=called, rows=measured)))
     return sections
 
 

@@ -64,7 +64,7 @@ def busy_cores(seconds: float) -> float | None:
 
 
 def _ticks() -> tuple[int, int] | None:
-    """Return the busy time and the whole time of all cores since the start of the system, as Linux counts."""
+    """Return the busy time and the whole time of all cores, in clock ticks; None without ``/proc/stat``."""
     try:
         user, nice, system, idle, waiting, *rest = map(
             int, _STAT.read_text("ascii").split("\n")[0].split()[1:]

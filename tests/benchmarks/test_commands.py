@@ -50,8 +50,8 @@ def test_the_announced_time_is_found(line: str, announced: str, script: ModuleTy
 @pytest.mark.parametrize(
     ("line", "is_answer"),
     [
-        ("cnn: not protected (clean 75%, protected 70%; guessing 10%) after 1 of 3 seeds", True),
-        ("resnet18: protected (clean 75%, protected 14%; guessing 10%)", True),
+        ("cnn: not protected (best epoch: clean 75%, protected 70%; guessing 10%) after 1 of 3 seeds", True),
+        ("resnet18: protected (best epoch: clean 75%, protected 14%; guessing 10%)", True),
         ("resnet18: 63 of 354, 2.1 a second, about 2.5 min left", False),
         ("A verdict is possible if networks classify 30% of them correctly (guessing: 10%)", False),
     ],

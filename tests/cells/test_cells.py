@@ -441,7 +441,7 @@ def test_noise_of_another_form_or_shape_is_no_beginning(
     cell_runner: CellRunner, change: dict[str, object]
 ) -> None:
     other = Search(data=classes("56789"), settings=SETTINGS).model_copy(update=change)
-    with pytest.raises(UsageError, match="Begin with class-wise noise of as many classes"):
+    with pytest.raises(UsageError, match="The search cannot begin with"):
         cell_runner.fitted(Search(data=classes("01234"), settings=SETTINGS, start=other))
 
 

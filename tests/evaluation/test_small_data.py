@@ -103,8 +103,8 @@ def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: 
 @pytest.mark.parametrize(
     ("seeds", "seconds", "said"),
     [
-        (3, 360.0, "36 min; the first answer takes 2 min."),
-        (1, 360.0, "36 min; the first answer takes 6 min."),
+        (3, 360.0, "36 min; the first answer comes after about 2 min."),
+        (1, 360.0, "36 min; the first answer comes after about 6 min."),
         # measured already
         (3, 0.0, "30 min."),
     ],

@@ -117,7 +117,9 @@ def test_other_work_on_the_machine_is_said_once(images: ImageSet, monkeypatch: p
         )
     remarks = [event.text for event in events if not event.done]
     assert len(remarks) == 1
-    assert "load 6.0 on 2 cores" in remarks[0], "without what this process itself and its workers took"
+    assert "want about 6.0 of the 2 cores" in remarks[0], (
+        "without what this process itself and its workers took"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,10 +129,10 @@ def test_other_work_on_the_machine_is_said_once(images: ImageSet, monkeypatch: p
         (0.6, None, None, 2, "OMP_NUM_THREADS=1"),
         # one core is left for one thread
         (1.1, None, None, 1, ""),
-        (1.6, None, None, 1, "busy"),
+        (1.6, None, None, 1, "want about 1.6"),
         # the work that the load remembers has ended
         (1.6, 0.1, None, 2, ""),
-        (1.6, 1.2, None, 2, "load 1.2 on 2 cores"),
+        (1.6, 1.2, None, 2, "want about 1.2 of the 2 cores"),
         (0.0, None, "150000 100000", 2, "may use 1.5 cores, but 2 threads"),
         (0.0, None, "150000 100000", 1, ""),
         (0.0, None, "max 100000", 2, ""),

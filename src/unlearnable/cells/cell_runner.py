@@ -77,7 +77,7 @@ class CellRunner:
 
     def search_hash(self, search: Search) -> str:
         """Return the hash that names a search's noise."""
-        # of the noise that it begins with, the revisions and the description are part of its own
+        # the hash of the search that it begins with covers that one's data
         before = [] if search.start is None else [self.search_hash(search.start)]
         return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search), *before)
 
@@ -121,6 +121,7 @@ class CellRunner:
         checkpoint = folder / "checkpoint.safetensors"
         identity = {"search": search.text, "revisions": search_revisions(search)}
         state = load_state(checkpoint, identity)
+        # before the clocks start: the other search has a time of its own
         begun = None if search.start is None or state is not None else self.fitted(search.start)[0].noise
         started = _clocks()
         before = {name: 0.0 if state is None else float(state.pop(name, 0.0)) for name in started}
@@ -270,7 +271,7 @@ class CellRunner:
 
 
 def _begun(method: Method[Any], view: View, ctx: Context, noise: Noise) -> dict[str, Any]:
-    """Return the state before the first round, with the noise of as many other classes.
+    """Return the state before the first round, with the noise of another search as the initial noise.
 
     Raises:
         UsageError: If that noise is not of the same form and shape.
@@ -279,9 +280,9 @@ def _begun(method: Method[Any], view: View, ctx: Context, noise: Noise) -> dict[
     begun = torch.tensor(noise.bank)
     if not method.form == noise.form == "classwise" or state["noise"].shape != begun.shape:
         raise UsageError(
-            f"The {noise.form} noise that the search begins with is {tuple(begun.shape)}, its own is "
-            f"{method.form}, {tuple(state['noise'].shape)}.",
-            "Begin with class-wise noise of as many classes, found with the same resolution and grid.",
+            f"The search cannot begin with {noise.form} noise of shape {tuple(begun.shape)}, because its own "
+            f"is {method.form}, of shape {tuple(state['noise'].shape)}.",
+            "Give `start` a class-wise search with as many classes, patterns_per_class and the same grid.",
         )
     return {**state, "noise": begun.to(state["noise"])}
 

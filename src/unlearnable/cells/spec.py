@@ -47,8 +47,9 @@ class Search(Spec):
         found_on: Share of each class that the search sees, the first images of it, in (0, 1]. The method's
             ``extend`` makes the noise of the others.
         precision: Precision of the search; empty for that of the whole run.
-        start: Class-wise only: a search on other images whose noise this one begins with, class by class in
-            code-point order; None for the noise that the settings say.
+        start: Class-wise only. Another search, whose noise is the initial noise of this one. Its first class
+            gives that of the first class here, and so on, in code-point order of the names. None for the
+            initial noise of ``settings``.
         seed: Seed of the noise and the surrogate.
     """
 

@@ -49,7 +49,7 @@ def experiment(
         typer.Option(
             "--only",
             metavar="TEXT",
-            help="Only the row, column or row/column of this name, or else those with this text.",
+            help="Only the row, column or row/column of exactly this name; without one, all that contain it.",
             rich_help_panel=CELLS,
         ),
     ] = "",

@@ -75,8 +75,8 @@ def ignored(trial: Trial, name: str, seed: int, model: nn.Module) -> None:
 OnSeed = Callable[["Comparison"], None]
 
 
-def untold(so_far: Comparison) -> None:
-    """Do nothing with the comparison of the first seeds."""
+def ignored_seed(so_far: Comparison) -> None:
+    """Do nothing with the comparison so far."""
 
 
 class Saved(Protocol):
@@ -170,10 +170,13 @@ class Comparison:
 
     @property
     def words(self) -> str:
-        """The verdict with its accuracies: ``protected (clean 62%, protected 14%; guessing 10%)``."""
+        """The verdict and each arm's balanced accuracy at its best epoch, mean over seeds.
+
+        Such as ``protected (best epoch: clean 62%, protected 14%; guessing 10%)``.
+        """
         verdicts = " and ".join(str(arm.verdict) for arm in self.arms[1:])
         accuracies = ", ".join(f"{arm.name} {arm.peak.value:.0%}" for arm in self.arms)
-        return f"{verdicts} ({accuracies}; guessing {self.chance:.0%})"
+        return f"{verdicts} (best epoch: {accuracies}; guessing {self.chance:.0%})"
 
     def arm(self, name: str) -> ArmResult:
         """Return one arm's result."""
@@ -192,7 +195,7 @@ def compare(
     on_progress: OnProgress = silent,
     saved: Saved | None = None,
     on_learned: OnLearned = ignored,
-    on_seed: OnSeed = untold,
+    on_seed: OnSeed = ignored_seed,
 ) -> Comparison:
     """Train the trial's victim on every arm, once per seed, and return the results.
 
@@ -201,8 +204,8 @@ def compare(
 
     Args:
         names: Names of the arms; the first is the clean one.
-        data: Returns the images of an arm for a seed. It is called arm by arm, so that only one arm is in
-            memory at a time.
+        data: Returns the images of an arm for a seed. It is called just before each training, so that the
+            images of only one are in memory at a time.
         trial: Victim and countermeasures.
         classes: Number of classes, context included.
         seeds: Each changes initialisation and order, and the split if ``data`` makes one.

@@ -126,11 +126,11 @@ class Preparation:
             on_progress=on_progress,
             saved=saved,
             on_learned=on_learned,
-            on_seed=partial(self._tell, on_progress),
+            on_seed=partial(self._report_answer, on_progress),
         )
 
-    def _tell(self, on_progress: OnProgress, so_far: Comparison) -> None:
-        """Send the answer of a trial as a remark: after its first seed, and at its end."""
+    def _report_answer(self, on_progress: OnProgress, so_far: Comparison) -> None:
+        """Send the answer of a trial as a remark, after its first seed and at its end."""
         seeds = len(seeds_of(so_far.trial, self.seeds, self.brief))
         done = len(so_far.arms[0].runs)
         if done in (1, seeds):

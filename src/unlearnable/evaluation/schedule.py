@@ -222,7 +222,11 @@ class Schedule:
             f"{self.done} of {total} trials are measured already; the others" if self.done else "The trials"
         )
         answer = self.first / self.seeds
-        soon = f"; the first answer takes {duration.words(answer)}" if 0 < answer < self.seconds else ""
+        soon = (
+            f"; the first answer comes after about {duration.words(answer)}"
+            if 0 < answer < self.seconds
+            else ""
+        )
         said = [f"{rest} take about {duration.words(self.seconds)}{soon}."]
         if self.done == total:
             said = [f"All {total} trials are measured already."]

@@ -37,7 +37,7 @@ class Entry:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """The names of its row, its column and its position."""
+        """The names of its row and its column, and ``row/column``."""
         return self.row, self.column, f"{self.row}/{self.column}"
 
 
@@ -103,8 +103,8 @@ class Experiment:
         Args:
             profile: The size of the experiment.
             seeds: Only these seeds; empty for all of the profile.
-            only: Part of a row's or a column's name, or of ``row/column``; empty for all. What has this very
-                name is meant alone, even if other names contain it.
+            only: A row, a column or ``row/column``, in upper or lower case. If one has exactly this name,
+                only its entries are returned; else all whose ``row/column`` contains it. Empty for all.
         """
         chosen = [entry for entry in self.grid(profile) if not seeds or entry.cell.seed in seeds]
         wanted = only.lower()

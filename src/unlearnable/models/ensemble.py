@@ -1,4 +1,4 @@
-"""Small networks of several families that answer together, as a surrogate that no single family fits."""
+"""An ensemble of small networks. As a surrogate, it finds noise that misleads several families at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMBERS = ("cnn:width={}", "resnet18:width={},stem=half", "vgg11:width={},stem=h
 
 
 class Beside(nn.Module):
-    """The features of several networks, one after the other.
+    """The features of several networks, concatenated.
 
     Args:
         members: Networks that map float (N, 3, H, W) to features (N, F).
@@ -37,7 +37,7 @@ def ensemble(classes: int, width: int = 16, members: int = 2) -> nn.Module:
     Args:
         classes: Number of outputs.
         width: Width of each member.
-        members: How many of cnn, resnet18 and vgg11 there are; the last two with stem=half.
+        members: Number of networks: 2 for cnn and resnet18, 3 with vgg11. The last two have stem=half.
 
     Raises:
         UsageError: If members is not 2 or 3.

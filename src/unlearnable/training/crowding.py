@@ -11,10 +11,10 @@ from unlearnable import portable
 from unlearnable.events import Event, OnProgress
 from unlearnable.training.compute import Compute
 
-# cores wanted by all, as a share of the cores: below it, measured times hold
+# cores that this process and the others may want, for each core, while times that were measured still hold
 SHARE = 1.25
-# seconds of a look at what the cores do now, because the load remembers work that has ended
-LOOK = 0.25
+# seconds for which busy cores are counted, because the load still includes programs that have ended
+SAMPLE = 0.25
 # the load of the system is a mean over about this many seconds, to which this process contributes too
 WINDOW = 60.0
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -40,6 +40,8 @@ def announce(stage: str, compute: Compute, on_progress: OnProgress) -> None:
 def remark(compute: Compute) -> str:
     """Return a sentence for people if this process does not get the cores that it wants; else an empty text.
 
+    On a machine that seems busy, it sleeps for a quarter of a second to be sure.
+
     Args:
         compute: The device: work on a GPU needs few cores.
     """
@@ -53,13 +55,13 @@ def remark(compute: Compute) -> str:
         )
     spare = SHARE * cores - min(cores, threads)
     others = busy_cores()
-    if others > spare and (now := portable.busy_cores(LOOK)) is not None:
+    if others > spare and (now := portable.busy_cores(SAMPLE)) is not None:
         others = min(others, now)
     if others <= spare:
         return ""
     advice = "; OMP_NUM_THREADS=1 often helps, because threads wait for each other" if threads > 1 else ""
     return (
-        f"other programs keep this machine busy (load {others:.1f} on {cores} cores), so this takes longer "
+        f"other programs want about {others:.1f} of the {cores} cores of this machine, so this takes longer "
         f"than it would alone, and the time left may change{advice}"
     )
 

@@ -1,9 +1,8 @@
-"""SGD of torch that does not load torch's compiler.
+"""torch's SGD without the import of torch's compiler.
 
-Some methods of ``torch.optim.SGD`` must stay outside of compiled code. When they are first called, they load
-the compiler for that (``torch._dynamo``, and with it ``sympy``), which takes more than a second at the start
-of every command. Nothing here is compiled together with its optimiser, so the methods are taken without their
-wrappers.
+torch wraps some methods of ``torch.optim.SGD`` to exclude them from compiled code. The wrappers import the
+compiler (``torch._dynamo``, and with it ``sympy``), which adds more than a second to every command that
+trains. No optimiser is compiled here, so this class has the methods without the wrappers.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ def _plain(name: str) -> Any:
 
 
 class SGD(torch.optim.SGD):
-    """``torch.optim.SGD``, to be used as it is, not by ``torch.compile``."""
+    """``torch.optim.SGD`` without the wrappers; do not use it under ``torch.compile``."""
 
     add_param_group = _plain("add_param_group")
     zero_grad = _plain("zero_grad")

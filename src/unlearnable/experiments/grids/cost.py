@@ -76,7 +76,8 @@ def cost(p: Profile) -> Iterator[Entry]:
     """How much work does class-wise noise on 500 photos need?
 
     The exact search has the rounds that the preset `laptop` had before this table: 180. Searches were chosen
-    on the first five classes, seed 0; the other five classes had no part in the choice.
+    on the first five classes, seed 0; the other five classes had no part in the choice. One search begins
+    with the noise that a third of the rounds finds for the other classes. Its time does not include theirs.
     """
     for seed in p.seeds if len(p.seeds) == 1 else range(FIVE):
         for data, words in SETS.items():
