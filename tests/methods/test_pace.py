@@ -133,6 +133,8 @@ def test_other_work_on_the_machine_is_said_once(images: ImageSet, monkeypatch: p
         # the work that the load remembers has ended
         (1.6, 0.1, None, 2, ""),
         (1.6, 1.2, None, 2, "want about 1.2 of the 2 cores"),
+        # with no core idle, only the load tells how many wait
+        (9.0, 2.0, None, 1, "want about 9.0 of the 2 cores"),
         (0.0, None, "150000 100000", 2, "may use 1.5 cores, but 2 threads"),
         (0.0, None, "150000 100000", 1, ""),
         (0.0, None, "max 100000", 2, ""),

@@ -13,6 +13,8 @@ from unlearnable.training.compute import Compute
 
 # cores that this process and the others may want, for each core, while times that were measured still hold
 SHARE = 1.25
+# below this share of busy cores, some are idle
+IDLE = 0.9
 # seconds for which busy cores are counted, because the load still includes programs that have ended
 SAMPLE = 0.25
 # the load of the system is a mean over about this many seconds, to which this process contributes too
@@ -55,8 +57,9 @@ def remark(compute: Compute) -> str:
         )
     spare = SHARE * cores - min(cores, threads)
     others = busy_cores()
-    if others > spare and (now := portable.busy_cores(SAMPLE)) is not None:
-        others = min(others, now)
+    if others > spare and (now := portable.busy_cores(SAMPLE)) is not None and now < IDLE * cores:
+        # no one waits while cores are idle
+        others = now
     if others <= spare:
         return ""
     advice = "; OMP_NUM_THREADS=1 often helps, because threads wait for each other" if threads > 1 else ""
