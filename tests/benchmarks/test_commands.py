@@ -29,7 +29,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def a_schedule() -> str:
     tried = trials(SMALL, 100, ("cnn:width=8",))
-    return schedule(tried, [360.0] * len(tried), 1e6, 3).words
+    return schedule(tried, [360.0] * len(tried), 1e6, 120.0).words
 
 
 @pytest.mark.parametrize(

@@ -232,12 +232,15 @@ def test_finished_trainings_are_not_run_again(
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(comparison, "learn", stopping)
+    begun = card(folders)
+    assert begun.schedule.answer == begun.schedule.first > 0
     with pytest.raises(KeyboardInterrupt):
-        card(folders).measure()
+        begun.measure()
     run = folders[0].with_name("photos.unlearnable") / "public" / "measured"
     assert len(list(run.glob("*.json"))) == 5
 
     again = card(folders)
+    assert again.schedule.answer == 0, "the first trial has its answer"
     ran: list[str] = []
 
     def counting(victim: Victim, *args: object, **kwargs: object) -> object:

@@ -101,18 +101,22 @@ def test_the_schedule_says_what_does_not_fit_before_it_runs(limit: float, said: 
 
 
 @pytest.mark.parametrize(
-    ("seeds", "seconds", "said"),
+    ("answer", "seconds", "limit", "said"),
     [
-        (3, 360.0, "36 min; the first answer comes after about 2 min."),
-        (1, 360.0, "36 min; the first answer comes after about 6 min."),
+        (120.0, 360.0, 1e6, "36 min; the first answer comes after about 2 min."),
         # measured already
-        (3, 0.0, "30 min."),
+        (0.0, 360.0, 1e6, "36 min."),
+        (120.0, 360.0, 60, "needs about 6 min; the first answer comes after about 2 min; it runs anyway."),
+        # nothing else is to be measured
+        (360.0, 360.0, 60, "needs about 6 min; it runs anyway."),
     ],
 )
-def test_the_schedule_says_when_the_first_answer_comes(seeds: int, seconds: float, said: str) -> None:
+def test_the_schedule_says_when_the_first_answer_comes(
+    answer: float, seconds: float, limit: float, said: str
+) -> None:
     tried = trials(SMALL, 100, (TINY,))
     needed = [seconds, *[360.0] * (len(tried) - 1)]
-    assert said in schedule(tried, needed, 1e6, seeds).words
+    assert said in schedule(tried, needed, limit, answer).words
 
 
 def command(*arguments: object) -> Any:

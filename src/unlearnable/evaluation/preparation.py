@@ -63,7 +63,7 @@ class Preparation:
         """Train and test every scheduled trial, and return the results.
 
         Args:
-            on_progress: Called after every epoch.
+            on_progress: Called after every epoch, and with the answer of a trial as a remark.
             on_learned: Called with every network that is trained, not with those of saved trainings.
 
         Raises:

@@ -197,7 +197,7 @@ class Schedule:
         limit: The time limit in seconds.
         left_out: The trials that do not fit.
         done: Number of the trials whose trainings are all saved from an earlier call.
-        seeds: Number of seeds of the first trial. Its first seed gives an answer.
+        answer: Estimated seconds until the first seed of the first trial gives an answer; 0 if it is saved.
     """
 
     trials: tuple[Trial, ...]
@@ -207,7 +207,7 @@ class Schedule:
     limit: float
     left_out: tuple[Trial, ...] = ()
     done: int = 0
-    seeds: int = 1
+    answer: float = 0.0
 
     @property
     def needed(self) -> float:
@@ -221,20 +221,15 @@ class Schedule:
         rest = (
             f"{self.done} of {total} trials are measured already; the others" if self.done else "The trials"
         )
-        answer = self.first / self.seeds
-        soon = (
-            f"; the first answer comes after about {duration.words(answer)}"
-            if 0 < answer < self.seconds
-            else ""
-        )
+        soon = ""
+        if 0 < self.answer < self.seconds:
+            soon = f"; the first answer comes after about {duration.words(self.answer)}"
         said = [f"{rest} take about {duration.words(self.seconds)}{soon}."]
         if self.done == total:
             said = [f"All {total} trials are measured already."]
         if self.first > self.limit:
-            said = [
-                f"The time limit is {limit}, but the first trial needs about {duration.words(self.first)}; "
-                "it runs anyway."
-            ]
+            needed = f"the first trial needs about {duration.words(self.first)}{soon}"
+            said = [f"The time limit is {limit}, but {needed}; it runs anyway."]
         if self.unmeasured:
             names = ", ".join(name.partition(" (")[0] for name, _ in self.unmeasured)
             said += [
@@ -246,7 +241,7 @@ class Schedule:
 
 
 def schedule(
-    tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT, seeds: int = 1
+    tried: Sequence[Trial], seconds: Sequence[float], limit: float = TIME_LIMIT, answer: float = 0.0
 ) -> Schedule:
     """Return the trials that fit into a time limit. The first always runs, the others if they fit.
 
@@ -254,7 +249,7 @@ def schedule(
         tried: The trials, the most important first.
         seconds: Estimated seconds of each trial, for all seeds and both arms.
         limit: Time limit for all trials, in seconds.
-        seeds: Number of seeds of the first trial.
+        answer: Estimated seconds of the first seed of the first trial.
 
     Raises:
         UsageError: If the limit is not positive.
@@ -269,4 +264,4 @@ def schedule(
             unmeasured.append((f"{trial.name} ({trial.words})", needed))
     left_out = tuple(trial for trial in tried if trial not in chosen)
     done = sum(needed == 0 for needed in seconds)
-    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out, done, seeds)
+    return Schedule(tuple(chosen), tuple(unmeasured), spent, seconds[0], limit, left_out, done, answer)

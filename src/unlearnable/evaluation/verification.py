@@ -105,8 +105,10 @@ def prepare(
     else:
         tried = trials(pairs.settings, pairs.trained_on, targets, countermeasures, tuned, cosface)
     saved = Measured(private / FOLDER, pairs, compute) if report_card and private is not None else None
-    needed = _seconds(tried, pairs, seeds, brief, compute, saved, on_progress)
-    chosen = schedule(tried, needed, limit, len(seeds_of(tried[0], seeds, brief)))
+    left = [_left(trial, seeds_of(trial, seeds, brief), saved) for trial in tried]
+    needed = _seconds(tried, left, pairs, compute, on_progress)
+    answer = needed[0] * _left(tried[0], seeds[:1], saved) / max(1, left[0])
+    chosen = schedule(tried, needed, limit, answer)
     impossible = tuple((name, 0.0) for name in _impossible(tuned, targets, pairs, report_card))
     return Preparation(pairs, chosen, seeds, compute, outlook, private, report_card, brief, impossible)
 
@@ -133,20 +135,15 @@ def _surrogates(run: Path) -> tuple[str, ...]:
     return models_of(str(RunFolder(run).read().get("settings", {}).get("surrogate", "")))
 
 
+def _left(trial: Trial, seeds: tuple[int, ...], saved: Measured | None) -> int:
+    """Return the number of trainings of a trial that are not saved already."""
+    return len(ARMS) * len(seeds) if saved is None else saved.missing(trial, ARMS, seeds)
+
+
 def _seconds(
-    tried: Sequence[Trial],
-    pairs: Pairs,
-    seeds: tuple[int, ...],
-    brief: bool,
-    compute: Compute,
-    saved: Measured | None,
-    on_progress: OnProgress,
+    tried: Sequence[Trial], left: Sequence[int], pairs: Pairs, compute: Compute, on_progress: OnProgress
 ) -> list[float]:
-    """Return the estimated seconds of each trial, without the trainings that are saved already."""
-    left = []
-    for trial in tried:
-        own = seeds_of(trial, seeds, brief)
-        left.append(len(ARMS) * len(own) if saved is None else saved.missing(trial, ARMS, own))
+    """Return the estimated seconds of each trial that so many trainings of it take."""
     size = (pairs.trained_on, pairs.tested_on, len(pairs.classes))
     return estimate(tried, left, pairs.protected, pairs.settings.side, *size, compute, on_progress)
 
@@ -207,7 +204,8 @@ def verify(
         time_limit: Seconds for all trials, None for no limit. The first trial always runs. Trials that do
             not fit are listed in ``unmeasured``.
         compute: Device and precision, or the name of a device; chosen by default.
-        on_progress: Called after every image that is read and after every epoch.
+        on_progress: Called after every image that is read and after every epoch, and with the answer as a
+            remark (``done`` and ``total`` are 0) after the first seed and at the end of a trial.
 
     Raises:
         DataError: If there is no pair, or there are too few classes or photos to measure anything.
