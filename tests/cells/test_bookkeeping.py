@@ -272,7 +272,7 @@ def test_a_search_gets_the_images_the_seed_and_the_settings_of_its_words(
     assert spent.keys() == {"seconds", "cpu_seconds"}
     assert min(spent.values()) >= 0
     assert runner.is_found(RANDOM)
-    folder = runner.cache.path("noise", runner.search_hash(RANDOM))
+    folder = runner.cache.path("noise", runner.noise_name(RANDOM))
     assert {path.name for path in folder.iterdir()} == {
         "noise.safetensors",
         "surrogate.safetensors",
@@ -334,7 +334,7 @@ def test_a_search_that_is_stopped_saves_its_seconds_and_goes_on(
     assert states[1]["round"] == 5
     assert "seconds" not in states[1]
     assert seconds == 60.0
-    folder = runner.cache.path("noise", runner.search_hash(RANDOM))
+    folder = runner.cache.path("noise", runner.noise_name(RANDOM))
     assert not (folder / "checkpoint.safetensors").exists()
 
 

@@ -95,7 +95,7 @@ def test_noise_is_found_once_and_a_search_that_was_stopped_goes_on_to_the_same_n
             stops += 1
     assert 1 <= stops < 50
     assert np.array_equal(noise.bank, reference.bank)
-    place = pieces.cache.path("noise", pieces.search_hash(SEARCH)) / "noise.safetensors"
+    place = pieces.cache.path("noise", pieces.noise_name(SEARCH)) / "noise.safetensors"
     before = place.stat().st_mtime_ns
     pieces.fitted(SEARCH)
     assert place.stat().st_mtime_ns == before
@@ -443,6 +443,20 @@ def test_noise_of_another_form_or_shape_is_no_beginning(
     other = Search(data=classes("56789"), settings=SETTINGS).model_copy(update=change)
     with pytest.raises(UsageError, match="The search cannot begin with"):
         cell_runner.fitted(Search(data=classes("01234"), settings=SETTINGS, start=other))
+
+
+def test_noise_of_another_precision_is_not_taken_from_the_cache(cell_runner: CellRunner) -> None:
+    """It would be other noise, with the time that the other precision takes."""
+    cell_runner.compute = Compute("cpu", "float32")
+    cell_runner.fitted(SEARCH)
+    other = replace(cell_runner, compute=Compute("cpu", "bfloat16"))
+    assert cell_runner.is_found(SEARCH)
+    assert not other.is_found(SEARCH)
+    assert other.is_found(SEARCH.model_copy(update={"precision": "float32"})) is False
+    other.fitted(SEARCH)
+    assert other.is_found(SEARCH)
+    # the name of the result does not depend on it
+    assert other.search_hash(SEARCH) == cell_runner.search_hash(SEARCH)
 
 
 def test_the_first_share_of_every_class() -> None:

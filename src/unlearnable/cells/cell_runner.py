@@ -81,9 +81,16 @@ class CellRunner:
         before = [] if search.start is None else [self.search_hash(search.start)]
         return digest(search.text, self.sets.fingerprint(search.data), search_revisions(search), *before)
 
+    def noise_name(self, search: Search) -> str:
+        """Return the hash that names a search's noise in the cache: that of the search and its precision.
+
+        Another precision finds other noise, in another time.
+        """
+        return digest(self.search_hash(search), search.precision or self.compute.precision)
+
     def is_found(self, search: Search) -> bool:
         """Return whether a search's noise is in the cache."""
-        return (self.cache.path("noise", self.search_hash(search)) / "noise.safetensors").exists()
+        return (self.cache.path("noise", self.noise_name(search)) / "noise.safetensors").exists()
 
     def fitted(self, search: Search) -> tuple[Fitted, dict[str, float]]:
         """Return noise, and the time of its search; from the cache, or found now.
@@ -96,10 +103,10 @@ class CellRunner:
             Busy: If another process is finding it.
             TimeIsUp: If the deadline passes; the next call resumes the search.
         """
-        hash = self.search_hash(search)
-        folder = self.cache.path("noise", hash)
+        name = self.noise_name(search)
+        folder = self.cache.path("noise", name)
         if not (folder / "noise.safetensors").exists():
-            with self.cache.claim("noise", hash):
+            with self.cache.claim("noise", name):
                 # another process may have found it while this one waited for the lock
                 if not (folder / "noise.safetensors").exists():
                     self._find(search, folder)
