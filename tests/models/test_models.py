@@ -80,6 +80,11 @@ def test_an_ensemble_adds_the_logits_of_its_members(members: int) -> None:
     assert torch.allclose(head(beside(x)), logits, atol=1e-6)
 
 
+def test_the_revision_of_an_ensemble_is_that_of_its_members() -> None:
+    members = [models.revision(name) for name in ("cnn", "resnet18", "vgg11")]
+    assert models.revision("ensemble") - 1 == sum(one - 1 for one in members)
+
+
 @pytest.mark.parametrize("members", [1, 4])
 def test_an_ensemble_of_one_or_of_families_that_there_are_not_is_refused(members: int) -> None:
     with pytest.raises(UsageError, match=f"2 or 3 members, not {members}"):
