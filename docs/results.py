@@ -70,7 +70,7 @@ a line for each seed.
 SLOWER = """## On a processor without bfloat16
 
 The experiment [What a search costs](#what-a-search-costs), in float32 on a processor that has AVX2, but no
-instructions for bfloat16, as most laptops. The files are in `results/avx2/cpu/cells/`, and
+instructions for bfloat16, as most laptops. The files are in `results/avx2/cpu/cells/`. On such a processor,
 `unlearnable experiment cost --profile cpu --precision float32 --results results/avx2` adds to them.
 """
 PAPER = """## With the paper's data and settings

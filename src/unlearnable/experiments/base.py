@@ -106,10 +106,11 @@ class Experiment:
             only: A row, a column or ``row/column``, in upper or lower case. If one has exactly this name,
                 only its entries are returned; else all whose ``row/column`` contains it. Empty for all.
         """
-        chosen = [entry for entry in self.grid(profile) if not seeds or entry.cell.seed in seeds]
-        wanted = only.lower()
-        named = [entry for entry in chosen if wanted in (name.lower() for name in entry.names)]
-        chosen = named or [entry for entry in chosen if wanted in entry.names[-1].lower()]
+        chosen, wanted = list(self.grid(profile)), only.lower()
+        if only:
+            named = [entry for entry in chosen if wanted in (name.lower() for name in entry.names)]
+            chosen = named or [entry for entry in chosen if wanted in entry.names[-1].lower()]
+        chosen = [entry for entry in chosen if not seeds or entry.cell.seed in seeds]
         # a run that stops early then leaves whole tables of fewer seeds
         return sorted(chosen, key=lambda entry: entry.cell.seed)
 
