@@ -142,7 +142,11 @@ def confusion(table: Table) -> str:
 
 
 def front(table: Table) -> str:
-    """Draw the retained share against the minutes of a search, a panel for each set, the front as a line."""
+    """Draw the retained share against the minutes of a search, a panel for each set, the front as a line.
+
+    The points of the front have numbers, and a list below has their names: beside the points, they would
+    overlap.
+    """
     sets = {name: found for name, found in points(table).items() if found}
     figure, panels = canvas(max(1, len(sets)), 4.4, 3.6, sharey=True)
     for axes, (name, found) in zip(panels, sets.items(), strict=False):
@@ -163,11 +167,11 @@ def front(table: Table) -> str:
             )
             if on_it:
                 axes.annotate(
-                    point.row,
+                    str(shown.index(point) + 1),
                     (point.minutes, mean(share)),
                     (4, 4),
                     textcoords="offset points",
-                    fontsize=7,
+                    fontsize=8,
                     color=INK,
                 )
         axes.plot([one.minutes for one in shown], [100 * mean(one.retained) for one in shown], color=MORE[0])
@@ -177,6 +181,8 @@ def front(table: Table) -> str:
         axes.tick_params(which="minor", labelsize=8, labelcolor=INK, length=2)
         axes.set_title(name, fontsize=9.5, color=INK)
         axes.margins(x=0.2)
+        listed = "\n".join(f"{number}  {one.row}" for number, one in enumerate(shown, 1))
+        axes.text(0, -0.22, listed, transform=axes.transAxes, va="top", fontsize=7.5, color=INK)
     panels[0].set(ylabel="retained share, mean over the trainers")
     panels[0].set_ylim(bottom=0)
     _percent(panels[0].yaxis)
