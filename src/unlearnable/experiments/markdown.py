@@ -74,8 +74,8 @@ def _costs(table: Table) -> list[str]:
     ]
     heads = [f"{name}: retained share" for name in shares]
     words = (
-        "CPU minutes of a search, and how much of what clean photos teach is still learned at the last epoch, in "
-        "percent, mean over the trainers:"
+        "CPU minutes of a search, and how much of what clean photos teach is still learned at the last "
+        "epoch, in percent, mean over the trainers:"
     )
     return [_filled(words), "", grid([table.experiment.rows, "CPU minutes", *heads], rows)]
 
