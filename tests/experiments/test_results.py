@@ -101,7 +101,7 @@ class Recorded(CellRunner):
 
 def test_no_committed_cell_has_changed_its_hash(tmp_path: Path) -> None:
     runner = Recorded(Sets(), Cache(tmp_path), Compute("cpu"))
-    assert len(CELLS) >= 266
+    assert len(CELLS) >= 374
     for folder, path in CELLS:
         result = runner.result = Result.model_validate_json(path.read_bytes())
         assert json.loads(result.cell.text) == json.loads(path.read_text("utf-8"))["cell"], path.name
